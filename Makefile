@@ -1,0 +1,42 @@
+# `make demo` and `make test` need Python 3.10 to 3.12 and nothing else; both make .venv first.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: setup demo test lint check bench clean constraints
+.DEFAULT_GOAL := help
+
+help:            ## this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: .venv/.complete  ## make .venv with the pinned versions
+
+# uv (itself a pip install) fills .venv in about a minute; plain pip takes several.
+.venv/.complete: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "sf-eval needs Python 3.10, 3.11 or 3.12 on the PATH, or: make PYTHON=/path/to/python"; exit 1; }
+	rm -f $@
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup  ## evaluate the mini model on the mini benchmarks: no GPU, no download
+	$(BIN)/sf-eval run --model mini --data mini --tasks videomme,mlvu
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest
+
+lint: setup  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## what CI runs
+
+constraints:  ## write constraints.txt anew: the pinned versions for every supported Python
+	$(BIN)/uv pip compile --universal --python-version 3.10 --extra dev --no-annotate --no-emit-index-url \
+		--quiet --output-file constraints.txt pyproject.toml
+
+clean:  ## remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,143 @@
+"""Model cards: one YAML a model in `model_cards/`, read into frozen dataclasses.
+
+A card says where a model's weights are, how it is asked, and what was published of it. Schema and an
+annotated example: `docs/model_cards.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from sf_eval.core import paths
+from sf_eval.core.errors import UsageError, nearest
+
+SlowPath = Literal["on", "off"]
+SamplingRule = Literal["published", "uniform"]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of one model.
+
+    Attributes:
+        name: what `--model` takes.
+        title: what tables show.
+        weights: a Hub id, `package:NAME` for weights that sf-eval ships, a directory's path, or "" for a
+            model of which only the shape is public (it can be profiled, not evaluated).
+        revision: Hub commit the card was checked with, or "" where none is known.
+        num_frames: frames shown to the model; also the frame budget of the sampling rule.
+        sampling: "published" (`sf_eval.video.sampling`) or "uniform".
+        target_fps: the published rule's target rate in frames per second.
+        slow_path: "on" for slow-fast, "off" for the self-attention-only baseline (fast tokens only).
+        decode_slow_attention: response tokens attend to slow tokens, as in training; False reproduces the
+            published code.
+        max_new_tokens: limit of one answer in tokens; 0 takes the task's own.
+        config: the model's shape in the published keys of `config.json`, so that it can be profiled without
+            weights. Where weights are loaded, their own config.json counts, not this.
+        untrained: True where the weights are random: every table says so.
+        published: which row of `results/published/published_results.csv` is this model's, "" for none.
+    """
+
+    name: str
+    title: str
+    weights: str = ""
+    revision: str = ""
+    num_frames: int = 64
+    sampling: SamplingRule = "published"
+    target_fps: float = 2.0
+    slow_path: SlowPath = "on"
+    decode_slow_attention: bool = True
+    max_new_tokens: int = 0
+    prompt_format: str = "qwen2-chatml"
+    config: dict[str, Any] = field(default_factory=dict)
+    untrained: bool = False
+    licence: str = ""
+    published: str = ""
+    notes: str = ""
+
+    def with_frames(self, num_frames: int | None) -> ModelCard:
+        """The same card asked with another number of frames."""
+        return self if num_frames is None else replace(self, num_frames=num_frames)
+
+
+def card_names() -> list[str]:
+    return sorted(path.stem for path in paths.model_cards_dir().glob("*.yaml"))
+
+
+def load_card(name: str) -> ModelCard:
+    """Read the card called `name`.
+
+    Raises:
+        UsageError: no such card (with the nearest names), or a card that does not fit the schema.
+    """
+    if name not in card_names():
+        raise UsageError(
+            f"there is no model called {name!r}.",
+            hint=f"{nearest(name, card_names())} A local checkpoint directory works too.",
+        )
+    return read_card(paths.model_cards_dir() / f"{name}.yaml")
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read one card file; its stem is the card's name.
+
+    Raises:
+        UsageError: not a mapping, an unknown key, or a value of the wrong kind.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} must be a mapping of keys to values (see docs/model_cards.md).")
+    known = {item.name for item in fields(ModelCard)} - {"name"}
+    if unknown := set(values) - known:
+        key = sorted(unknown)[0]
+        raise UsageError(f"{path} has the unknown key {key!r}.", hint=nearest(key, known))
+    card = ModelCard(name=path.stem, **values)
+    _check(card, path)
+    return card
+
+
+def card_for(model: str) -> ModelCard:
+    """The card of `--model`: a card's name, or a card made for a local checkpoint directory.
+
+    A directory's card takes its number of frames from the directory's config.json where that says one
+    (`num_frames`), else 64. A file `sf_eval_card.yaml` inside the directory overrides all of it.
+
+    Raises:
+        UsageError: neither a card nor a directory with a config.json.
+    """
+    directory = Path(model).expanduser()
+    if directory.is_dir():
+        own = directory / "sf_eval_card.yaml"
+        if own.is_file():
+            return replace(read_card(own), name=directory.name, weights=str(directory))
+        return ModelCard(name=directory.resolve().name, title=directory.resolve().name, weights=str(directory))
+    if "/" in model or model.startswith((".", "~")):
+        raise UsageError(
+            f"the checkpoint directory {model} does not exist.",
+            hint="Give an existing directory, or one of: " + ", ".join(card_names()) + ".",
+        )
+    return load_card(model)
+
+
+def _check(card: ModelCard, path: Path) -> None:
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "title": str, "weights": str, "revision": str, "num_frames": int, "target_fps": (int, float),
+        "max_new_tokens": int, "config": dict, "decode_slow_attention": bool, "untrained": bool,
+        "licence": str, "published": str, "notes": str, "prompt_format": str,
+    }  # fmt: skip
+    for key, kind in kinds.items():
+        if not isinstance(getattr(card, key), kind):
+            raise UsageError(f"{path}: {key} is {getattr(card, key)!r}, which is not a {kind}.")
+    if card.sampling not in ("published", "uniform"):
+        raise UsageError(f"{path}: sampling is {card.sampling!r}; it must be 'published' or 'uniform'.")
+    if card.slow_path not in ("on", "off"):
+        raise UsageError(f"{path}: slow_path is {card.slow_path!r}; it must be 'on' or 'off' (in quotes).")
+    if card.num_frames < 1:
+        raise UsageError(f"{path}: num_frames is {card.num_frames}; it must be at least 1.")

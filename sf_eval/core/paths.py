@@ -1,0 +1,46 @@
+"""Where the folders lie that a person edits and the package reads, and where we cache.
+
+In a checkout `tasks/`, `model_cards/` and `results/published/` stand at the top level; a wheel carries
+them under `sf_eval/_packaged/` (see pyproject.toml).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def _shipped(*parts: str) -> Path:
+    packaged = PACKAGE.joinpath("_packaged", *parts)
+    return packaged if packaged.exists() else PACKAGE.parent.joinpath(*parts)
+
+
+def tasks_dir() -> Path:
+    """One folder a benchmark: lmms-eval task yaml and adapter."""
+    return _shipped("tasks")
+
+
+def model_cards_dir() -> Path:
+    """One YAML a model."""
+    return _shipped("model_cards")
+
+
+def published_results_csv() -> Path:
+    """Published accuracies, each with its source."""
+    return _shipped("results", "published") / "published_results.csv"
+
+
+def cache_dir() -> Path:
+    """Our own cache: `$SF_EVAL_CACHE`, else `$XDG_CACHE_HOME/sf-eval`, else `~/.cache/sf-eval`."""
+    if override := os.environ.get("SF_EVAL_CACHE"):
+        return Path(override).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "sf-eval"
+
+
+def checkout_root() -> Path | None:
+    """The git checkout this package runs from, or None for an installed wheel."""
+    root = PACKAGE.parent
+    return root if (root / ".git").exists() else None
