@@ -1,0 +1,100 @@
+"""What every benchmark's rows are turned into, and what is known of a benchmark as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MediaRef:
+    """Where a question's video is, below the benchmark's media root.
+
+    Attributes:
+        candidates: relative POSIX paths, tried in this order; the first that exists is meant.
+        start_s, end_s: the part of the file that the question is about, in seconds from its beginning;
+            None where the whole file is meant. Whether they are applied is a run's choice (`--clip`).
+        fps: frames per second of a folder of frames, which has no clock of its own.
+        is_frames_folder: the path is a folder of image files instead of a video file.
+    """
+
+    candidates: tuple[str, ...]
+    start_s: float | None = None
+    end_s: float | None = None
+    fps: float | None = None
+    is_frames_folder: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """One question about one video.
+
+    Attributes:
+        index: the row's number in the annotation file, from 0.
+        id: the benchmark's own question id, unique in the benchmark.
+        video_id: names the video; questions of one video are one cluster in the statistics.
+        media: where the video is.
+        subtitles: relative path of the subtitle file where the benchmark shows subtitles, else None.
+        question: the question alone, without options.
+        options: letter to text, in the order shown; two to six of them.
+        answer: the right letter, or None where the truth is not public.
+        categories: what the results are broken down by, e.g. {"duration": "short"}.
+        prompt: the published prompt, without subtitles and without the chat format's wrapping.
+    """
+
+    index: int
+    id: str
+    video_id: str
+    media: MediaRef
+    subtitles: str | None
+    question: str
+    options: dict[str, str]
+    answer: str | None
+    categories: dict[str, str]
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What is known of one benchmark, or of one of MVBench's subtasks.
+
+    Attributes:
+        name: what `--tasks` takes, e.g. "videomme".
+        title: what tables show, e.g. "Video-MME".
+        lmms_task: the name of its lmms-eval task, e.g. "sf_videomme".
+        hub_id, hub_config, split: the dataset on the Hub.
+        annotation_files: globs below a directory source, tried in this order; the first that matches
+            anything holds the rows.
+        media_root: subfolder of the directory source that `MediaRef.candidates` start from; "" for itself.
+        read_row: turns row `index` into a Document; raises DataError naming the row and the column.
+        breakdown: the categories its tables are broken down by.
+        headline: "micro" (all questions alike) or "macro:CATEGORY" (mean of the category's accuracies).
+        expected_questions, expected_videos: size of the real benchmark, or None where it is not known.
+        published_column: its column in results/published/published_results.csv, or None.
+        licence: terms of the annotations and videos, as far as known.
+        max_new_tokens: the task's limit of one answer, in tokens.
+        group: the group it is a member of ("mvbench"), or None.
+        folder: the directory below a DIR source and below `tasks/` that it lies in.
+        writes_submission: its truth is not public: a run writes a submission file instead of a score.
+    """
+
+    name: str
+    title: str
+    lmms_task: str
+    hub_id: str
+    hub_config: str | None
+    split: str
+    annotation_files: tuple[str, ...]
+    media_root: str
+    read_row: Callable[[int, Mapping[str, Any]], Document]
+    breakdown: tuple[str, ...]
+    headline: str
+    expected_questions: int | None
+    expected_videos: int | None
+    published_column: str | None
+    licence: str
+    max_new_tokens: int = 16
+    group: str | None = None
+    folder: str = ""
+    writes_submission: bool = False
