@@ -1,0 +1,137 @@
+"""The mini editions' place on disk: rendered on first use, whole or absent, safe for two processes at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from filelock import FileLock
+
+from sf_eval.benchmarks.mini.edition import Edition
+from sf_eval.benchmarks.mini.egoschema import egoschema
+from sf_eval.benchmarks.mini.longvideobench import longvideobench
+from sf_eval.benchmarks.mini.mlvu import mlvu, mlvu_test
+from sf_eval.benchmarks.mini.mvbench import mvbench
+from sf_eval.benchmarks.mini.videomme import videomme
+from sf_eval.core import paths
+from sf_eval.core.errors import DataError, UsageError, nearest
+from sf_eval.core.files import sync_folder
+
+#: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
+VERSION = 1
+LABEL = f"mini edition v{VERSION} (synthetic)"
+
+#: Lists every file of an edition with its size; written last.
+INDEX = "mini_edition.json"
+
+Progress = Callable[[str, int, int], None]
+
+EDITIONS: dict[str, Callable[[], Edition]] = {
+    "videomme": videomme,
+    "mlvu": mlvu,
+    "mlvu_test": mlvu_test,
+    "mvbench": mvbench,
+    "egoschema": egoschema,
+    "longvideobench": longvideobench,
+}
+
+
+def mini_root(editions: Iterable[str], progress: Progress | None = None) -> Path:
+    """The folder that holds the wanted editions, rendering those that are not there yet.
+
+    Args:
+        editions: names of `EDITIONS` (a benchmark's `folder`).
+        progress: called with edition, videos done, videos in all, while something is rendered.
+
+    Returns:
+        A folder with one subfolder an edition, each in the layout of the real Hub repository.
+
+    Raises:
+        UsageError: there is no such edition.
+        DataError: the cache folder cannot be written or the disk is full.
+    """
+    root = paths.cache_dir() / f"mini-v{VERSION}"
+    for name in dict.fromkeys(editions):
+        if name not in EDITIONS:
+            raise UsageError(f"there is no mini edition of {name!r}.", hint=nearest(name, EDITIONS))
+        if is_complete(root / name):
+            continue
+        try:
+            _render(root, name, progress)
+        except OSError as error:
+            raise DataError(
+                f"cannot write the mini edition of {name} below {root}: {error.strerror or error}.",
+                hint="Free some space there, or set SF_EVAL_CACHE to a writable folder.",
+            ) from error
+    return root
+
+
+def is_complete(folder: Path) -> bool:
+    """Every file that the edition's index lists is there with its size."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return all((folder / path).stat().st_size == size for path, size in index["files"].items())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over an edition's file names and contents."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _render(root: Path, name: str, progress: Progress | None) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{name}.lock"):
+        if is_complete(root / name):  # another process was faster
+            return
+        for left_over in root.glob(f".{name}.*.part"):  # of a process that was killed: we hold the lock
+            shutil.rmtree(left_over)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=root))
+        try:
+            edition = EDITIONS[name]()
+            edition.write(temporary, lambda done, total: progress(name, done, total) if progress else None)
+            _write_index(temporary, edition)
+            _sync_tree(temporary)
+            temporary.chmod(0o755)
+            if (root / name).exists():  # damaged: something was deleted from it
+                shutil.rmtree(root / name)
+            temporary.rename(root / name)
+            sync_folder(root)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_index(folder: Path, edition: Edition) -> None:
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    value = {
+        "label": LABEL,
+        "benchmark": edition.name,
+        "questions": {table: len(rows) for table, rows in edition.tables.items()},
+        "videos": len(edition.videos),
+        "files": files,
+    }
+    (folder / INDEX).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    sync_folder(folder)
