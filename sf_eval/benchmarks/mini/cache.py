@@ -1,4 +1,4 @@
-"""The mini editions' place on disk: rendered on first use, whole or absent, safe for two processes at once."""
+"""The mini editions on disk: rendered on first use, whole or absent, safe for two processes at once."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ A scene has a dark background, one bright shape that crosses the picture once, a
 middle for a moment. Everything lies in the central square, so that a centre crop loses nothing.
 
 Time is counted in *ticks*: half a second, or 1/128 of a scene longer than 64 s. A flash fills exactly one
-tick. The published sampling rule (2 frames a second, thinned evenly) at 128 frames therefore shows every flash once;
-with fewer frames some flashes are missed, which is what such questions are there to measure.
+tick. The published sampling rule (2 frames a second, thinned evenly) at 128 frames therefore shows every
+flash once; with fewer frames some flashes are missed, which is what such questions are there to measure.
 """
 
 from __future__ import annotations

@@ -8,9 +8,12 @@ from sf_eval.benchmarks.mini.scene import Scene
 
 # Duration class, seconds, frames a second, file suffix. The suffixes are the three that the real set has.
 _FILMS: tuple[tuple[str, float, int, str], ...] = (
-    ("short", 5, 24, ".mp4"), ("short", 8, 30, ".mp4"), ("short", 10, 12, ".MP4"), ("short", 14, 10, ".mkv"),
-    ("medium", 20, 24, ".mp4"), ("medium", 28, 12, ".mp4"), ("medium", 36, 10, ".mp4"), ("medium", 45, 10, ".mkv"),
-    ("long", 60, 12, ".mp4"), ("long", 80, 10, ".mp4"), ("long", 100, 8, ".mp4"), ("long", 120, 10, ".mp4"),
+    ("short", 5, 24, ".mp4"), ("short", 8, 30, ".mp4"),
+    ("short", 10, 12, ".MP4"), ("short", 14, 10, ".mkv"),
+    ("medium", 20, 24, ".mp4"), ("medium", 28, 12, ".mp4"),
+    ("medium", 36, 10, ".mp4"), ("medium", 45, 10, ".mkv"),
+    ("long", 60, 12, ".mp4"), ("long", 80, 10, ".mp4"),
+    ("long", 100, 8, ".mp4"), ("long", 120, 10, ".mp4"),
 )  # fmt: skip
 _SIZES = ((128, 96), (160, 90), (96, 128))
 _DOMAINS = (

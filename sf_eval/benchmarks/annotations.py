@@ -1,0 +1,172 @@
+"""Reads annotation files (parquet, JSON, JSON lines) as rows and refuses what no benchmark holds.
+
+A file from a dataset is hostile until shown otherwise: it may not be what its name says, hold megabytes in
+one cell, control characters, or values of the wrong type. Everything is refused with one DataError that
+names row and column; the caller adds the file's name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.rows import MAX_TEXT
+from sf_eval.core.errors import DataError
+
+MAX_FILE_BYTES = 512 << 20
+MAX_ROWS = 1_000_000
+_LETTERS = "ABCDEF"
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All rows of a .parquet, .json (a list of objects) or .jsonl file.
+
+    Raises:
+        DataError: not readable, not of that format, empty, or too large; names the file.
+    """
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise DataError(f"{path} is empty.", hint="Fetch it again.")
+        if size > MAX_FILE_BYTES:
+            raise DataError(f"{path} has {size} bytes; no annotation file is that large.")
+        rows = _read_parquet(path) if path.suffix == ".parquet" else _read_json(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+    if not rows:
+        raise DataError(f"{path} has no rows.", hint="Fetch it again.")
+    return rows
+
+
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            metadata = file.metadata
+            unpacked = sum(
+                metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)
+            )
+            if metadata.num_rows > MAX_ROWS or unpacked > MAX_FILE_BYTES:
+                raise DataError(
+                    f"{path} has {metadata.num_rows} rows of {unpacked} bytes in all: "
+                    "no annotation file is that large."
+                )
+            rows: list[dict[str, Any]] = file.read().to_pylist()
+            return rows
+    except (pa.ArrowException, ValueError, OSError) as error:
+        # pyarrow reports damaged pages as OSError without an errno; a real one (no permission) has one.
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise DataError(f"{path} is not a readable parquet file: {_first_line(error)}") from error
+
+
+def _read_json(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".jsonl":
+            values = [json.loads(line) for line in text.splitlines() if line.strip()]
+        else:
+            values = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+    except RecursionError as error:
+        raise DataError(f"{path} is not an annotation file: it is nested too deeply.") from error
+    except ValueError as error:  # JSONDecodeError, or a number with thousands of digits
+        raise DataError(f"{path} is not JSON: {_first_line(error)}") from error
+    if not isinstance(values, list):
+        raise DataError(f"{path} holds {_kind(values)}; it must hold a list of rows.")
+    for number, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise DataError(f"{path}: row {number} is {_kind(value)}; it must be an object with columns.")
+    return values
+
+
+def check_row(row: Mapping[str, Any], number: int) -> None:
+    """Refuse what no row of any benchmark holds, also in columns that its adapter does not read.
+
+    Raises:
+        DataError: a text too long, a control character, a lone surrogate; names row and column.
+    """
+    for column, value in row.items():
+        for text in _texts(value):
+            if len(text) > MAX_TEXT:
+                raise DataError(
+                    f"row {number}, column {column!r} has a text of {len(text)} characters, "
+                    f"more than {MAX_TEXT}."
+                )
+            if bad := next((character for character in text if _is_control(character)), None):
+                raise DataError(
+                    f"row {number}, column {column!r} holds the control character U+{ord(bad):04X}."
+                )
+
+
+def check_document(document: Document, number: int) -> None:
+    """Refuse a document that cannot be asked or scored.
+
+    Raises:
+        DataError: no id, no question, too few or too many options, an empty option, an answer that is not
+            among the options, no media path, or a clip with impossible times; names the row.
+    """
+
+    def refuse(problem: str) -> None:
+        raise DataError(f"row {number}: {problem}.")
+
+    if not document.id or not document.video_id:
+        refuse("the question or its video has no id")
+    if not document.question.strip():
+        refuse("column 'question' is empty")
+    if not 2 <= len(document.options) <= len(_LETTERS):
+        refuse(f"there are {len(document.options)} options; there must be 2 to {len(_LETTERS)}")
+    for letter, text in document.options.items():
+        if not text.strip():
+            refuse(f"option {letter} is empty")
+    if document.answer is not None and document.answer not in document.options:
+        refuse(f"the answer {document.answer!r} is none of the options {', '.join(document.options)}")
+    if not document.media.candidates:
+        refuse("it names no video")
+    _check_times(document, refuse)
+
+
+def _check_times(document: Document, refuse: Any) -> None:
+    media = document.media
+    for name, value in (("start", media.start_s), ("end", media.end_s), ("fps", media.fps)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            refuse(f"column {name!r} is {value}, which is no time")
+    if media.fps is not None and media.fps == 0:
+        refuse("column 'fps' is 0")
+    if media.start_s is not None and media.end_s is not None and media.end_s <= media.start_s:
+        refuse(f"the clip ends at {media.end_s} s, not after its start at {media.start_s} s")
+
+
+def _texts(value: Any) -> list[str]:
+    """All texts in a cell: itself, or those of a list or an object."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _texts(item)]
+    if isinstance(value, dict):
+        return [text for item in (*value, *value.values()) for text in _texts(item)]
+    return []
+
+
+def _is_control(character: str) -> bool:
+    code = ord(character)
+    if character in "\t\n\r":
+        return False
+    return code < 32 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(
+        type(value), f"a {type(value).__name__}"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,151 @@
+"""Finds a question's video below its media root, and nothing outside it.
+
+Paths come from dataset rows, so they are hostile until shown otherwise: they must be plain relative paths,
+and what they lead to, with all symbolic links followed, must lie below the media root. The media root
+itself may be a link (to another disk, say); a link inside it that leads out of it is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sf_eval.benchmarks.document import Document, MediaRef
+from sf_eval.core.errors import DataError
+
+_MAX_PATH = 1024
+_LINK_HINT = (
+    "Give --data the real folder (the folder named by --data, or its media folder, may itself be a link), "
+    "or move the files below it."
+)
+# Windows opens these wherever they stand; refused everywhere, so that a dataset means the same everywhere.
+_DEVICE_NAMES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in "123456789")}
+)
+
+
+class MissingMediaError(DataError):
+    """A question's video is at none of the places where it may be."""
+
+
+class UnsafePathError(DataError):
+    """A dataset row names a path that leaves its media root, or is no plain relative path."""
+
+
+@dataclass(frozen=True)
+class MissingFile:
+    """One video that is not there, and the questions that need it."""
+
+    video_id: str
+    looked_at: tuple[Path, ...]
+    document_ids: tuple[str, ...]
+
+
+def resolve(root: Path, media: MediaRef, *, what: str) -> Path:
+    """The file (or folder of frames) that `media` means below `root`: the first candidate that exists.
+
+    Args:
+        root: the media root; may be a symbolic link.
+        what: whose video it is, for the message, e.g. "videomme question 001-1".
+
+    Raises:
+        UnsafePathError: a candidate is absolute, has `..`, a backslash, a drive, a control character or a
+            device name, or leads out of `root` through a symbolic link, or is not a plain file.
+        MissingMediaError: none of the candidates exists; the message names every place.
+    """
+    for candidate in media.candidates:
+        if reason := unsafe_reason(candidate):
+            raise UnsafePathError(
+                f"{what}: the media path {_shown(candidate)} {reason}.",
+                hint="The annotation file is damaged or hostile; nothing was read.",
+            )
+    for candidate in media.candidates:
+        if found := _existing(root, candidate, media.is_frames_folder, what):
+            return found
+    places = places_of(root, media)
+    kind = "folder of frames" if media.is_frames_folder else "video"
+    raise MissingMediaError(
+        f"{what}: the {kind} {media.candidates[0]} is missing; looked for "
+        + ", ".join(str(place) for place in places)
+        + ".",
+        hint="Unpack the benchmark's media there (sf-eval data fetch does it), or try --data mini.",
+    )
+
+
+def unsafe_reason(path: str) -> str | None:
+    """Why a relative POSIX path from a dataset row must not be used, or None where it is plain."""
+    if not path:
+        return "is empty"
+    if len(path) > _MAX_PATH:
+        return f"is longer than {_MAX_PATH} characters"
+    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in path):
+        return "has a control character"
+    if any(0xD800 <= ord(character) < 0xE000 for character in path):
+        return "is not text that a file name can hold"
+    if "\\" in path:
+        return "has a backslash"
+    if path.startswith(("/", "~")):
+        return "is not relative"
+    parts = path.split("/")
+    if ".." in parts:
+        return "has '..'"
+    if any(part in ("", ".") for part in parts):
+        return "has an empty part"
+    if ":" in parts[0]:
+        return "names a drive or a protocol"
+    if any(part.split(".")[0].lower() in _DEVICE_NAMES for part in parts):
+        return "is the name of a device"
+    return None
+
+
+def places_of(root: Path, media: MediaRef) -> tuple[Path, ...]:
+    """Every place where the video is looked for, in order."""
+    return tuple(root / candidate for candidate in media.candidates)
+
+
+def missing_media(root: Path, documents: Iterable[Document], *, name: str) -> list[MissingFile]:
+    """The videos of `documents` that are not below `root`; each video is looked for once.
+
+    Raises:
+        UnsafePathError: a row names a path that it must not.
+    """
+    by_media: dict[MediaRef, list[Document]] = {}
+    for document in documents:
+        whole = MediaRef(document.media.candidates, is_frames_folder=document.media.is_frames_folder)
+        by_media.setdefault(whole, []).append(document)
+    missing = []
+    for media, users in by_media.items():
+        try:
+            resolve(root, media, what=f"{name} question {users[0].id}")
+        except MissingMediaError:
+            ids = tuple(document.id for document in users)
+            missing.append(MissingFile(users[0].video_id, places_of(root, media), ids))
+    return missing
+
+
+def _existing(root: Path, candidate: str, is_folder: bool, what: str) -> Path | None:
+    path = root / candidate
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:  # a link that goes round in circles, no permission, a name too long
+        raise UnsafePathError(f"{what}: cannot look at {path}: {error.strerror or error}.") from error
+    real, real_root = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+    if real_root not in real.parents:
+        raise UnsafePathError(f"{what}: {path} leads out of the media folder, to {real}.", hint=_LINK_HINT)
+    if is_folder and stat.S_ISDIR(mode):
+        return path
+    if not is_folder and stat.S_ISREG(mode):
+        return path
+    kind = "a folder" if is_folder else "a plain file"
+    raise UnsafePathError(f"{what}: {path} is not {kind}.", hint="Look at what was unpacked there.")
+
+
+def _shown(path: str) -> str:
+    """A path from a row, made safe to print: escaped and cut."""
+    text = ascii(path)
+    return text if len(text) <= 120 else f"{text[:117]}..."
