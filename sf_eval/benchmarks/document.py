@@ -75,7 +75,9 @@ class Benchmark:
         licence: terms of the annotations and videos, as far as known.
         max_new_tokens: the task's limit of one answer, in tokens.
         group: the group it is a member of ("mvbench"), or None.
-        folder: the directory below a DIR source and below `tasks/` that it lies in.
+        folder: the directory below a DIR source that holds its annotations and media (benchmarks that
+            share their media share it).
+        published_note: how the published number differs from `headline`, "" where it does not.
         writes_submission: its truth is not public: a run writes a submission file instead of a score.
     """
 
@@ -97,4 +99,5 @@ class Benchmark:
     max_new_tokens: int = 16
     group: str | None = None
     folder: str = ""
+    published_note: str = ""
     writes_submission: bool = False

@@ -1,0 +1,50 @@
+"""The published prompts and the parts they are made of.
+
+The exact strings are recorded in `sf_eval/assets/recorded/protocol/prompts.jsonl`. Chat markup and the
+video's placeholder are the model's business (`SlowFastProcessor`), not the prompt's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.subtitles import lines_at
+
+SELECT = "Select the best answer to the following multiple-choice question based on the video."
+SELECT_LETTER = SELECT + " Respond with only the letter (A, B, C, or D) of the correct option."
+ANSWER_DIRECTLY = "Answer with the option's letter from the given choices directly."
+NO_SUBTITLES = "No subtitles available"
+
+
+def listed(options: Mapping[str, str]) -> str:
+    """One line an option: "A. text"."""
+    return "\n".join(f"{letter}. {text}" for letter, text in options.items())
+
+
+def join(*parts: str) -> str:
+    return "\n".join(parts)
+
+
+def with_subtitles(
+    document: Document,
+    subtitle_text: str | None,
+    frame_times_s: Iterable[float],
+    *,
+    clip_start_s: float = 0.0,
+) -> str:
+    """The document's prompt, preceded by what is said at the shown frames.
+
+    The form (heading, one line a subtitle, then the question) is upstream Video-MME's; no published prompt
+    with subtitles is recorded, so the question's own form is the recorded one without them.
+
+    Args:
+        subtitle_text: the whole .srt file; None or blank where the video has none.
+        frame_times_s: seconds of the shown frames, from the beginning of the file.
+        clip_start_s: added to each frame time, where the frames were cut from a longer film that the
+            subtitles belong to.
+    """
+    times_s = [time + clip_start_s for time in frame_times_s]
+    shown = lines_at(subtitle_text or "", times_s, source=document.subtitles or f"subtitles of {document.id}")
+    said = join(*shown) if shown else NO_SUBTITLES
+    return join("This video's subtitles are listed below: ", said, document.prompt)

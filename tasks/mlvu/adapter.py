@@ -1,0 +1,118 @@
+"""MLVU: the dev set (7 multiple-choice types, A to D) and the test set (9 types, A to F), which are
+different sets. Page: docs/benchmarks/mlvu.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
+from sf_eval.benchmarks.options import LETTERS
+from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join
+from sf_eval.benchmarks.rows import RowReader
+
+# Folders of the original repository (MLVU/video/...), by task type.
+_ORIGINAL_FOLDERS = {
+    "plotQA": "1_plotQA", "needle": "2_needle", "ego": "3_ego", "count": "4_count", "order": "5_order",
+    "anomaly_reco": "6_anomaly_reco", "topic_reasoning": "7_topic_reasoning",
+}  # fmt: skip
+_ONLY_IN_DEV = {"needle"}
+_ONLY_IN_TEST = {"needleQA", "sportsQA", "tutorialQA"}
+
+
+def read_dev_row(index: int, row: Mapping[str, Any]) -> Document:
+    reader = RowReader(row, index, "MLVU dev")
+    document = _read(reader, letters=LETTERS[:4])
+    if document.categories["task_type"] in _ONLY_IN_TEST:
+        reader.fail("task_type", "is a type of the test set: this file is not the dev set")
+    return replace(document, answer=reader.letter("answer", document.options))
+
+
+def read_test_row(index: int, row: Mapping[str, Any]) -> Document:
+    reader = RowReader(row, index, "MLVU test")
+    document = _read(reader, letters=LETTERS)
+    if document.categories["task_type"] in _ONLY_IN_DEV:
+        reader.fail("task_type", "is a type of the dev set: this file is not the test set")
+    known = reader.optional_text("answer") is not None
+    return replace(document, answer=reader.letter("answer", document.options) if known else None)
+
+
+def _read(reader: RowReader, *, letters: str) -> Document:
+    """The row without its truth: the test set's was not public at first."""
+    lines = [line for line in reader.text("question").split("\n") if line]
+    shown, options = _options(reader, lines[1:], letters)
+    # The published rule: a question mark unless the question ends as a sentence does.
+    question = lines[0] if lines[0].endswith((".", "?")) else lines[0] + "?"
+    name = reader.path("video_name")
+    task_type = reader.identifier("task_type")
+    folder = _ORIGINAL_FOLDERS.get(task_type, task_type)
+    places = ("", "video/", "videos/", f"video/{folder}/", f"MLVU/video/{folder}/")
+    return Document(
+        index=reader.index,
+        id=f"{name.rsplit('.', 1)[0]}-{reader.index}",
+        video_id=name,
+        media=MediaRef(tuple(place + name for place in places)),
+        subtitles=None,
+        question=question,
+        options=options,
+        answer=None,
+        categories={"task_type": task_type},
+        prompt=join(SELECT, question, *shown, ANSWER_DIRECTLY),
+    )
+
+
+def _options(reader: RowReader, lines: list[str], letters: str) -> tuple[list[str], dict[str, str]]:
+    """The option lines as shown ("A. text"), and letter to text."""
+    shown: list[str] = []
+    options: dict[str, str] = {}
+    if not 2 <= len(lines) <= len(letters):
+        reader.fail("question", f"has {len(lines)} lines of options, not 2 to {len(letters)}")
+    for letter, line in zip(letters, lines, strict=False):
+        # As published: the first letter that occurs in brackets labels the line.
+        label = next((f"({found})" for found in letters if f"({found})" in line), None)
+        if label != f"({letter})":
+            reader.fail("question", f"has {line[:40]!r} where option ({letter}) should be")
+        shown.append(line.replace(label, f"{letter}."))
+        options[letter] = line.replace(label, "", 1).strip()
+    return shown, options
+
+
+DEV = Benchmark(
+    name="mlvu",
+    title="MLVU (dev)",
+    lmms_task="sf_mlvu",
+    hub_id="sy1998/MLVU_dev",
+    hub_config=None,
+    split="test",
+    annotation_files=(
+        "mlvu/test-*.parquet", "data/test-*.parquet", "test-*.parquet", "*.parquet",
+        "mlvu*.json", "test*.json",
+    ),
+    media_root="",
+    read_row=read_dev_row,
+    breakdown=("task_type",),
+    headline="macro:task_type",
+    expected_questions=2174,
+    expected_videos=None,
+    published_column="mlvu_dev",
+    licence="CC-BY-NC-SA-4.0",
+    folder="mlvu",
+    published_note="Slow-Fast's own numbers are micro averages; the paper's M-Avg is the macro average",
+)  # fmt: skip
+
+BENCHMARKS = (
+    DEV,
+    replace(
+        DEV,
+        name="mlvu_test",
+        title="MLVU (test)",
+        lmms_task="sf_mlvu_test",
+        hub_id="sy1998/MLVU_Test",
+        read_row=read_test_row,
+        expected_questions=502,
+        published_column=None,
+        folder="mlvu_test",
+        published_note="",
+    ),
+)

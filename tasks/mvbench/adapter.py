@@ -1,0 +1,109 @@
+"""MVBench: 20 subtasks of 200 questions. Page: docs/benchmarks/mvbench.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
+from sf_eval.benchmarks.options import by_position
+from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT_LETTER, join, listed
+from sf_eval.benchmarks.rows import RowReader
+
+FOLDERS = {
+    "action_sequence": "star/Charades_v1_480",
+    "action_prediction": "star/Charades_v1_480",
+    "action_antonym": "ssv2_video",
+    "fine_grained_action": "Moments_in_Time_Raw/videos",
+    "unexpected_action": "FunQA_test/test",
+    "object_existence": "clevrer/video_validation",
+    "object_interaction": "star/Charades_v1_480",
+    "object_shuffle": "perception/videos",
+    "moving_direction": "clevrer/video_validation",
+    "action_localization": "sta/sta_video",
+    "scene_transition": "scene_qa/video",
+    "action_count": "perception/videos",
+    "moving_count": "clevrer/video_validation",
+    "moving_attribute": "clevrer/video_validation",
+    "state_change": "perception/videos",
+    "fine_grained_pose": "nturgbd",
+    "character_order": "perception/videos",
+    "egocentric_navigation": "vlnqa",
+    "episodic_reasoning": "tvqa/frames_fps3_hq",
+    "counterfactual_inference": "clevrer/video_validation",
+}
+FRAMES_SUBTASK = "episodic_reasoning"
+_FRAMES_FPS = 3.0
+_MAY_LIE_DEEPER = ("clevrer/", "star/")
+
+
+def read_row(subtask: str, index: int, row: Mapping[str, Any]) -> Document:
+    reader = RowReader(row, index, f"MVBench {subtask}")
+    video = reader.path("video")
+    question = reader.text("question")
+    options = by_position(reader.texts("candidates"))
+    return Document(
+        index=index,
+        id=f"{subtask}-{index}",
+        video_id=video,
+        media=_media(reader, subtask, video),
+        subtitles=None,
+        question=question,
+        options=options,
+        answer=_answer(reader, options),
+        categories={"subtask": subtask},
+        prompt=join(SELECT_LETTER, question, listed(options), ANSWER_DIRECTLY),
+    )
+
+
+def _answer(reader: RowReader, options: Mapping[str, str]) -> str:
+    """The truth is given as a text: the first option that is this text."""
+    right = reader.text("answer").strip()
+    matching = [letter for letter, text in options.items() if text.strip() == right]
+    if not matching:
+        reader.fail("answer", f"is {right[:40]!r}, which is none of the candidates")
+    return matching[0]
+
+
+def _media(reader: RowReader, subtask: str, video: str) -> MediaRef:
+    folder = FOLDERS[subtask]
+    places = [folder, f"video/{folder}"]
+    if folder.startswith(_MAY_LIE_DEEPER):
+        places += [f"data0613/{folder}", f"video/data0613/{folder}"]
+    start_s, end_s = reader.optional_number("start"), reader.optional_number("end")
+    if start_s is not None and start_s < 0:
+        reader.fail("start", f"is {start_s}, which is before the video begins")
+    if end_s is not None and end_s <= (start_s or 0.0):
+        reader.fail("end", f"is {end_s}, which is not after the start")
+    frames = subtask == FRAMES_SUBTASK
+    fps = (reader.optional_number("fps") or _FRAMES_FPS) if frames else None
+    if fps is not None and fps < 0:
+        reader.fail("fps", f"is {fps}, which is no frame rate")
+    candidates = tuple(f"{place}/{video}" for place in places)
+    return MediaRef(candidates, start_s=start_s, end_s=end_s, fps=fps, is_frames_folder=frames)
+
+
+def _benchmark(subtask: str) -> Benchmark:
+    return Benchmark(
+        name=f"mvbench_{subtask}",
+        title=f"MVBench {subtask.replace('_', ' ')}",
+        lmms_task=f"sf_mvbench_{subtask}",
+        hub_id="OpenGVLab/MVBench",
+        hub_config=subtask,
+        split="train",
+        annotation_files=(f"json/{subtask}.json", f"{subtask}.json", f"{subtask}/train-*.parquet"),
+        media_root="",
+        read_row=partial(read_row, subtask),
+        breakdown=(),
+        headline="micro",
+        expected_questions=200,
+        expected_videos=None,
+        published_column=None,
+        licence="MIT (annotations); each video source has its own terms",
+        group="mvbench",
+        folder="mvbench",
+    )  # fmt: skip
+
+
+BENCHMARKS = tuple(_benchmark(subtask) for subtask in FOLDERS)
