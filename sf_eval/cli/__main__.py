@@ -1,0 +1,3 @@
+from sf_eval.cli.main import main
+
+main()

@@ -1,0 +1,88 @@
+"""`sf-eval`: finds the verb, prints a user's mistake as one line, leaves defects their traceback.
+
+Exit codes: 0 everything asked for was done; 1 the work ended but something in it failed; 2 a mistake in the
+command, the data or the checkpoint; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from sf_eval import __version__
+from sf_eval.core.errors import SfEvalError, UsageError, nearest
+
+VERBS = {
+    "run": "evaluate a model on benchmarks; leaderboard and FLOPs/latency report",
+    "profile": "what a model costs: FLOPs, memory, latency, and how they grow",
+    "verify": "compare this installation with recorded outputs of the published code",
+    "doctor": "check data, disk, memory and libraries before a long run",
+    "data": "download and unpack benchmark data",
+    "ls": "list models or tasks",
+    "tasks": "where the lmms-eval task files are",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads `sf_eval.cli.<verb>` only when that verb is called, so that `--help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command = importlib.import_module(f"sf_eval.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise UsageError(f"there is no verb {args[0]!r}.", hint=nearest(args[0], VERBS))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    epilog="First look, no GPU and no download:  sf-eval run --model mini --data mini --tasks videomme,mlvu",
+)
+@click.version_option(__version__, prog_name="sf-eval")
+def cli() -> None:
+    """Evaluate and profile the slow-fast video MLLM."""
+
+
+def main() -> NoReturn:
+    """Entry point of the `sf-eval` command."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(args: list[str]) -> int:
+    try:
+        code = cli.main(args, prog_name="sf-eval", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.format_message())
+        return 0
+    except click.ClickException as error:
+        return _complain(" ".join(error.format_message().split()), error.exit_code)
+    except SfEvalError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"sf-eval: error: {message}", err=True)
+    return code

@@ -1,0 +1,87 @@
+"""`sf-eval run`: evaluate a model on benchmarks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_MODEL = "slowfast-7b-64f"
+
+
+@click.command(name="run", short_help="evaluate a model on benchmarks")
+@click.option("--tasks", required=True, help="Benchmarks, comma separated, or 'all' (sf-eval ls tasks).")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Model card or checkpoint directory.")
+@click.option("--data", default="hub", show_default=True, help="'hub', 'mini', or a directory.")
+@click.option("--output", type=click.Path(path_type=Path), help="Default: results/runs/<time>-<model>.")
+@click.option("--limit", help="Documents per task: a number (20) or a fraction (0.1).")
+@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="auto: float32 on the CPU, the checkpoint's own on a GPU.",
+)
+@click.option(
+    "--attn", type=click.Choice(["sdpa", "eager", "flash_attention_2"]), default="sdpa", show_default=True
+)
+@click.option("--num-frames", type=click.IntRange(min=1), help="Frames shown; default: the model card's.")
+@click.option("--max-new-tokens", type=click.IntRange(min=1), help="Default: the card's, else the task's.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--revision", help="Commit, branch or tag of the model on the Hub.")
+@click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
+@click.option("--video-backend", default="pyav", show_default=True, help="pyav, decord or torchcodec.")
+@click.option("--decode-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True, help="Seconds a video.")
+@click.option(
+    "--clip",
+    type=click.Choice(["whole", "cut"]),
+    default="whole",
+    show_default=True,
+    help="Rows with start and end (MVBench): show the whole file, as published, or the cut.",
+)
+@click.option(
+    "--scoring",
+    type=click.Choice(["sf-eval", "published", "both"]),
+    default="sf-eval",
+    show_default=True,
+    help="How outputs are read; 'published' is the authors' scorers without their random guesses.",
+)
+@click.option("--slow-path", type=click.Choice(["on", "off"]), help="Default: the card's.")
+@click.option(
+    "--published-decoding", is_flag=True, help="Response tokens do not see slow tokens, as in the published code."
+)
+@click.option("--skip-missing", is_flag=True, help="Record questions of missing files instead of stopping.")
+@click.option("--fail-on-error", metavar="any|N|FRACTION", help="Stop once more samples than this have failed.")
+def command(**options: Any) -> int:
+    """Evaluate a model on benchmarks; write results, leaderboard and FLOPs/latency report.
+
+    \b
+    sf-eval run --model mini --data mini --tasks videomme,mlvu      first look, no GPU
+    sf-eval run --tasks videomme,mlvu                               released 64-frame checkpoint, Hub data
+    sf-eval run --model DIR --data DIR --tasks all --batch-size 8   your own
+
+    Exit code 0 only if everything asked for was evaluated. The same command again resumes an unfinished run.
+    """
+    from sf_eval.harness.logs import quiet_imports
+
+    quiet_imports()
+    from sf_eval.cli._run import run_and_report
+
+    return run_and_report(_settings(options))
+
+
+def _settings(options: dict[str, Any]) -> Any:
+    from sf_eval.harness.settings import RunSettings, parse_failure_policy, parse_limit
+
+    limit, failures = options.pop("limit"), options.pop("fail_on_error")
+    return RunSettings(
+        limit=parse_limit(limit) if limit is not None else None,
+        failures=parse_failure_policy(failures),
+        decode_timeout_s=options.pop("decode_timeout"),
+        command=("sf-eval", *sys.argv[1:]),
+        **options,
+    )

@@ -1,0 +1,133 @@
+"""Answers that survive anything: an append-only file, one line an answer, on disk before the next is asked.
+
+A line is `<crc32 of the JSON, 8 hex digits> <JSON>`. A kill in the middle of a write leaves a last line without newline or
+with a wrong checksum: opening the journal cuts it off. A damaged line elsewhere is skipped, so its question
+is asked again. The key of an answer is a digest of everything that determines it, so a changed setting is
+never mistaken for the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sf_eval.core.files import output_error
+from sf_eval.inference import Answer, Failure, FailureKind, StageTimings
+
+SCHEMA = 1
+Result = Answer | Failure
+
+
+def digest_of(determinants: dict[str, Any]) -> str:
+    """The key of an answer: SHA-256 over the canonical JSON of what determines it."""
+    text = json.dumps(determinants, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Journal:
+    """The answers of one output directory.
+
+    Args:
+        path: the file; made if missing.
+
+    Raises:
+        OutputError: the file cannot be written (full disk, read-only folder).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._results: dict[str, Result] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: after a failed write nothing may linger that a later close would write.
+            self._stream: FileIO = path.open("a+b", buffering=0)
+            self._recover()
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def get(self, digest: str) -> Answer | None:
+        """The recorded answer; a recorded failure is None, since failed samples are tried again."""
+        result = self._results.get(digest)
+        return result if isinstance(result, Answer) else None
+
+    def append(self, digest: str, result: Result) -> None:
+        """Write and fsync one result.
+
+        Raises:
+            OutputError: the disk is full or the folder read-only; what was recorded before stays whole.
+        """
+        payload = json.dumps({"v": SCHEMA, "digest": digest, **_to_json(result)}, ensure_ascii=True).encode()
+        start = self._stream.seek(0, os.SEEK_END)
+        try:
+            _write_all(self._stream, _line(payload))
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            self._stream.truncate(start)  # takes back a half-written line; shrinking needs no free space
+            raise output_error(self.path, error) from error
+        self._results[digest] = result
+
+    def __len__(self) -> int:
+        return sum(isinstance(result, Answer) for result in self._results.values())
+
+    def _recover(self) -> None:
+        """Read every whole line; cut off what a kill left half-written at the end."""
+        self._stream.seek(0)
+        end = 0
+        for raw in self._stream:
+            if not raw.endswith(b"\n"):
+                break
+            end += len(raw)
+            for digest, result in _parse(raw):
+                self._results[digest] = result
+        self._stream.truncate(end)
+
+
+def _line(payload: bytes) -> bytes:
+    return f"{zlib.crc32(payload):08x} ".encode() + payload + b"\n"
+
+
+def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
+    checksum, _, payload = raw.rstrip(b"\n").partition(b" ")
+    if checksum.decode(errors="replace") != f"{zlib.crc32(payload):08x}":
+        return
+    value = json.loads(payload)
+    if value.pop("v") == SCHEMA:
+        yield value.pop("digest"), _from_json(value)
+
+
+def _to_json(result: Result) -> dict[str, Any]:
+    if isinstance(result, Answer):
+        return {"answer": asdict(result)}
+    return {"failure": {"key": result.key, "kind": result.kind.value, "reason": result.reason}}
+
+
+def _from_json(value: dict[str, Any]) -> Result:
+    if "answer" in value:
+        fields = dict(value["answer"])
+        fields["frame_indices"] = tuple(fields["frame_indices"])
+        fields["timings"] = StageTimings(**fields["timings"])
+        return Answer(**fields)
+    fields = value["failure"]
+    return Failure(fields["key"], FailureKind(fields["kind"]), fields["reason"])
+
+
+def _write_all(stream: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]

@@ -1,0 +1,107 @@
+"""Our benchmarks as lmms-eval tasks: one class for all, the yaml's `task` names the benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+from lmms_eval.api.task import ConfigurableMessagesTask
+
+from sf_eval.benchmarks import catalog
+from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.scores import ScoredSample, score
+from sf_eval.harness import context
+from sf_eval.harness.scoring import judge
+
+METRICS = ("accuracy", "coverage")
+
+
+class SlowFastTask(ConfigurableMessagesTask):
+    """A benchmark of `tasks/`, read, validated and scored by us.
+
+    Instead of `load_dataset` it opens the data source of the active context, so that the Hub, a directory
+    and the mini edition go one way. A damaged row or a missing file is an error of this constructor.
+    """
+
+    def __init__(self, config: dict[str, Any] | None = None, **_: Any) -> None:
+        assert config is not None, "lmms-eval builds a task from its yaml"
+        config = {key: value for key, value in config.items() if key != "class"}
+        self.benchmark = catalog.get_benchmark(config["task"])
+        self.opened = context.current().open(self.benchmark)
+        config["process_results"] = self.process_results
+        config["metric_list"] = [
+            {"metric": name, "aggregation": _AGGREGATIONS[name], "higher_is_better": True} for name in METRICS
+        ]
+        config.setdefault("cluster_key", "video")
+        super().__init__(config=config, model_name="slowfast")
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None) -> None:
+        """Offer the opened benchmark's documents under the split that the yaml names."""
+        split = self.config.test_split or self.config.validation_split
+        rows = [_public(document) for document in self.opened.documents]
+        self.dataset = datasets.DatasetDict({split: datasets.Dataset.from_list(rows)})
+        self.dataset_no_image = self.dataset
+
+    def document(self, doc: dict[str, Any]) -> Document:
+        return self.opened.documents[doc["index"]]
+
+    def doc_to_text(self, doc: dict[str, Any], *_: Any, **__: Any) -> str:
+        return context.current().prompt(self.opened, self.document(doc))
+
+    def doc_to_target(self, doc: dict[str, Any], *_: Any, **__: Any) -> str:
+        return doc["answer"] or ""
+
+    def doc_to_visual(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[str]:
+        return [str(self.opened.expected_path(self.document(doc)))]
+
+    def doc_to_messages(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[dict[str, Any]]:
+        clip = context.current().clip(self.opened, self.document(doc))
+        video = {"type": "video", "url": str(clip.path)}
+        # Beyond lmms-eval's own keys, so that any other chat model still finds a plain video.
+        limits = {"start_s": clip.start_s, "end_s": clip.end_s, "fps": clip.fps}
+        video.update({key: value for key, value in limits.items() if value is not None})  # type: ignore[misc]
+        return [{"role": "user", "content": [video, {"type": "text", "text": self.doc_to_text(doc)}]}]
+
+    def process_results(self, doc: dict[str, Any], results: list[str], **_: Any) -> dict[str, Any]:
+        document = self.document(doc)
+        outcome = judge(document, results[0]).outcome
+        item = {
+            "outcome": outcome.value,
+            "video": document.video_id,
+            "categories": document.categories,
+        }
+        if outcome.is_scored:
+            item["score"] = float(outcome.value == "correct")
+        return dict.fromkeys(METRICS, item)
+
+
+def _public(document: Document) -> dict[str, Any]:
+    return {
+        "index": document.index,
+        "id": document.id,
+        "video": document.video_id,
+        "question": document.question,
+        "options": [f"{letter}. {text}" for letter, text in document.options.items()],
+        "answer": document.answer,
+    }
+
+
+def _score(items: list[dict[str, Any]]) -> Any:
+    from sf_eval.benchmarks.outcome import Outcome
+
+    return score(
+        [ScoredSample(Outcome(item["outcome"]), item["video"], item["categories"]) for item in items]
+    )
+
+
+def _accuracy(items: list[dict[str, Any]]) -> float:
+    """Percent of answered questions; NaN where none was (lmms-eval's tables know no absence)."""
+    accuracy = _score(items).accuracy
+    return float("nan") if accuracy is None else accuracy
+
+
+def _coverage(items: list[dict[str, Any]]) -> float:
+    return float(_score(items).coverage)
+
+
+_AGGREGATIONS = {"accuracy": _accuracy, "coverage": _coverage}

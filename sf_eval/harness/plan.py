@@ -1,0 +1,127 @@
+"""The plan of a run: every name resolved, every file looked for, before any weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sf_eval.benchmarks import catalog
+from sf_eval.benchmarks.data import DataSource, OpenBenchmark, parse_source
+from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.core.cards import ModelCard, card_for, card_names, load_card
+from sf_eval.core.errors import DataError, UsageError
+from sf_eval.harness import output_dir
+from sf_eval.harness.context import RunContext
+from sf_eval.harness.settings import RunSettings
+from sf_eval.video import SamplingRule
+
+OTHER_WAYS = (
+    "Without the released weights or data: --model DIR --data DIR for local copies, or "
+    "--model mini --data mini for the embedded ones."
+)
+MiniProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """One task of the run: its benchmark and how many of its documents are asked."""
+
+    benchmark: Benchmark
+    opened: OpenBenchmark
+    count: int
+
+    @property
+    def documents(self) -> list[Document]:
+        return self.opened.documents[: self.count]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What will be run. Making it has loaded no weights."""
+
+    settings: RunSettings
+    card: ModelCard
+    source: DataSource
+    context: RunContext
+    tasks: tuple[TaskPlan, ...]
+    output: Path
+
+    @property
+    def total(self) -> int:
+        return sum(task.count for task in self.tasks)
+
+
+def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) -> RunPlan:
+    """Resolve names, open the data, look for every media file, choose the output directory.
+
+    Raises:
+        UsageError: an unknown model or task, or a model without weights.
+        DataError: annotations or media that are missing or damaged.
+        OutputError: the output directory is another run's.
+    """
+    benchmarks = catalog.resolve_tasks(settings.tasks)
+    card = settings.card(card_for(settings.model))
+    if not card.weights:
+        raise UsageError(
+            f"{card.name} is a shape without weights: it can be profiled (sf-eval profile --model {card.name}), "
+            "not evaluated.",
+            hint=f"With weights: {', '.join(name for name in card_names() if load_card(name).weights)}.",
+        )
+    source = parse_source(settings.data, settings.data_revision)
+    context = RunContext(
+        source=source,
+        rule=SamplingRule(card.sampling, card.num_frames, card.target_fps),
+        clip_mode=settings.clip,
+        backend=settings.video_backend,
+        progress=progress,
+    )
+    tasks = []
+    for benchmark in benchmarks:
+        opened = context.open(benchmark, among=benchmarks)
+        total = len(opened.documents)
+        tasks.append(TaskPlan(benchmark, opened, settings.limit.of(total) if settings.limit else total))
+    if not settings.skip_missing:
+        _require_media(tasks)
+    output = output_dir.choose(settings.output, card.name, _fingerprint(settings, card, source, tasks))
+    return RunPlan(settings, card, source, context, tuple(tasks), output)
+
+
+def _require_media(tasks: list[TaskPlan]) -> None:
+    """Raise the first missing file's error, with how many more there are."""
+    missing: list[DataError] = []
+    for task in tasks:
+        missing.extend(task.opened.missing_media(task.documents))
+    if missing:
+        others = f" ({len(missing) - 1} more are missing.)" if len(missing) > 1 else ""
+        raise DataError(
+            missing[0].message + others,
+            hint=f"{missing[0].hint} Or add --skip-missing: their questions are then recorded as missing_media.",
+        )
+
+
+def fingerprint_of(plan: RunPlan) -> dict[str, Any]:
+    """What makes two runs the same run; see `output_dir.choose`."""
+    return _fingerprint(plan.settings, plan.card, plan.source, list(plan.tasks))
+
+
+def _fingerprint(
+    settings: RunSettings, card: ModelCard, source: DataSource, tasks: list[TaskPlan]
+) -> dict[str, Any]:
+    return {
+        "model": card.name,
+        "weights": card.weights,
+        "revision": card.revision,
+        "num_frames": card.num_frames,
+        "slow_path": card.slow_path,
+        "decode_slow_attention": card.decode_slow_attention,
+        "max_new_tokens": card.max_new_tokens,
+        "data": source.label,
+        "dtype": settings.dtype,
+        "attn": settings.attn,
+        "device": settings.device,
+        "video_backend": settings.video_backend,
+        "clip": settings.clip,
+        "tasks": [task.benchmark.name for task in tasks],
+    }

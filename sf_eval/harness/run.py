@@ -1,0 +1,220 @@
+"""Run a plan: load the model, let lmms-eval ask every task, keep every answer, record the scores."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+import torch
+
+from sf_eval.core import files
+from sf_eval.harness import context, environment, output_dir
+from sf_eval.harness.answering import JournaledAnswers, ModelIdentity, Result
+from sf_eval.harness.journal import Journal
+from sf_eval.harness.logs import logging_to
+from sf_eval.harness.memory import measure as measure_memory
+from sf_eval.harness.plan import OTHER_WAYS, RunPlan, TaskPlan, fingerprint_of
+from sf_eval.harness.record import ModelRecord, RunRecord, SampleRecord
+from sf_eval.harness.scored import group_records, sample_record, task_record
+from sf_eval.inference.engine import Engine
+from sf_eval.model.loading import LoadedModel, load_model
+from sf_eval.video import ClipLoader
+
+RESULTS = "results.json"
+SAMPLES = "samples.jsonl"
+LOG = "run.log"
+
+
+class Watcher(Protocol):
+    """Whoever shows what happens."""
+
+    def stage(self, text: str) -> None: ...
+    def begin(self, total: int) -> None: ...
+    def result(self, result: Result, *, resumed: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """A complete run, as written to the output directory."""
+
+    plan: RunPlan
+    loaded: LoadedModel
+    record: RunRecord
+    samples: list[SampleRecord]
+
+
+def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
+    """Evaluate the plan and write `results.json` and `samples.jsonl`. The caller holds the directory's lock.
+
+    Raises:
+        CheckpointError: the weights cannot be had or do not fit.
+        TooManyFailures: `--fail-on-error` says to stop.
+        OutputError: the output directory cannot be written.
+    """
+    started = time.perf_counter()
+    output_dir.write_state(plan.output, fingerprint_of(plan), complete=False)
+    with logging_to(plan.output / LOG):
+        loaded = _load(plan, watcher)
+        load_seconds = time.perf_counter() - started
+        watcher.stage("Starting lmms-eval")
+        with (
+            ClipLoader(
+                plan.context.rule, backend=plan.context.backend, timeout_s=plan.settings.decode_timeout_s
+            ) as loader,
+            Journal(plan.output / output_dir.JOURNAL) as journal,
+            context.activate(plan.context),
+        ):
+            engine = Engine(loaded, loader, batch_size=plan.settings.batch_size)
+            answers = JournaledAnswers(
+                engine,
+                journal,
+                _identity(plan, loaded),
+                max_new_tokens=plan.card.max_new_tokens,
+                watcher=watcher,
+                failures=plan.settings.failures,
+                total=plan.total,
+            )
+            watcher.begin(plan.total)
+            samples = [sample for task in plan.tasks for sample in _run_task(plan, task, answers)]
+    record = _record(plan, loaded, samples, time.perf_counter() - started, load_seconds)
+    files.write_text(plan.output / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
+    files.write_json(plan.output / RESULTS, record.model_dump(mode="json"))
+    return RunOutput(plan, loaded, record, samples)
+
+
+def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
+    from sf_eval.core.errors import CheckpointError
+
+    settings = plan.settings
+    torch.manual_seed(settings.seed)
+    watcher.stage(f"Loading {plan.card.title}")
+    try:
+        return load_model(
+            plan.card, device=settings.device, dtype=settings.dtype, attn=settings.attn, revision=plan.card.revision or None
+        )
+    except CheckpointError as error:
+        if settings.model in ("mini",):
+            raise
+        raise CheckpointError(error.message, hint=f"{error.hint} {OTHER_WAYS}".strip()) from error
+
+
+def _run_task(plan: RunPlan, task: TaskPlan, answers: JournaledAnswers) -> list[SampleRecord]:
+    """One call of lmms-eval's evaluator. Its limit leaks from task to task, so ours is resolved before."""
+    from lmms_eval.evaluator import simple_evaluate
+    from lmms_eval.tasks import TaskManager
+
+    from sf_eval.core.paths import tasks_dir
+    from sf_eval.harness.adapter import SlowFast
+
+    name = task.benchmark.lmms_task
+    model = SlowFast(answer=answers)
+    evaluated: dict[str, Any] = simple_evaluate(
+        model=model,
+        tasks=[name],
+        task_manager=_task_manager(TaskManager, str(tasks_dir())),
+        limit=task.count,
+        log_samples=True,
+        bootstrap_iters=0,
+        cli_args=Namespace(process_with_media=False),  # without it, scoring would decode media again
+        random_seed=plan.settings.seed,
+        numpy_random_seed=plan.settings.seed,
+        torch_random_seed=plan.settings.seed,
+        process_docs_parallel=1,
+    )
+    prompts = {sample["doc_id"]: sample["arguments"][0] for sample in evaluated["samples"][name]}
+    return [
+        sample_record(task, document, prompts[document.index], model.results[name, document.index])
+        for document in task.documents
+    ]
+
+
+_managers: dict[str, Any] = {}
+
+
+def _task_manager(kind: Any, path: str) -> Any:
+    """One index of our yaml files a process; without lmms-eval's own tasks, which cost 5 s to index."""
+    if path not in _managers:
+        _managers[path] = kind(include_path=path, include_defaults=False, model_name="slowfast")
+    return _managers[path]
+
+
+def _identity(plan: RunPlan, loaded: LoadedModel) -> ModelIdentity:
+    card = loaded.card
+    return ModelIdentity(
+        weights_digest=loaded.weights_digest,
+        slow_path=card.slow_path,
+        decode_slow_attention=card.decode_slow_attention,
+        dtype=str(loaded.model.dtype).removeprefix("torch."),
+        attn=plan.settings.attn,
+        device_type=loaded.model.device.type,
+        sampling=card.sampling,
+        num_frames=card.num_frames,
+        target_fps=card.target_fps,
+        video_backend=plan.context.backend,
+        prompt_format=card.prompt_format,
+    )
+
+
+def _record(
+    plan: RunPlan, loaded: LoadedModel, samples: list[SampleRecord], seconds: float, load_seconds: float
+) -> RunRecord:
+    tasks = [
+        task_record(
+            task,
+            [sample for sample in samples if sample.task == task.benchmark.name],
+            clip=plan.settings.clip,
+            submission=plan.output,
+        )
+        for task in plan.tasks
+    ]
+    identity = asdict(_identity(plan, loaded))
+    return RunRecord(
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=list(plan.settings.command),
+        settings={
+            "seed": plan.settings.seed,
+            "batch_size": plan.settings.batch_size,
+            "limit": str(plan.settings.limit.value) if plan.settings.limit else None,
+            "max_new_tokens": plan.card.max_new_tokens or None,
+            "clip": plan.settings.clip,
+            "video_backend": identity["video_backend"],
+            "decode_timeout_s": plan.settings.decode_timeout_s,
+        },
+        versions=environment.versions(),
+        git_commit=environment.git_commit(),
+        machine=environment.machine(loaded.model.device),
+        model=_model_record(loaded, identity),
+        data=plan.source.label,
+        scoring=plan.settings.scoring,
+        seconds=seconds,
+        load_seconds=load_seconds,
+        memory=measure_memory(loaded.model.device),
+        complete=True,
+        tasks=tasks,
+        groups=group_records(plan.tasks, samples),
+    )
+
+
+def _model_record(loaded: LoadedModel, identity: dict[str, Any]) -> ModelRecord:
+    card = loaded.card
+    return ModelRecord(
+        name=card.name,
+        title=card.title,
+        weights=card.weights,
+        revision=loaded.revision,
+        weights_digest=loaded.weights_digest,
+        parameters=loaded.parameters,
+        untrained=card.untrained,
+        slow_path=card.slow_path,
+        decode_slow_attention=card.decode_slow_attention,
+        num_frames=card.num_frames,
+        sampling=card.sampling,
+        target_fps=card.target_fps,
+        dtype=identity["dtype"],
+        attn=identity["attn"],
+        licence=card.licence,
+        published=card.published,
+    )

@@ -1,0 +1,34 @@
+"""From a model's words, or its failure, to a typed outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.extract import extract_answer
+from sf_eval.benchmarks.outcome import Outcome
+from sf_eval.harness.failed_text import from_text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`answer` is the letter read from the output, None for none."""
+
+    outcome: Outcome
+    answer: str | None
+
+
+def judge(document: Document, text: str) -> Verdict:
+    """Read a letter from `text` and compare; a failure's text is never read for a letter.
+
+    A document whose truth is not public gets `no_answer` where no letter was found and otherwise
+    `unjudged`: it was answered, and nobody here knows whether rightly.
+    """
+    if (failure := from_text(text)) is not None:
+        return Verdict(Outcome(failure.value), None)
+    answer = extract_answer(text, document.options)
+    if answer is None:
+        return Verdict(Outcome.no_answer, None)
+    if document.answer is None:
+        return Verdict(Outcome.unjudged, answer)
+    return Verdict(Outcome.correct if answer == document.answer else Outcome.wrong, answer)

@@ -1,0 +1,128 @@
+"""What the user asked for, read once from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from sf_eval.core.cards import ModelCard
+from sf_eval.core.errors import UsageError
+
+Scoring = Literal["sf-eval", "published", "both"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`--limit`: a number of documents, or a fraction of each task's own number."""
+
+    value: Fraction
+    is_fraction: bool
+
+    def of(self, total: int) -> int:
+        """Documents asked of a task that has `total`; at least one."""
+        wanted = -(-total * self.value // 1) if self.is_fraction else self.value
+        return max(1, min(total, int(wanted)))
+
+
+def parse_limit(text: str) -> Limit:
+    """Read `10` as ten documents, `0.1` and `1.0` as fractions.
+
+    Raises:
+        UsageError: neither a positive whole number nor a fraction in (0, 1].
+    """
+    hint = "Give a whole number of documents (--limit 20) or a fraction (--limit 0.1)."
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"--limit {text} is not a number.", hint=hint) from error
+    is_fraction = "." in text or "/" in text
+    if value <= 0 or (is_fraction and value > 1) or (not is_fraction and value.denominator != 1):
+        raise UsageError(f"--limit {text} is out of range.", hint=hint)
+    return Limit(value, is_fraction)
+
+
+@dataclass(frozen=True)
+class FailurePolicy:
+    """`--fail-on-error`: how many failed samples a run may have before it stops.
+
+    Attributes:
+        most: failed samples (a count) or their share of all (a fraction) that are still accepted; None never
+            stops a run.
+        stop: end the run as soon as `most` is exceeded.
+    """
+
+    most: Fraction | None = None
+    is_fraction: bool = False
+
+    def exceeded(self, failed: int, total: int) -> bool:
+        if self.most is None:
+            return False
+        return failed > (self.most * total if self.is_fraction else self.most)
+
+
+def parse_failure_policy(text: str | None) -> FailurePolicy:
+    """Read `any` as none accepted, `5` as a count and `0.02` as a fraction.
+
+    Raises:
+        UsageError: none of these.
+    """
+    if text is None:
+        return FailurePolicy()
+    if text == "any":
+        return FailurePolicy(Fraction(0))
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UsageError(
+            f"--fail-on-error {text} is none of: any, a count such as 5, a fraction such as 0.02."
+        ) from error
+    is_fraction = "." in text or "/" in text
+    if value < 0 or (is_fraction and value > 1):
+        raise UsageError(f"--fail-on-error {text} is out of range.")
+    return FailurePolicy(value, is_fraction)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything `sf-eval run` was asked, unresolved."""
+
+    model: str
+    tasks: str
+    data: str
+    output: Path | None = None
+    revision: str | None = None
+    data_revision: str | None = None
+    limit: Limit | None = None
+    batch_size: int = 1
+    device: str = "auto"
+    dtype: str = "auto"
+    attn: str = "sdpa"
+    num_frames: int | None = None
+    max_new_tokens: int | None = None
+    seed: int = 0
+    video_backend: str = "pyav"
+    decode_timeout_s: float = 600.0
+    clip: Literal["whole", "cut"] = "whole"
+    scoring: Scoring = "sf-eval"
+    slow_path: Literal["on", "off"] | None = None
+    published_decoding: bool = False
+    skip_missing: bool = False
+    failures: FailurePolicy = FailurePolicy()
+    command: tuple[str, ...] = ()
+
+    def card(self, card: ModelCard) -> ModelCard:
+        """`card` with what the command line overrides."""
+        overrides: dict[str, object] = {}
+        if self.num_frames is not None:
+            overrides["num_frames"] = self.num_frames
+        if self.slow_path is not None:
+            overrides["slow_path"] = self.slow_path
+        if self.published_decoding:
+            overrides["decode_slow_attention"] = False
+        if self.max_new_tokens is not None:
+            overrides["max_new_tokens"] = self.max_new_tokens
+        if self.revision is not None:
+            overrides["revision"] = self.revision
+        return replace(card, **overrides)  # type: ignore[arg-type]

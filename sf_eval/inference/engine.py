@@ -1,0 +1,201 @@
+"""The engine: decode -> preprocess -> upload -> vision -> prefill -> decode tokens, a batch at a time.
+
+A question that cannot be answered becomes a `Failure`; the others in its batch are answered all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from sf_eval.inference.generation import Generated, generate_batch, synchronise
+from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
+from sf_eval.model.loading import LoadedModel
+from sf_eval.model.modeling import VideoFeatures
+from sf_eval.video import ClipLoader, VideoError, VideoErrorReason
+
+logger = logging.getLogger(__name__)
+
+# Frames a tower call: the largest that is no slower than smaller ones would be a guess on an unknown GPU;
+# 16 frames of ConvNeXt-XXL at 576 need about 1 GB of activations in half precision. Halved when memory is short.
+CHUNK_FRAMES = 16
+
+_FAILURE_OF_VIDEO = {
+    VideoErrorReason.missing: FailureKind.MISSING_MEDIA,
+    VideoErrorReason.timeout: FailureKind.TIMEOUT,
+}
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A question whose video is encoded."""
+
+    question: Question
+    features: VideoFeatures | None
+    frame_indices: tuple[int, ...]
+    decode_s: float
+    preprocess_s: float
+    upload_s: float
+    vision_s: float
+
+
+class Engine:
+    """Answers questions with one model on one device.
+
+    Args:
+        loaded: model, processor and card.
+        loader: decodes clips by the card's sampling rule.
+        batch_size: questions a prefill; answers do not depend on it beyond rounding.
+    """
+
+    def __init__(self, loaded: LoadedModel, loader: ClipLoader, *, batch_size: int = 1) -> None:
+        self.loaded = loaded
+        self.loader = loader
+        self.batch_size = batch_size
+        self.chunk_frames = CHUNK_FRAMES
+
+    @property
+    def device(self) -> torch.device:
+        return self.loaded.model.device
+
+    def answer(self, questions: Iterable[Question]) -> Iterator[Answer | Failure]:
+        """Answer in order, one batch after the other; a result is yielded as soon as its batch is done."""
+        batch: list[_Prepared] = []
+        for question in questions:
+            prepared = self._prepare(question)
+            if isinstance(prepared, Failure):
+                yield prepared
+                continue
+            batch.append(prepared)
+            if len(batch) == self.batch_size:
+                yield from self._answer_batch(batch)
+                batch = []
+        if batch:
+            yield from self._answer_batch(batch)
+
+    def _prepare(self, question: Question) -> _Prepared | Failure:
+        try:
+            return self._encode(question)
+        except VideoError as error:
+            kind = _FAILURE_OF_VIDEO.get(error.reason, FailureKind.DECODE_ERROR)
+            return Failure(question.key, kind, str(error))
+        except torch.OutOfMemoryError as error:
+            return Failure(question.key, FailureKind.OUT_OF_MEMORY, _first_line(error))
+        except Exception as error:  # one sample's failure is recorded, not fatal: the harness counts it
+            return _model_error(question, error)
+
+    def _encode(self, question: Question) -> _Prepared:
+        """Decode and encode the question's clip.
+
+        Raises:
+            VideoError: the clip cannot be decoded.
+            torch.OutOfMemoryError: not even one frame at a time fits.
+        """
+        if question.clip is None:
+            return _Prepared(question, None, (), 0.0, 0.0, 0.0, 0.0)
+        frames = self.loader.load(question.clip)
+        start = time.perf_counter()
+        pixel_values = self.loaded.processor.preprocess(frames.pixels)  # [T, 3, S, S]
+        preprocessed = time.perf_counter()
+        pixel_values = pixel_values.to(self.device, self.loaded.model.dtype)
+        synchronise(self.device)
+        uploaded = time.perf_counter()
+        features = self._tower(pixel_values)
+        synchronise(self.device)
+        encoded = time.perf_counter()
+        return _Prepared(
+            question=question,
+            features=features,
+            frame_indices=frames.indices,
+            decode_s=frames.decode_s,
+            preprocess_s=preprocessed - start,
+            upload_s=uploaded - preprocessed,
+            vision_s=encoded - uploaded,
+        )
+
+    @torch.inference_mode()
+    def _tower(self, pixel_values: torch.Tensor) -> VideoFeatures:
+        """Encode in chunks; when memory is short, halve the chunk for good and say so."""
+        while True:
+            try:
+                return self.loaded.model.encode_video(pixel_values, chunk_frames=self.chunk_frames)
+            except torch.OutOfMemoryError:
+                if self.chunk_frames == 1:
+                    raise
+                self.chunk_frames //= 2
+                _free(self.device)
+                logger.warning(
+                    "out of memory in the vision tower: going on with %d frames a chunk.", self.chunk_frames
+                )
+
+    def _answer_batch(self, batch: list[_Prepared]) -> Iterator[Answer | Failure]:
+        try:
+            generated = self._generate(batch)
+        except torch.OutOfMemoryError as error:
+            if len(batch) == 1:
+                yield Failure(batch[0].question.key, FailureKind.OUT_OF_MEMORY, _first_line(error))
+                return
+        except Exception as error:  # as above: one sample's failure is recorded
+            if len(batch) == 1:
+                yield _model_error(batch[0].question, error)
+                return
+        else:
+            for prepared, result in zip(batch, generated, strict=True):
+                yield _to_answer(prepared, result, len(batch))
+            return
+        # Some sample of the batch failed: halves find out which, and answer the others.
+        _free(self.device)
+        middle = len(batch) // 2
+        logger.warning("a batch of %d failed: answering it in halves.", len(batch))
+        yield from self._answer_batch(batch[:middle])
+        yield from self._answer_batch(batch[middle:])
+
+    def _generate(self, batch: list[_Prepared]) -> list[Generated]:
+        return generate_batch(
+            self.loaded,
+            prompts=[item.question.prompt for item in batch],
+            features=[item.features for item in batch],
+            max_new_tokens=[item.question.max_new_tokens for item in batch],
+        )
+
+
+def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answer:
+    features = prepared.features
+    return Answer(
+        key=prepared.question.key,
+        text=result.text,
+        num_frames=len(prepared.frame_indices),
+        frame_indices=prepared.frame_indices,
+        prompt_tokens=result.prompt_tokens,
+        fast_tokens=0 if features is None else features.fast_tokens.shape[0],
+        slow_tokens=0 if features is None else features.slow_tokens.shape[0],
+        new_tokens=result.new_tokens,
+        finish_reason=result.finish_reason,
+        timings=StageTimings(
+            decode_s=prepared.decode_s,
+            preprocess_s=prepared.preprocess_s,
+            upload_s=prepared.upload_s,
+            vision_s=prepared.vision_s,
+            prefill_s=result.prefill_s,
+            generate_s=result.generate_s,
+            batch_size=batch_size,
+        ),
+    )
+
+
+def _model_error(question: Question, error: Exception) -> Failure:
+    logger.error("question %s failed in the model.", question.key, exc_info=error)
+    return Failure(question.key, FailureKind.MODEL_ERROR, f"{type(error).__name__}: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _free(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,109 @@
+"""Greedy decoding of one batch, with the time of the first token told apart from the rest."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from sf_eval.model.loading import LoadedModel
+from sf_eval.model.modeling import VideoFeatures
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One sample of a batch; the two times are the batch's."""
+
+    text: str
+    prompt_tokens: int
+    new_tokens: int
+    finish_reason: str
+    prefill_s: float
+    generate_s: float
+
+
+class _Stopwatch(StoppingCriteria):  # type: ignore[misc]
+    """Notes when the first token exists. Never stops anything."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.first_token_at: float | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        if self.first_token_at is None:
+            synchronise(self.device)
+            self.first_token_at = time.perf_counter()
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+@torch.inference_mode()
+def generate_batch(
+    loaded: LoadedModel,
+    *,
+    prompts: list[str],
+    features: list[VideoFeatures | None],
+    max_new_tokens: list[int],
+) -> list[Generated]:
+    """Answer `prompts` about `features` greedily.
+
+    The batch decodes to the largest limit; a sample with a smaller one is cut to its own.
+
+    Raises:
+        CheckpointError or a model error: the prompt does not fit the model.
+        torch.OutOfMemoryError: the batch does not fit the device.
+    """
+    model, processor = loaded.model, loaded.processor
+    batch = processor.batch(prompts, has_video=[item is not None for item in features])
+    input_ids = batch["input_ids"].to(model.device)  # [B, L], left-padded
+    attention_mask = batch["attention_mask"].to(model.device)  # [B, L]
+    stopwatch = _Stopwatch(model.device)
+    synchronise(model.device)
+    start = time.perf_counter()
+    output = model.generate(
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        video_features=[item for item in features if item is not None] or None,
+        do_sample=False,
+        max_new_tokens=max(max_new_tokens),
+        stopping_criteria=StoppingCriteriaList([stopwatch]),
+        pad_token_id=processor.pad_token_id,
+        eos_token_id=list(processor.eos_token_ids),
+    )  # [B, L + new]
+    synchronise(model.device)
+    end = time.perf_counter()
+    assert stopwatch.first_token_at is not None
+    new_ids = output[:, input_ids.shape[1] :]  # [B, new]
+    results = []
+    for row, ids in enumerate(new_ids.tolist()):
+        kept, finish_reason = _cut(ids[: max_new_tokens[row]], processor.eos_token_ids)
+        video = features[row]
+        text_tokens = int(attention_mask[row].sum())
+        results.append(
+            Generated(
+                text=processor.decode(kept),
+                # The placeholder is one id; the fast tokens take its place.
+                prompt_tokens=text_tokens + (0 if video is None else video.fast_tokens.shape[0] - 1),
+                new_tokens=len(kept) + (finish_reason == "stop"),
+                finish_reason=finish_reason,
+                prefill_s=stopwatch.first_token_at - start,
+                generate_s=end - stopwatch.first_token_at,
+            )
+        )
+    return results
+
+
+def _cut(ids: list[int], eos_token_ids: tuple[int, ...]) -> tuple[list[int], str]:
+    """The ids before the first end-of-turn token, and why they end there."""
+    for position, token in enumerate(ids):
+        if token in eos_token_ids:
+            return ids[:position], "stop"
+    return ids, "length"
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for the device, so that a clock read next means something."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
