@@ -82,7 +82,7 @@ class OpenBenchmark:
         try:
             what = f"{self.benchmark.name} question {document.id}, subtitles"
             return media.resolve(self.media_root, reference, what=what)
-        except media.MissingMediaErrorError:
+        except media.MissingMediaError:
             return None
 
     def missing_media(self, documents: Iterable[Document] | None = None) -> list[MissingFile]:
@@ -181,7 +181,7 @@ def read_documents(benchmark: Benchmark, files: Iterable[Path]) -> tuple[list[Ro
     """Read, validate and translate all rows; a document's index counts through all files.
 
     Raises:
-        DataError: naming file, row (counted from 0 through all files) and column of the first thing that is wrong.
+        DataError: naming file, row (counted from 0 through all files) and column of the first fault.
     """
     rows: list[Row] = []
     documents: list[Document] = []

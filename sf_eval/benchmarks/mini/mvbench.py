@@ -1,4 +1,4 @@
-"""Mini MVBench: 20 subtasks of 2 videos and 4 questions, in the real folders.
+"""Mini MVBench: 20 subtasks of 2 videos and 4 questions, in the folders that the real archives unpack to.
 
 Five subtasks have rows with start and end: their files show two different scenes, and the question is about
 the one between start and end, so cutting the clip changes what is seen. episodic_reasoning is folders of JPEG
@@ -63,7 +63,7 @@ def mvbench() -> Edition:
             if name != "episodic_reasoning":
                 file += ".mp4"
             scenes = _scenes(maker, name, subtask, number)
-            videos[f"video/{subtask.folder}/{file}"] = scenes
+            videos[f"{subtask.folder}/{file}"] = scenes
             for position in range(_QUESTIONS_A_VIDEO):
                 asked = (number + position) % len(scenes)
                 question = ask(
