@@ -1,0 +1,27 @@
+"""Decoding and frame sampling. Importing this loads no decoder and no torch; see docs/video.md."""
+
+from sf_eval.video.backends import available_backends
+from sf_eval.video.errors import VideoError, VideoErrorReason
+from sf_eval.video.loader import ClipLoader, LoaderClosedError
+from sf_eval.video.reading import check, load_clip, plan_clip, probe, read_frames
+from sf_eval.video.sampling import published_indices, uniform_indices
+from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+
+__all__ = [
+    "Clip",
+    "ClipLoader",
+    "Frames",
+    "LoaderClosedError",
+    "SamplingRule",
+    "VideoError",
+    "VideoErrorReason",
+    "VideoInfo",
+    "available_backends",
+    "check",
+    "load_clip",
+    "plan_clip",
+    "probe",
+    "published_indices",
+    "read_frames",
+    "uniform_indices",
+]

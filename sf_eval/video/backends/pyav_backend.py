@@ -1,0 +1,47 @@
+"""PyAV: in order from the first frame to the last wanted one, as the published evaluation did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sf_eval.video.backends import Decoded
+from sf_eval.video.container import open_video
+from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
+
+
+class PyAVBackend:
+    """Decodes every frame up to the last wanted one and converts only the wanted ones."""
+
+    def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
+        """See `Backend.decode`."""
+        pixels: NDArray[np.uint8] | None = None
+        times_s: list[float] = []
+        first_time = 0.0
+        decoded = 0
+        with open_video(path) as (container, stream):
+            stated = stream.frames
+            for position, frame in enumerate(container.decode(stream)):
+                decoded = position + 1
+                if position == 0:
+                    first_time = frame.time or 0.0
+                if position != indices[len(times_s)]:
+                    continue
+                picture = frame.to_ndarray(format="rgb24")  # [H, W, 3]
+                if pixels is None:
+                    pixels = np.empty((len(indices), *picture.shape), np.uint8)
+                elif picture.shape != pixels.shape[1:]:
+                    detail = f"the picture size changes at frame {position}"
+                    raise VideoError(path, VideoErrorReason.not_decodable, detail)
+                pixels[len(times_s)] = picture
+                rate = float(stream.average_rate or 1)
+                times_s.append(position / rate if frame.time is None else frame.time - first_time)
+                if len(times_s) == len(indices):
+                    return Decoded(pixels, tuple(times_s))
+        raise ends_early(path, wanted=indices[len(times_s)], decoded=decoded, stated=stated)
+
+
+BACKEND = PyAVBackend()

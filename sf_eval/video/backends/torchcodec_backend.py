@@ -1,0 +1,53 @@
+"""torchcodec, where it is installed (it needs FFmpeg's shared libraries and a matching torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torchcodec.decoders import VideoDecoder
+
+from sf_eval.video.backends import Decoded
+from sf_eval.video.container import open_video
+from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
+
+_BT601 = (2, 5, 6)  # H.273: unspecified (taken as BT.601), BT.470BG, SMPTE 170M
+
+
+class TorchcodecBackend:
+    """Frames by index, after a scan of the whole file so that indices are exact."""
+
+    def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
+        """See `Backend.decode`. In addition raises `unsupported` for rotated files and for colours that
+        torchcodec converts by their tag.
+        """
+        _refuse_what_it_changes(path)
+        try:
+            decoder = VideoDecoder(str(path.absolute()), dimension_order="NHWC", seek_mode="exact")
+            count = len(decoder)
+            if indices[-1] >= count:
+                raise ends_early(path, wanted=indices[-1], decoded=count, stated=count)
+            batch = decoder.get_frames_at(list(indices))
+            first_s = decoder.get_frame_at(0).pts_seconds
+        except (RuntimeError, ValueError, IndexError) as error:
+            detail = f"torchcodec cannot decode it ({str(error).splitlines()[0] if str(error) else error!r})"
+            raise VideoError(path, VideoErrorReason.not_decodable, detail) from error
+        times_s = tuple(float(start) - first_s for start in batch.pts_seconds)
+        return Decoded(np.ascontiguousarray(batch.data.numpy()), times_s)
+
+
+def _refuse_what_it_changes(path: Path) -> None:
+    with open_video(path) as (container, stream):
+        first = next(container.decode(stream), None)
+    if first is None:
+        raise ends_early(path, wanted=0, decoded=0, stated=0)
+    if first.rotation:
+        detail = "torchcodec turns it by its display matrix; use pyav"
+        raise VideoError(path, VideoErrorReason.unsupported, detail)
+    if first.colorspace not in _BT601 and not first.format.is_rgb:
+        detail = f"torchcodec converts its colours (matrix {first.colorspace}) by their tag; use pyav"
+        raise VideoError(path, VideoErrorReason.unsupported, detail)
+
+
+BACKEND = TorchcodecBackend()

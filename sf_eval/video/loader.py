@@ -1,0 +1,162 @@
+"""`ClipLoader`: clips decoded where decoding can be stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sf_eval.core.errors import UsageError
+from sf_eval.video import wire
+from sf_eval.video.backends import check_backend
+from sf_eval.video.errors import VideoError, VideoErrorReason
+from sf_eval.video.process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+from sf_eval.video.reading import check, load_clip
+from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+
+_LONGEST_TIMEOUT_S = 1_000_000.0  # what the kernel's timers take without overflow, and more than anyone waits
+
+
+class LoaderClosedError(RuntimeError):
+    """The loader was closed, before or while it was asked for a clip."""
+
+
+class ClipLoader:
+    """Decodes clips in a worker process that is killed if it hangs, and replaced if it crashes.
+
+    The worker starts with the first clip and serves all others. May be used from several threads (one clip
+    at a time) and from scripts without an `if __name__ == "__main__"` guard.
+
+    Args:
+        rule: which frames to take of every clip.
+        backend: one of `available_backends()`.
+        timeout_s: limit for one clip in seconds of wall-clock time, probing and decoding together.
+        in_process: decode in this process instead: then nothing can be stopped, `timeout_s` has no effect.
+
+    Raises:
+        UsageError: the backend is unknown or not installed, or the timeout is not positive.
+    """
+
+    def __init__(
+        self,
+        rule: SamplingRule,
+        *,
+        backend: str = "pyav",
+        timeout_s: float = 600.0,
+        in_process: bool = False,
+    ) -> None:
+        check_backend(backend)
+        if not timeout_s > 0:
+            raise UsageError(
+                f"a timeout of {timeout_s} s leaves no time to decode.", hint="Give more than 0."
+            )
+        self.rule = rule
+        self.backend = backend
+        self.timeout_s = min(timeout_s, _LONGEST_TIMEOUT_S)
+        self.in_process = in_process
+        self._worker: WorkerProcess | None = None
+        self._closed = False
+        self._turn = threading.Lock()  # held during an exchange: one clip at a time
+        self._state = threading.Lock()  # guards _worker and _closed; held only for a moment
+
+    def load(self, clip: Clip) -> Frames:
+        """The frames of `clip`.
+
+        Raises:
+            VideoError: what is wrong with the clip; `timeout` or `crashed` if the decoder hung or died on it.
+            LoaderClosedError: after, or because of, `close`.
+        """
+        if self.in_process:
+            self._refuse_if_closed()
+            return load_clip(clip, self.rule, backend=self.backend)
+        header, pixels = self._ask(clip, {"do": "load", "rule": wire.rule_to_json(self.rule)})
+        assert pixels is not None
+        return wire.frames_from_json(header, pixels)
+
+    def check(self, clip: Clip, indices: Sequence[int] | Literal["ends", "full"] = "ends") -> VideoInfo:
+        """`sf_eval.video.check` of the clip's file, with the same protection as `load`; raises the same."""
+        if self.in_process:
+            self._refuse_if_closed()
+            return check(clip.path, indices, backend=self.backend, fps=clip.fps)
+        wanted = indices if isinstance(indices, str) else list(indices)
+        header, _ = self._ask(clip, {"do": "check", "indices": wanted})
+        return wire.info_from_json(header["info"])
+
+    def close(self) -> None:
+        """End the worker, also in the middle of a clip. Can be called twice and from any thread."""
+        with self._state:
+            self._closed = True
+            worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        worker.signal_end()
+        with self._turn:  # a thread in the middle of a clip lets go of the pipes first
+            worker.end()
+
+    def __enter__(self) -> ClipLoader:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def worker_pid(self) -> int | None:
+        """Process id of the worker, None if there is none."""
+        with self._state:
+            return self._worker.process.pid if self._worker is not None else None
+
+    def _ask(self, clip: Clip, request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+        request |= {"clip": wire.clip_to_json(clip), "backend": self.backend, "timeout_s": self.timeout_s}
+        with self._turn:
+            answer = None
+            while answer is None:
+                answer = self._exchange(clip, request)
+        wire.raise_error(answer[0])
+        return answer
+
+    def _exchange(
+        self, clip: Clip, request: dict[str, Any]
+    ) -> tuple[dict[str, Any], NDArray[np.uint8] | None] | None:
+        """One attempt; None if the worker ended through nobody's fault and the clip is to be asked again."""
+        worker = self._running_worker()
+        try:
+            return worker.exchange(request, self.timeout_s)
+        except WorkerTimeoutError:
+            self._drop(worker)
+            detail = f"it was not decoded within {self.timeout_s:g} s"
+            raise VideoError(clip.path, VideoErrorReason.timeout, detail) from None
+        except WorkerDiedError:
+            self._drop(worker)
+            if worker.lost_its_parent():
+                return None
+            detail = f"the decoder died on it ({worker.last_words()})"
+            raise VideoError(clip.path, VideoErrorReason.crashed, detail) from None
+        except BaseException:  # Ctrl-C too: the worker's next answer would be this clip's
+            self._drop(worker)
+            raise
+
+    def _running_worker(self) -> WorkerProcess:
+        """The worker; a new one if there is none or if it died while idle."""
+        with self._state:
+            if self._closed:
+                raise LoaderClosedError("the clip loader is closed")
+            if self._worker is not None and self._worker.process.poll() is not None:
+                self._worker.end()
+                self._worker = None
+            if self._worker is None:
+                self._worker = WorkerProcess()
+            return self._worker
+
+    def _drop(self, worker: WorkerProcess) -> None:
+        """End a worker that is out of step; the next clip gets a new one."""
+        worker.end()
+        with self._state:
+            self._worker = None
+            if self._closed:
+                raise LoaderClosedError("the clip loader was closed while it decoded")
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise LoaderClosedError("the clip loader is closed")

@@ -1,0 +1,135 @@
+"""From a clip and a rule to frames, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sf_eval.video.backends import Decoded, check_backend, get_backend
+from sf_eval.video.container import count_decoded, presentation_times, probe_file
+from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
+from sf_eval.video.folder import picture_files, probe_folder, read_folder
+from sf_eval.video.sampling import rule_indices, span_indices
+from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+
+
+def probe(path: Path, *, backend: str = "pyav", fps: float | None = None) -> VideoInfo:
+    """Facts of a video file or a folder of frames; the same whatever the backend.
+
+    Slow for webm and mkv: their frames are counted by decoding, once per process.
+
+    Args:
+        fps: rate of a folder of frames in frames per second, 3 where None.
+
+    Raises:
+        VideoError: there is nothing to show.
+        UsageError: the backend is not installed.
+    """
+    check_backend(backend)
+    path = Path(path)
+    return probe_folder(path, fps) if path.is_dir() else probe_file(path)
+
+
+def read_frames(path: Path, indices: Sequence[int], *, backend: str = "pyav") -> NDArray[np.uint8]:
+    """The decoded frames at `indices` (any order, repeats allowed), uint8 [T, H, W, 3], RGB.
+
+    Raises:
+        VideoError: the file cannot be decoded, a frame does not exist, or an index is negative.
+        UsageError: the backend is not installed.
+    """
+    check_backend(backend)
+    wanted = sorted({int(index) for index in indices})
+    if not wanted:
+        return np.empty((0, 0, 0, 3), np.uint8)
+    pixels = _decode(Path(path), wanted, backend).pixels
+    if list(indices) == wanted:
+        return pixels
+    rows = {index: row for row, index in enumerate(wanted)}
+    return pixels[[rows[int(index)] for index in indices]]
+
+
+def plan_clip(clip: Clip, rule: SamplingRule) -> tuple[VideoInfo, list[int]]:
+    """The clip's facts and the indices that `rule` wants of it, without decoding pictures.
+
+    With `start_s` or `end_s` the rule is applied to the frames of that span as if they were the whole video;
+    indices still count from the start of the file.
+
+    Raises:
+        VideoError: nothing to show, or `bad_range` for a span that is not in the video.
+    """
+    info = probe(clip.path, fps=clip.fps)
+    if clip.start_s is None and clip.end_s is None:
+        return info, rule_indices(rule, info.num_frames, info.fps)
+    if info.path.is_dir():
+        times_s = [index / info.fps for index in range(info.num_frames)]
+    else:
+        times_s = presentation_times(info.path)
+    try:
+        span = span_indices(times_s, clip.start_s, clip.end_s)
+    except ValueError as error:
+        raise VideoError(info.path, VideoErrorReason.bad_range, str(error)) from error
+    return info, [span.start + index for index in rule_indices(rule, len(span), info.fps)]
+
+
+def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frames:
+    """Decode the frames that `rule` wants of `clip`, in this process.
+
+    Raises:
+        VideoError: the clip gives no frames, or not all of the wanted ones.
+        UsageError: the backend is not installed.
+    """
+    check_backend(backend)
+    started = time.perf_counter()
+    info, indices = plan_clip(clip, rule)
+    try:
+        decoded = _decode(info.path, indices, backend, folder_fps=info.fps)
+    except MemoryError as error:
+        gigabytes = len(indices) * info.width * info.height * 3 / 1e9
+        detail = f"{len(indices)} frames of {info.width}x{info.height} need {gigabytes:.1f} GB, which cannot be had"
+        raise VideoError(info.path, VideoErrorReason.not_decodable, detail) from error
+    return Frames(decoded.pixels, tuple(indices), decoded.times_s, info, time.perf_counter() - started)
+
+
+def check(
+    path: Path,
+    indices: Sequence[int] | Literal["ends", "full"] = "ends",
+    *,
+    backend: str = "pyav",
+    fps: float | None = None,
+) -> VideoInfo:
+    """Decode some frames of a file, or all of them, to see whether it is whole; the pictures are not kept.
+
+    Args:
+        indices: frames to decode; "ends" is the first, the middle and the last one, "full" all of them.
+        fps: rate of a folder of frames.
+
+    Raises:
+        VideoError: a frame is missing or cannot be decoded. "ends" and "full" take the container at its
+            word, so a container that overstates its frames by one fails although a run might not miss
+            that frame.
+    """
+    info = probe(path, backend=backend, fps=fps)
+    if indices != "full":
+        last = info.num_frames - 1
+        read_frames(
+            info.path, sorted({0, last // 2, last}) if indices == "ends" else indices, backend=backend
+        )  # type: ignore[arg-type]
+    elif info.path.is_dir():
+        for index in range(len(picture_files(info.path))):
+            read_folder(info.path, [index])
+    elif (decoded := count_decoded(info.path)) < info.num_frames:
+        raise ends_early(info.path, wanted=info.num_frames - 1, decoded=decoded, stated=info.num_frames)
+    return info
+
+
+def _decode(path: Path, indices: list[int], backend: str, folder_fps: float = 1.0) -> Decoded:
+    if indices[0] < 0:
+        raise VideoError(path, VideoErrorReason.bad_range, f"there is no frame {indices[0]}")
+    if path.is_dir():
+        return Decoded(read_folder(path, indices), tuple(index / folder_fps for index in indices))
+    return get_backend(backend).decode(path, indices)
