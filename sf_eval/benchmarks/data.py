@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -167,7 +167,11 @@ def find_annotations(benchmark: Benchmark, folders: list[Path]) -> tuple[Path, l
     """
     for folder in folders:
         for pattern in benchmark.annotation_files:
-            if files := sorted(path for path in folder.glob(pattern) if path.is_file()):
+            try:
+                files = sorted(path for path in folder.glob(pattern) if path.is_file())
+            except OSError as error:
+                raise DataError(f"cannot look into {folder}: {error.strerror or error}.") from error
+            if files:
                 return folder, files
     places = [str(folder / pattern) for folder in folders for pattern in benchmark.annotation_files]
     raise DataError(
@@ -232,8 +236,3 @@ def _from_hub(benchmark: Benchmark, revision: str | None) -> tuple[Path, list[Pa
 
     files, commit = hub.annotations(benchmark, revision)
     return hub.media_root(benchmark, commit), files, commit
-
-
-def as_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of all columns, in the order of first appearance."""
-    return list(dict.fromkeys(name for row in rows for name in row))
