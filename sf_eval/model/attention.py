@@ -1,0 +1,170 @@
+"""Hybrid decoder layers: Qwen2's self-attention plus cross-attention to slow tokens before the shared o_proj.
+
+Legend for shapes: B batch, L positions, N slow tokens, D hidden size, H heads, K key/value heads,
+G = H / K heads a key/value head, d head size, Q positions that query.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.qwen2.modeling_qwen2 import (
+    Qwen2Attention,
+    Qwen2DecoderLayer,
+    apply_rotary_pos_emb,
+    eager_attention_forward,
+)
+
+from sf_eval.model.cache import QueryGroup, SlowFastCache, Span
+from sf_eval.model.config import SlowFastConfig
+
+
+class SlowAttentionCore(nn.Module):
+    """softmax(q k^T / sqrt(d)) v over slow tokens, by whichever attention implementation is configured.
+
+    Without a causal mask the G query heads of a key/value head are just further query positions, so they are
+    folded into the length: every implementation then sees as many query heads as key/value heads, and keys
+    and values are never repeated. Each call has one number of slow tokens, so no mask is needed either.
+    """
+
+    num_key_value_groups = 1
+    is_causal = False
+
+    def __init__(self, config: SlowFastConfig, layer_idx: int, scaling: float) -> None:
+        super().__init__()
+        self.config = config
+        self.layer_idx = layer_idx
+        self.scaling = scaling
+
+    def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """query [B, H, Q, d], key and value [B, K, N, d] -> [B, Q, H * d]."""
+        batch, heads, length, head_dim = query.shape
+        kv_heads = key.shape[1]
+        folded = query.reshape(batch, kv_heads, heads // kv_heads * length, head_dim)  # [B, K, G * Q, d]
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        context, _ = attend(
+            self, folded, key, value, None, dropout=0.0, scaling=self.scaling, is_causal=False
+        )  # [B, G * Q, K, d]
+        context = context.unflatten(1, (heads // kv_heads, length))  # [B, G, Q, K, d]
+        merged: torch.Tensor = context.permute(0, 2, 3, 1, 4).flatten(2)  # [B, Q, H * d]
+        return merged
+
+
+class HybridAttention(Qwen2Attention):  # type: ignore[misc]
+    """Qwen2's attention whose output, at positions that query, gains gated context from the slow tokens."""
+
+    def __init__(self, config: SlowFastConfig, layer_idx: int) -> None:
+        super().__init__(config, layer_idx)
+        width = config.num_key_value_heads * self.head_dim * 2
+        self.cross_attn_kv_proj = nn.Linear(config.hidden_size, width)
+        gate: list[nn.Module] = [nn.Linear(config.hidden_size, 1)]
+        if "tanh" in config.cross_attn_gating_type:
+            gate.append(nn.Tanh())
+        self.cross_attn_gate_proj = nn.Sequential(*gate)
+        self.has_warm_up_gate = config.cross_attn_gating_type.endswith("warmup")
+        if self.has_warm_up_gate:
+            self.cross_attn_warm_up_gate = nn.Parameter(torch.zeros(1))
+        self.slow_core = SlowAttentionCore(config, layer_idx, self.scaling)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        attention_mask: torch.Tensor | None,
+        past_key_values: Any = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """As Qwen2Attention's: hidden_states [B, L, D] -> [B, L, D] and weights where eager gives them."""
+        batch, length = hidden_states.shape[:2]
+        split = (batch, length, -1, self.head_dim)
+        query = self.q_proj(hidden_states).view(split).transpose(1, 2)  # [B, H, L, d]
+        key = self.k_proj(hidden_states).view(split).transpose(1, 2)  # [B, K, L, d]
+        value = self.v_proj(hidden_states).view(split).transpose(1, 2)
+        query, key = apply_rotary_pos_emb(query, key, *position_embeddings)
+        if past_key_values is not None:
+            key, value = past_key_values.update(key, value, self.layer_idx)
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        output, weights = attend(
+            self,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=self.attention_dropout if self.training else 0.0,
+            scaling=self.scaling,
+            sliding_window=self.sliding_window,
+            **kwargs,
+        )
+        output = output.reshape(batch, length, -1)  # [B, L, H * d]
+        if isinstance(past_key_values, SlowFastCache) and past_key_values.groups:
+            output = output + self.slow_update(query, output, past_key_values)
+        return self.o_proj(output), weights
+
+    def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Normed slow tokens [B, N, D] -> keys and values [B, K, N, d].
+
+        The projection's output is laid out per key/value head, key then value. No rotary embedding.
+        """
+        batch, count = slow_BND.shape[:2]
+        pairs = self.cross_attn_kv_proj(slow_BND).view(batch, count, -1, 2, self.head_dim)  # [B, N, K, 2, d]
+        key, value = pairs.permute(3, 0, 2, 1, 4).contiguous().unbind(0)
+        return key, value
+
+    def slow_update(self, query: torch.Tensor, output: torch.Tensor, cache: SlowFastCache) -> torch.Tensor:
+        """What cross-attention adds to the output [B, L, H * d]; zero where nothing queries."""
+        key, value = cache.slow_keys[self.layer_idx], cache.slow_values[self.layer_idx]
+        update = torch.zeros_like(output)
+        for group in cache.groups:
+            state = _gather(output[group.rows], group.spans, dim=1)  # [b, Q, H * d]
+            context = self.slow_core(
+                _gather(query[group.rows], group.spans, dim=2),
+                key[group.rows, :, : group.slow_length],
+                value[group.rows, :, : group.slow_length],
+            )
+            _scatter(update, context * self._gate(state), group)
+        return update
+
+    def _gate(self, state: torch.Tensor) -> torch.Tensor:
+        """One scalar a token: [b, Q, H * d] -> [b, Q, 1]."""
+        gate: torch.Tensor = self.cross_attn_gate_proj(state)
+        if not self.has_warm_up_gate:
+            return gate
+        warm_up = self.cross_attn_warm_up_gate
+        # The published "vanilla" mode applies its warm-up gate without tanh.
+        return gate * (warm_up if self.config.all_tokens_query else warm_up.tanh())
+
+
+class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]
+    """A Qwen2 layer with `HybridAttention`."""
+
+    def __init__(self, config: SlowFastConfig, layer_idx: int) -> None:
+        super().__init__(config, layer_idx)
+        self.self_attn = HybridAttention(config, layer_idx)
+
+    def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Slow tokens pass this layer's own input norm before they become keys and values."""
+        weight = self.input_layernorm.weight
+        normed = self.input_layernorm(slow_BND.to(device=weight.device, dtype=weight.dtype))
+        key, value = self.self_attn.project_slow(normed)
+        return key, value
+
+
+def _gather(tensor: torch.Tensor, spans: tuple[Span, ...], *, dim: int) -> torch.Tensor:
+    """The positions in `spans` along `dim`; a view where there is one span."""
+    parts = [tensor.narrow(dim, start, stop - start) for start, stop in spans]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
+
+
+def _scatter(target: torch.Tensor, values: torch.Tensor, group: QueryGroup) -> None:
+    """Write `values` [b, Q, ...] to the group's rows and spans of `target` [B, L, ...]."""
+    at = 0
+    for start, stop in group.spans:
+        target[group.rows, start:stop] = values[:, at : at + stop - start]
+        at += stop - start

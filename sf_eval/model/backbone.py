@@ -1,0 +1,68 @@
+"""Decoder, vision tower and projector under the published names."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+from transformers import AutoModel
+from transformers.conversion_mapping import register_checkpoint_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
+from transformers.models.qwen2.modeling_qwen2 import Qwen2Model
+
+from sf_eval.model.attention import HybridAttention, HybridDecoderLayer
+from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.tokens import VideoFeatures, fast_tokens, pool_frames
+from sf_eval.model.vision import VisionTower, build_projector
+
+# The released checkpoints call the tower's layer scale `weight`; timm calls it `gamma`.
+register_checkpoint_conversion_mapping(
+    SlowFastConfig.model_type,
+    [WeightRenaming(r"(stages\.\d+\.blocks\.\d+)\.weight", r"\1.gamma")],
+    overwrite=True,
+)
+
+
+class SlowFastModel(Qwen2Model):  # type: ignore[misc]
+    """Decoder, tower and projector; attribute names give the published checkpoint keys."""
+
+    config_class = SlowFastConfig
+    _no_split_modules: ClassVar[list[str]] = ["Qwen2DecoderLayer", "HybridDecoderLayer", "ConvNeXtBlock"]
+
+    def __init__(self, config: SlowFastConfig) -> None:
+        config.check()
+        super().__init__(config)
+        for index in config.hybrid_layers:
+            self.layers[index] = HybridDecoderLayer(config, index)
+        self.vision_tower = VisionTower(config.vision_config)
+        self.mm_projector = build_projector(config)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, HybridAttention) and module.has_warm_up_gate:
+            nn.init.zeros_(module.cross_attn_warm_up_gate)
+
+    def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = 16) -> VideoFeatures:
+        """See `SlowFastForConditionalGeneration.encode_video`."""
+        frames = pixel_values if pixel_values.ndim == 4 else pixel_values[None]
+        stride = self.config.mm_video_pooling_stride if frames.shape[0] > 1 else 1
+        chunks = frames.split(chunk_frames) or (frames,)
+        pooled = torch.cat(
+            [pool_frames(self.mm_projector(self.vision_tower(chunk)), stride) for chunk in chunks]
+        )
+        return VideoFeatures(
+            fast_tokens=fast_tokens(
+                pooled,
+                sampling_stride=self.config.fast_token_temporal_sampling_stride,
+                temporal_stride=self.config.fast_token_temporal_stride,
+                spatial_stride=self.config.fast_token_spatial_stride,
+                min_fast_frames=self.config.min_fast_frames,
+            ),
+            slow_tokens=pooled.flatten(0, 2),
+            num_frames=frames.shape[0],
+        )
+
+
+AutoModel.register(SlowFastConfig, SlowFastModel)

@@ -1,0 +1,66 @@
+"""Prompts as the decoder sees them: token embeddings with fast tokens in the placeholder's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from sf_eval.model.prompt import PromptLayout, lay_out, per_row
+from sf_eval.model.tokens import VideoFeatures
+
+IGNORED_LABEL = -100
+
+
+@dataclass(frozen=True)
+class EmbeddedPrompt:
+    """Prompts as the decoder sees them.
+
+    Attributes:
+        inputs_embeds: [B, L, D]; zero at padding.
+        attention_mask: [B, L], 1 on real tokens.
+        layout: which position holds what.
+    """
+
+    inputs_embeds: torch.Tensor
+    attention_mask: torch.Tensor
+    layout: PromptLayout
+
+
+def embed(
+    embedding: nn.Embedding,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    video_features: Sequence[VideoFeatures | None] | None,
+    *,
+    side: Literal["left", "right"],
+    limit: int,
+) -> EmbeddedPrompt:
+    """Replace each placeholder of `input_ids` [B, L] by fast tokens and pad to the longest prompt on `side`.
+
+    Raises:
+        PromptError, PromptTooLongError: see `sf_eval.model.prompt`.
+    """
+    features = per_row(video_features, input_ids)
+    fast_lengths = [None if item is None else item.fast_tokens.shape[0] for item in features]
+    layout = lay_out(input_ids, attention_mask, fast_lengths, side=side, limit=limit)
+    device = embedding.weight.device
+    source = layout.source_columns().to(input_ids.device)
+    ids = input_ids.gather(1, source.clamp(min=0)).masked_fill(source < 0, 0)  # [B, L']
+    embeds = embedding(ids.to(device)).masked_fill((source < 0).to(device)[..., None], 0.0)  # [B, L', D]
+    for index, (row, item) in enumerate(zip(layout.rows, features, strict=True)):
+        if row.start is not None and item is not None:
+            at = layout.offset(row) + row.start
+            embeds[index, at : at + row.fast_length] = item.fast_tokens.to(device, embeds.dtype)
+    return EmbeddedPrompt(embeds, layout.mask().to(device), layout)
+
+
+def expand_labels(labels: torch.Tensor | None, layout: PromptLayout) -> torch.Tensor | None:
+    """Labels [B, L] where their tokens went: [B, L']; no loss on fast tokens and padding."""
+    if labels is None:
+        return None
+    source = layout.source_columns().to(labels.device)
+    return labels.gather(1, source.clamp(min=0)).masked_fill(source < 0, IGNORED_LABEL)

@@ -1,0 +1,169 @@
+"""From a model card to a model that answers, or to its shape without weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from sf_eval.core.cards import ModelCard
+from sf_eval.core.errors import CheckpointError
+from sf_eval.core.files import sha256
+from sf_eval.core.paths import PACKAGE
+from sf_eval.model import checkpoint
+from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.modeling import SlowFastForConditionalGeneration
+from sf_eval.model.processor import SlowFastProcessor
+
+_PACKAGED = "package:"
+_SNAPSHOTS = "snapshots"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to answer.
+
+    Attributes:
+        weights_digest: SHA-256 over the names and contents of config.json and the weight files.
+        revision: the Hub commit the weights are of, "" for weights from a directory or the package.
+        parameters: number of weights in use (the slow branch's count only where the slow path is on).
+    """
+
+    model: SlowFastForConditionalGeneration
+    processor: SlowFastProcessor
+    card: ModelCard
+    weights_digest: str
+    revision: str
+    parameters: int
+
+
+def load_model(
+    card: ModelCard,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | str | None = None,
+    attn: str | None = None,
+    revision: str | None = None,
+) -> LoadedModel:
+    """Load the weights and the tokenizer that `card` names, onto one device.
+
+    Args:
+        dtype: of the weights in memory; None keeps the checkpoint's.
+        revision: Hub commit, tag or branch instead of the card's.
+
+    Raises:
+        CheckpointError: the card names no weights, or they cannot be had or do not fit.
+        UsageError: the attention implementation cannot be used here.
+    """
+    attn = checkpoint.checked_attention(attn)
+    directory = weights_directory(card, revision=revision)
+    with _without_progress_bars():
+        model = SlowFastForConditionalGeneration.from_pretrained(
+            directory, dtype=dtype, device_map={"": str(device)}, attn_implementation=attn
+        )
+    model.config.slow_path = card.slow_path
+    model.config.decode_slow_attention = card.decode_slow_attention
+    return LoadedModel(
+        model=model,
+        processor=SlowFastProcessor.from_pretrained(directory),
+        card=card,
+        weights_digest=weights_digest(directory),
+        revision=directory.name if directory.parent.name == _SNAPSHOTS else "",
+        parameters=count_parameters(model),
+    )
+
+
+def weights_directory(card: ModelCard, *, revision: str | None = None) -> Path:
+    """Where the card's weights lie on this machine; downloads them from the Hub where they are not here yet.
+
+    Raises:
+        CheckpointError: the card names none, or they cannot be had.
+    """
+    if not card.weights:
+        raise CheckpointError(
+            f"no weights of {card.name} were published: it can be profiled, not evaluated.",
+            hint="sf-eval profile --model " + card.name,
+        )
+    if card.weights.startswith(_PACKAGED):
+        return PACKAGE / "assets" / card.weights.removeprefix(_PACKAGED)
+    return checkpoint.resolve(card.weights, revision=revision or card.revision or None)
+
+
+def config_for(card: ModelCard) -> SlowFastConfig:
+    """The card's shape, without any weights: from its weights' config.json if at hand, else from the card.
+
+    Nothing is downloaded.
+
+    Raises:
+        CheckpointError: neither is there, or it makes no slow-fast model.
+    """
+    local = Path(card.weights).expanduser() if card.weights else Path()
+    if card.weights.startswith(_PACKAGED):
+        config = checkpoint.read_config(weights_directory(card))
+    elif card.weights and local.is_dir():
+        config = checkpoint.read_config(local)
+    elif card.config:
+        config = checkpoint.config_from(card.config, f"model card {card.name}")
+    else:
+        raise CheckpointError(f"model card {card.name} has no config, and its weights are not here.")
+    config.slow_path = card.slow_path
+    config.decode_slow_attention = card.decode_slow_attention
+    return config
+
+
+def build_on_meta(card: ModelCard, *, attn: str | None = None) -> SlowFastForConditionalGeneration:
+    """The card's model on the meta device: shapes without weights, for counting.
+
+    Give it `input_ids` on the CPU: the placeholder has to be found.
+    """
+    config = config_for(card)
+    config._attn_implementation = checkpoint.checked_attention(attn)
+    with torch.device("meta"):
+        model: SlowFastForConditionalGeneration = SlowFastForConditionalGeneration(config).eval()
+    return model
+
+
+def count_parameters(model: SlowFastForConditionalGeneration) -> int:
+    """Weights in use: without the slow branch's where `slow_path` is off."""
+    return sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if model.config.slow_path == "on" or ".cross_attn_" not in name
+    )
+
+
+def weights_digest(directory: Path) -> str:
+    """SHA-256 over name and content of config.json and every weight file, in the order of their names."""
+    files = sorted([directory / "config.json", *checkpoint.shards(directory)])
+    digest = hashlib.sha256()
+    for path in files:
+        status = path.stat()
+        digest.update(
+            json.dumps([path.name, _content_digest(path, status.st_size, status.st_mtime_ns)]).encode()
+        )
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _content_digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    """Reading 16 GB takes long; size and modification time tell whether it has to be done again."""
+    return sha256(path)
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """The run shows its own progress; transformers' bars would tear it."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()

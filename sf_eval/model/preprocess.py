@@ -1,0 +1,58 @@
+"""Frames as they come from a decoder -> normalised squares, as the published evaluation makes them.
+
+Bicubic resize of the shortest edge with Pillow's antialiasing, rounded to uint8; centre crop; CLIP mean and
+standard deviation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sf_eval.model.errors import PromptError
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def preprocess_frames(
+    frames: np.ndarray,
+    size: int,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """uint8 RGB [T, H, W, 3] -> [T, 3, size, size] on `device`.
+
+    Pixels travel to the device as bytes and are normalised there in float32, then cast to `dtype`.
+
+    Raises:
+        PromptError: not a stack of at least one uint8 RGB frame.
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
+        raise PromptError(
+            f"frames are {frames.dtype} {list(frames.shape)}; preprocessing takes uint8 RGB [T, H, W, 3]."
+        )
+    squares = np.stack([centre_square(frame, size) for frame in frames])  # [T, size, size, 3]
+    pixels = torch.from_numpy(squares).to(device).permute(0, 3, 1, 2).float() / 255
+    mean = torch.tensor(CLIP_MEAN, device=device).view(3, 1, 1)
+    std = torch.tensor(CLIP_STD, device=device).view(3, 1, 1)
+    return ((pixels - mean) / std).to(dtype).contiguous()
+
+
+def centre_square(frame: np.ndarray, size: int) -> np.ndarray:
+    """Resize the shortest edge of one frame [H, W, 3] to `size` and cut the middle square out."""
+    width, height = resized_shape(frame.shape[1], frame.shape[0], size)
+    image = Image.fromarray(frame)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - size) // 2, (height - size) // 2
+    return np.asarray(image)[top : top + size, left : left + size]
+
+
+def resized_shape(width: int, height: int, size: int) -> tuple[int, int]:
+    """Width and height once the shortest edge is `size`; the longer one is rounded down."""
+    if width <= height:
+        return size, int(size * height / width)
+    return int(size * width / height), size

@@ -1,0 +1,118 @@
+"""Prompts to token ids and frames to pixels, as the published evaluation does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer
+
+from sf_eval.core.errors import CheckpointError
+from sf_eval.model import checkpoint
+from sf_eval.model.preprocess import preprocess_frames
+from sf_eval.model.prompt import VIDEO_TOKEN_ID
+
+SYSTEM_PROMPT = "You are a helpful assistant."
+END_OF_TURN = "<|im_end|>"
+END_OF_TEXT = "<|endoftext|>"
+
+_BEFORE_USER = f"<|im_start|>system\n{SYSTEM_PROMPT}{END_OF_TURN}\n<|im_start|>user\n"
+_AFTER_USER = f"{END_OF_TURN}\n<|im_start|>assistant\n"
+
+
+class SlowFastProcessor:
+    """Tokenizer and image size of one checkpoint.
+
+    Attributes:
+        tokenizer: the checkpoint's Qwen2 tokenizer.
+        image_size: side of the model's square input in pixels.
+        eos_token_ids: an answer ends at any of these.
+        pad_token_id: fills short rows of a batch.
+    """
+
+    def __init__(self, tokenizer: Any, image_size: int) -> None:
+        self.tokenizer = tokenizer
+        self.image_size = image_size
+        self.eos_token_ids: tuple[int, ...] = (self._special(END_OF_TURN), self._special(END_OF_TEXT))
+        self.pad_token_id: int = self.eos_token_ids[1]
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> SlowFastProcessor:
+        """Read the tokenizer files and config.json of a directory or Hub id.
+
+        Raises:
+            CheckpointError: no such checkpoint, no tokenizer files, or not a Qwen2 chat tokenizer.
+        """
+        directory = checkpoint.resolve(source, revision=revision)
+        config = checkpoint.read_config(directory)
+        if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+            raise CheckpointError(
+                f"{directory} has no tokenizer (tokenizer.json, or vocab.json and merges.txt)."
+            )
+        try:
+            # config.json's own model type is unknown to AutoTokenizer's table: name the class by itself.
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(directory), tokenizer_type="qwen2", local_files_only=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"the tokenizer files in {directory} cannot be read: {error}") from error
+        return cls(tokenizer, config.vision_config.image_size)
+
+    def preprocess(
+        self,
+        frames: np.ndarray,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """uint8 RGB [T, H, W, 3] -> [T, 3, S, S]; see `sf_eval.model.preprocess`."""
+        return preprocess_frames(frames, self.image_size, device=device, dtype=dtype)
+
+    def tokenize(self, prompt: str, *, has_video: bool = True) -> torch.Tensor:
+        """One user's turn in ChatML -> ids [1, L], with one placeholder before the prompt if `has_video`.
+
+        The text before and after the placeholder is tokenised apart, as published. The prompt is text: markup
+        in it, chat markup included, is not interpreted.
+        """
+        return torch.tensor([self._ids(prompt, has_video)], dtype=torch.long)
+
+    def batch(
+        self, prompts: Sequence[str], *, has_video: Sequence[bool] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Several prompts, padded left: `input_ids` and `attention_mask` [B, L]."""
+        flags = [True] * len(prompts) if has_video is None else has_video
+        rows = [self._ids(prompt, flag) for prompt, flag in zip(prompts, flags, strict=True)]
+        length = max(len(row) for row in rows)
+        return {
+            "input_ids": torch.tensor([[self.pad_token_id] * (length - len(row)) + row for row in rows]),
+            "attention_mask": torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows]),
+        }
+
+    def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
+        """Text of new ids [n], without special tokens."""
+        listed = ids.tolist() if isinstance(ids, torch.Tensor) else list(ids)
+        text: str = self.tokenizer.decode(listed, skip_special_tokens=True)
+        return text.strip()
+
+    def _ids(self, prompt: str, has_video: bool) -> list[int]:
+        before, after = self._markup(_BEFORE_USER), self._markup(_AFTER_USER)
+        if has_video:
+            return [*before, VIDEO_TOKEN_ID, *self._text("\n" + prompt), *after]
+        return [*before, *self._text(prompt), *after]
+
+    def _markup(self, text: str) -> list[int]:
+        """Text of ours, in which special tokens are meant."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _text(self, text: str) -> list[int]:
+        """Text of others, in which nothing is special."""
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def _special(self, token: str) -> int:
+        index = self.tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(index, int) or self.tokenizer.convert_ids_to_tokens(index) != token:
+            raise CheckpointError(f"the tokenizer has no token {token}: it is not a Qwen2 chat tokenizer.")
+        return index

@@ -1,0 +1,90 @@
+"""From tower output to fast and slow tokens. Pure functions, no weights.
+
+Shapes: T frames, h x w grid of a frame, D width of the language model.
+Source of every rule: the published `prepare_inputs_labels_for_multimodal` and `split_slow_fast_tokens`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn.functional import avg_pool2d
+
+
+@dataclass(frozen=True)
+class VideoFeatures:
+    """What the language model needs of one video; the frames themselves are not needed any more.
+
+    Attributes:
+        fast_tokens: [N_fast, D], take the placeholder's place in the prompt.
+        slow_tokens: [N_slow, D], seen through cross-attention only.
+        num_frames: frames that were encoded.
+    """
+
+    fast_tokens: torch.Tensor
+    slow_tokens: torch.Tensor
+    num_frames: int
+
+    def to(self, device: torch.device | str) -> VideoFeatures:
+        return VideoFeatures(self.fast_tokens.to(device), self.slow_tokens.to(device), self.num_frames)
+
+
+def pool_frames(grid_THWD: torch.Tensor, stride: int) -> torch.Tensor:
+    """Average `stride` x `stride` cells of every frame: [T, h, w, D] -> [T, h // stride, w // stride, D]."""
+    if stride == 1:
+        return grid_THWD
+    pooled_TDHW = avg_pool2d(grid_THWD.permute(0, 3, 1, 2), kernel_size=stride, stride=stride)
+    return pooled_TDHW.permute(0, 2, 3, 1)
+
+
+def fast_tokens(
+    pooled_THWD: torch.Tensor,
+    *,
+    sampling_stride: int,
+    temporal_stride: int,
+    spatial_stride: int,
+    min_fast_frames: int,
+) -> torch.Tensor:
+    """Compress pooled tokens [T, h, w, D] to fast tokens [N_fast, D].
+
+    A video is thinned out, averaged in time, then averaged in space. A single image is only averaged in
+    space.
+    """
+    frames = pooled_THWD
+    if frames.shape[0] > 1:
+        frames = frames[_on(frames, sampled_frames(frames.shape[0], sampling_stride, min_fast_frames))]
+        frames = average_in_time(frames, temporal_stride, min_fast_frames)
+    return pool_frames(frames, spatial_stride).flatten(0, 2)
+
+
+def sampled_frames(num_frames: int, stride: int, min_fast_frames: int) -> list[int]:
+    """Which frames the fast path looks at: every `stride`-th, but `min_fast_frames` if there are so many."""
+    if stride == 1 or num_frames < min_fast_frames:
+        return list(range(num_frames))
+    count = max(num_frames // stride, min_fast_frames)
+    step = num_frames / count
+    return [min(int(i * step), num_frames - 1) for i in range(count)]
+
+
+def average_in_time(frames: torch.Tensor, stride: int, min_fast_frames: int) -> torch.Tensor:
+    """Average windows of `stride` frames of [T, ...]; frames that fill no window at the end are dropped.
+
+    Where that would leave fewer than `min_fast_frames` frames, T is divided into min(T, min_fast_frames)
+    windows as even as can be instead (they may overlap by a frame: adaptive average pooling).
+    """
+    count = frames.shape[0]
+    if stride == 1:
+        return frames
+    if count // stride >= min_fast_frames:
+        windows = count // stride
+        means: torch.Tensor = frames[: windows * stride].unflatten(0, (windows, stride)).mean(1)
+        return means
+    windows = min(count, min_fast_frames)
+    # Window i is [floor(i T / n), ceil((i + 1) T / n)).
+    bounds = [(i * count // windows, -(-(i + 1) * count // windows)) for i in range(windows)]
+    return torch.stack([frames[start:stop].mean(0) for start, stop in bounds])
+
+
+def _on(frames: torch.Tensor, indices: list[int]) -> torch.Tensor:
+    return torch.tensor(indices, device=frames.device)
