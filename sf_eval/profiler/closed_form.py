@@ -54,7 +54,7 @@ class Workload:
         text_tokens: tokens of the prompt that are not visual, the system prompt included.
         new_tokens: tokens generated. The prefill gives the first, so `new_tokens - 1` decoding steps follow.
         batch_size: samples.
-        text_before_video: the text tokens that precede the video; under `masksystem` they do not cross-attend.
+        text_before_video: the text tokens that precede the video (under `masksystem` they ask no slow token).
     """
 
     frames: int

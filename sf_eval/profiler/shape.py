@@ -144,17 +144,25 @@ def _vision(config: Mapping[str, Any]) -> VisionShape:
     if not isinstance(own, Mapping):
         own = own.to_dict()
     return VisionShape(
-        depths=tuple(int(depth) for depth in own.get("depths", _XXL_DEPTHS)),
-        widths=tuple(int(width) for width in own.get("hidden_sizes", _XXL_WIDTHS)),
-        image_size=int(own.get("image_size", _XXL_IMAGE_SIZE)),
+        depths=tuple(int(depth) for depth in own.get("depths") or _XXL_DEPTHS),
+        widths=tuple(int(width) for width in own.get("hidden_sizes") or _XXL_WIDTHS),
+        image_size=int(own.get("image_size") or _size_in_name(config) or _XXL_IMAGE_SIZE),
     )
+
+
+def _size_in_name(config: Mapping[str, Any]) -> int | None:
+    """`mm_vision_tower` ends in the image size ("convnext-576") where nothing else says it."""
+    match = re.search(r"-(\d+)$", str(config.get("mm_vision_tower") or ""))
+    return int(match[1]) if match else None
 
 
 def _hybrid_layers(config: Mapping[str, Any], layers: int) -> int:
     first = int(config.get("cross_attn_min_layer_depth") or 0)
     last = config.get("cross_attn_max_layer_depth")
-    every = int(config.get("cross_attn_every_n_layers") or 8)
-    return len(range(first, layers if last is None else min(int(last), layers), every))
+    every = config.get("cross_attn_every_n_layers", 8)
+    if not every:  # null or 0: the checkpoint has no hybrid layers
+        return 0
+    return len(range(first, layers if last is None else min(int(last), layers), int(every)))
 
 
 def _query_rule(implementation: str) -> str:

@@ -76,10 +76,11 @@ def _sampled_frames(shape: ModelShape, frames: int) -> int:
 
 def _time_pooling(shape: ModelShape, sampled: int) -> tuple[int, int]:
     """Step (b): frames after averaging over time, and frames read by the averages."""
+    if shape.temporal_stride == 1:
+        return sampled, 0
     windows = sampled // shape.temporal_stride
     if windows >= shape.min_fast_frames:
-        return windows, windows * shape.temporal_stride if shape.temporal_stride > 1 else 0
+        return windows, windows * shape.temporal_stride
     wanted = min(sampled, shape.min_fast_frames)
-    # Adaptive pooling: output i averages the frames floor(i n / m) to ceil((i + 1) n / m), so windows overlap.
-    spans = (-(-(i + 1) * sampled // wanted) - i * sampled // wanted for i in range(wanted))
-    return wanted, sum(spans) if wanted != sampled else 0
+    # Adaptive pooling: output i averages the frames floor(i n / m) to ceil((i + 1) n / m): windows overlap.
+    return wanted, sum(-(-(i + 1) * sampled // wanted) - i * sampled // wanted for i in range(wanted))
