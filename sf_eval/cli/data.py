@@ -1,0 +1,76 @@
+"""`sf-eval data fetch`: download and unpack benchmark data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group(name="data", short_help="download and unpack benchmark data")
+def command() -> None:
+    """Download and unpack benchmark data."""
+
+
+@command.command(name="fetch")
+@click.option("--tasks", required=True, metavar="A,B|all", help="Benchmarks; see `sf-eval ls tasks`.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Put each benchmark into its folder in here, for `--data DIR`. Default: the cache that "
+    "`--data hub` uses.",
+)
+@click.option("--revision", help="Branch, tag or commit of the dataset (of one dataset only).")
+@click.option(
+    "--workers", type=click.IntRange(1, 32), default=4, show_default=True, help="Downloads at a time."
+)
+@click.option("--annotations-only", is_flag=True, help="Leave the videos.")
+@click.option("--keep-archives", is_flag=True, help="Keep the archives beside what was in them.")
+def fetch_command(
+    tasks: str,
+    to: Path | None,
+    revision: str | None,
+    workers: int,
+    annotations_only: bool,
+    keep_archives: bool,
+) -> None:
+    """Download annotations and media of benchmarks from the Hub and unpack them.
+
+    Interrupted, it goes on where it ended when it is run again. Needs no network for what is there already.
+
+    \b
+    sf-eval data fetch --tasks videomme
+    sf-eval data fetch --tasks videomme,mlvu --to /data
+    sf-eval run --tasks videomme,mlvu --data /data
+    """
+    from sf_eval.benchmarks import Benchmark, catalog, hub
+    from sf_eval.benchmarks.fetch_progress import TerminalReporter, human_size
+    from sf_eval.core.errors import UsageError
+
+    together: dict[str, list[Benchmark]] = {}
+    for benchmark in catalog.resolve_tasks(tasks):
+        together.setdefault(benchmark.hub_id, []).append(benchmark)
+    if revision and len(together) > 1:
+        raise UsageError(
+            f"--revision {revision} cannot be meant for {len(together)} datasets.",
+            hint="Fetch one dataset at a time.",
+        )
+    for dataset, benchmarks in together.items():
+        try:
+            with TerminalReporter() as reporter:
+                fetched = hub.fetch_to(
+                    benchmarks,
+                    to,
+                    revision,
+                    reporter=reporter,
+                    workers=workers,
+                    annotations_only=annotations_only,
+                    keep_archives=keep_archives,
+                )
+        except KeyboardInterrupt:
+            click.echo("Stopped. Run the same command again to go on where this one ended.", err=True)
+            raise
+        amount = f"{human_size(fetched.downloaded)} downloaded" if fetched.downloaded else "already complete"
+        click.echo(f"{dataset} at {fetched.commit}: {amount}, in {fetched.root}")
+        for note in sorted({hub.layout_of(benchmark).note for benchmark in benchmarks} - {""}):
+            click.echo(f"Note: {note}")
