@@ -1,0 +1,39 @@
+"""Puts a model's words into the one form that answers are looked for in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_QUOTES = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "′": "'", "，": ",", "。": ".", "【": "[", "】": "]"}
+)
+_MARKDOWN = re.compile(r"[*_`#$~]+")
+_LATEX_WRAPPER = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mathit|bf|rm)\s*\{([^{}]*)\}")
+_LATEX_BRACKET = re.compile(r"\\[()\[\]]")
+_HTML_STYLE = re.compile(r"</?(?:b|i|u|p|em|strong|span|code)\s*>")
+_SPACES = re.compile(r"[^\S\n]+")
+_WORD = re.compile(r"\w+(?:'\w+)*")
+# What may stand around an answer without being part of it.
+_AROUND = " \t\n.,;:!?\"'()[]{}<>-"
+
+
+def normalise(text: str) -> str:
+    """Case, width, quotes, markup and spaces that carry no meaning are taken away; line breaks stay."""
+    text = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()
+    if "</" in text:
+        text = _HTML_STYLE.sub("", text)
+    text = _LATEX_WRAPPER.sub(r"\1", text)
+    text = _LATEX_BRACKET.sub(" ", text)
+    text = _MARKDOWN.sub("", text)
+    return _SPACES.sub(" ", text).strip()
+
+
+def bare(text: str) -> str:
+    """`text`, normalised, in one line, without punctuation and brackets around it."""
+    return " ".join(normalise(text).strip(_AROUND).split())
+
+
+def words(text: str) -> list[str]:
+    """The words of a normalised text."""
+    return _WORD.findall(text)
