@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from sf_eval.benchmarks.annotations import check_document, check_row, read_rows
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.media import MissingFile
 from sf_eval.core.errors import DataError, UsageError, nearest
+
+#: A mini edition's list of its files; where it lies, the data is synthetic.
+MINI_INDEX = "mini_edition.json"
 
 Kind = Literal["hub", "directory", "mini"]
 Row = dict[str, Any]
@@ -46,6 +49,7 @@ class OpenBenchmark:
         media_root: the folder that media paths start from.
         revision: the Hub commit the data has, where it is known.
         source_label: how tables name the source, e.g. "mini edition v1 (synthetic)".
+        is_mini: the data is synthetic, whatever way it was given: every table must say so.
     """
 
     benchmark: Benchmark
@@ -57,7 +61,7 @@ class OpenBenchmark:
     media_root: Path
     revision: str | None
     source_label: str
-    is_mini: bool = field(default=False)
+    is_mini: bool
 
     def media_path(self, document: Document) -> Path:
         """The document's video (or folder of frames).
@@ -123,12 +127,17 @@ def parse_source(text: str, revision: str | None = None) -> DataSource:
 
 
 def open_benchmark(
-    benchmark: Benchmark, source: DataSource, *, progress: Progress | None = None
+    benchmark: Benchmark,
+    source: DataSource,
+    *,
+    progress: Progress | None = None,
+    fetch_media: bool = True,
 ) -> OpenBenchmark:
     """Read and validate a benchmark's annotations; its videos are only looked for, by `media_path`.
 
     Args:
         progress: told (edition, videos done, videos in all) while a mini edition is rendered.
+        fetch_media: with a Hub source, download the videos too, once the annotations are found valid.
 
     Raises:
         DataError: annotations that cannot be found or reached (every place is named), or that are damaged
@@ -136,7 +145,10 @@ def open_benchmark(
     """
     revision: str | None = None
     if source.kind == "hub":
-        folder, files, revision = _from_hub(benchmark, source.revision)
+        from sf_eval.benchmarks import hub
+
+        files, revision = hub.annotations(benchmark, source.revision)
+        folder = hub.default_root(benchmark, revision)
     elif source.kind == "mini":
         from sf_eval.benchmarks.mini import mini_root
 
@@ -145,6 +157,8 @@ def open_benchmark(
     else:
         folder, files = find_annotations(benchmark, _folders_in(source, benchmark))
     rows, documents = read_documents(benchmark, files)
+    if source.kind == "hub" and fetch_media:
+        folder = hub.media_root(benchmark, revision)
     return OpenBenchmark(
         benchmark=benchmark,
         source=source,
@@ -154,9 +168,22 @@ def open_benchmark(
         folder=folder,
         media_root=folder / benchmark.media_root if benchmark.media_root else folder,
         revision=revision,
-        source_label=f"Hub {benchmark.hub_id}@{revision}" if source.kind == "hub" else source.label,
-        is_mini=source.kind == "mini",
+        source_label=_label(benchmark, source, folder, revision),
+        is_mini=is_mini_edition(folder),
     )
+
+
+def is_mini_edition(folder: Path) -> bool:
+    """Whether `folder` is a mini edition, also one that was copied and is given as a directory."""
+    return (folder / MINI_INDEX).exists()
+
+
+def _label(benchmark: Benchmark, source: DataSource, folder: Path, revision: str | None) -> str:
+    if source.kind == "hub":
+        return f"Hub {benchmark.hub_id}@{revision}"
+    if source.kind == "directory" and is_mini_edition(folder):
+        return f"mini edition (synthetic), {source.label}"
+    return source.label
 
 
 def find_annotations(benchmark: Benchmark, folders: list[Path]) -> tuple[Path, list[Path]]:
@@ -228,11 +255,3 @@ def _folders_in(source: DataSource, benchmark: Benchmark) -> list[Path]:
         raise ValueError("a directory source has a root")
     names = dict.fromkeys((_folder_name(benchmark), benchmark.name))
     return [*(source.root / name for name in names), source.root]
-
-
-def _from_hub(benchmark: Benchmark, revision: str | None) -> tuple[Path, list[Path], str]:
-    """Folder, annotation files and commit of the benchmark's dataset on the Hub."""
-    from sf_eval.benchmarks import hub
-
-    files, commit = hub.annotations(benchmark, revision)
-    return hub.media_root(benchmark, commit), files, commit

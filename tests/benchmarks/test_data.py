@@ -14,7 +14,7 @@ import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.data import OpenBenchmark, open_benchmark, parse_source
-from sf_eval.benchmarks.mini import EDITIONS
+from sf_eval.benchmarks.mini import EDITIONS, mini_root
 from sf_eval.core.errors import DataError, UsageError
 
 HOSTILE: list[dict[str, Any]] = json.loads(
@@ -264,9 +264,12 @@ def test_media_are_found_and_missing_ones_are_listed_once(egoschema: Path, tmp_p
     assert all(str(place) in str(caught.value) for place in missing.looked_at)
 
 
-def test_mini_is_refused_nowhere_for_its_real_name(egoschema: Path) -> None:
-    """A copy of a mini edition given as a directory is still told apart from the real benchmark."""
-    opened = open_in(egoschema, "egoschema")
-    expected = opened.benchmark.expected_questions
-    assert expected is not None
-    assert len(opened.documents) != expected
+def test_a_copy_of_a_mini_edition_still_says_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, egoschema: Path
+) -> None:
+    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(mini_root(["egoschema"]), tmp_path / "copy")
+    opened = open_in(tmp_path / "copy", "egoschema")
+    assert opened.is_mini
+    assert "synthetic" in opened.source_label
+    assert not open_in(egoschema, "egoschema").is_mini

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -22,12 +23,13 @@ from PIL import Image
 from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark
 from sf_eval.benchmarks.data import OpenBenchmark, open_benchmark, parse_source
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.mini import EDITIONS, LABEL, mini_root
+from sf_eval.benchmarks.mini import EDITIONS, LABEL, VERSION, mini_root
 from sf_eval.benchmarks.mini.cache import digest, is_complete
 from sf_eval.benchmarks.mini.encode import write_video
 from sf_eval.benchmarks.mini.questions import SceneMaker
 from sf_eval.benchmarks.mini.scene import BRIGHT, DARK, flash_at
 from sf_eval.core.errors import DataError, UsageError
+from sf_eval.video import published_indices
 
 LONGEST_WATCHED_S = 24  # the solver below watches only the shorter videos of each edition
 
@@ -246,8 +248,6 @@ def test_cutting_a_clip_changes_what_is_seen() -> None:
 
 
 def test_every_flash_is_sampled_by_the_published_rule_at_128_frames() -> None:
-    from sf_eval.video import published_indices
-
     for edition in ("videomme", "mlvu", "longvideobench"):
         for path, (scene,) in EDITIONS[edition]().videos.items():
             indices = published_indices(scene.num_frames, float(scene.fps), num_frames=128)
@@ -329,7 +329,7 @@ def test_two_processes_at_once_make_one_edition(tmp_path: Path) -> None:
     assert is_complete(folder)
 
 
-def test_only_what_is_asked_for_is_rendered_and_only_once(
+def test_only_what_is_asked_for_is_rendered_once_or_when_a_file_was_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
@@ -340,10 +340,7 @@ def test_only_what_is_asked_for_is_rendered_and_only_once(
     assert calls[-1] == ("egoschema", 12, 12)
     mini_root(["egoschema"], lambda *call: pytest.fail("rendered again"))
 
-
-def test_a_file_that_was_deleted_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
-    folder = mini_root(["egoschema"]) / "egoschema"
+    folder = root / "egoschema"
     before = digest(folder)
     (folder / "videos/mini-ego-03.mp4").unlink()
     mini_root(["egoschema"])
@@ -360,3 +357,9 @@ def test_an_unwritable_cache_is_one_clear_line(tmp_path: Path, monkeypatch: pyte
 def test_an_unknown_edition_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="videomme"):
         mini_root(["videome"])
+
+
+def test_a_change_of_any_row_or_scene_needs_a_new_version() -> None:
+    """A cached edition is used for ever: whoever changes one raises VERSION, and then this pair."""
+    everything = repr([(e.tables, e.videos, e.texts) for e in (make() for make in EDITIONS.values())])
+    assert (VERSION, hashlib.sha256(everything.encode()).hexdigest()[:16]) == (1, "b52b3e860d203406")

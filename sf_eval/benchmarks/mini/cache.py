@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from sf_eval.benchmarks.data import MINI_INDEX
 from sf_eval.benchmarks.mini.edition import Edition
 from sf_eval.benchmarks.mini.egoschema import egoschema
 from sf_eval.benchmarks.mini.longvideobench import longvideobench
@@ -26,8 +27,7 @@ from sf_eval.core.files import sync_folder
 VERSION = 1
 LABEL = f"mini edition v{VERSION} (synthetic)"
 
-#: Lists every file of an edition with its size; written last.
-INDEX = "mini_edition.json"
+INDEX = MINI_INDEX  # lists every file of an edition with its size; written last
 
 Progress = Callable[[str, int, int], None]
 

@@ -3,9 +3,10 @@
 A scene has a dark background, one bright shape that crosses the picture once, and discs that flash in the
 middle for a moment. Everything lies in the central square, so that a centre crop loses nothing.
 
-Time is counted in *ticks*: half a second, or 1/128 of a scene longer than 64 s. A flash fills exactly one
-tick. The published sampling rule (2 frames a second, thinned evenly) at 128 frames therefore shows every
-flash once; with fewer frames some flashes are missed, which is what such questions are there to measure.
+Time is counted in *ticks*: half a second, or a second in a scene longer than 64 s. A flash fills exactly one
+tick. The published sampling rule takes at most 2 frames a second and leaves no gap longer than a tick when it
+may take 128 frames, so it shows every flash; with fewer frames some are missed, which is what such questions
+are there to measure.
 """
 
 from __future__ import annotations
@@ -46,8 +47,7 @@ DIRECTIONS: dict[str, tuple[int, int]] = {
 }
 SHAPES = ("square", "circle", "triangle")
 
-MAX_TICKS = 128
-TICKS_PER_SECOND = 2
+LONG_S = 64.0  # 128 frames at 2 frames a second
 
 # Fractions of the central square's side.
 _MOVER_SIZE = 0.22
@@ -96,7 +96,8 @@ class Scene:
 
 
 def ticks_in(duration_s: float) -> int:
-    return min(round(duration_s * TICKS_PER_SECOND), MAX_TICKS)
+    """How many ticks a scene of that length has; at most 128 s are foreseen."""
+    return round(duration_s * (2 if duration_s <= LONG_S else 1))
 
 
 def flash_at(scene: Scene, frame: int) -> Flash | None:

@@ -1,0 +1,195 @@
+"""The doctor's library part: every kind of fault is found and named, and sound data passes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import av
+import pytest
+
+from sf_eval.benchmarks.catalog import get_benchmark
+from sf_eval.benchmarks.data import parse_source
+from sf_eval.benchmarks.doctor import CheckResult, check_benchmark, check_disk, check_libraries, would_fail
+from sf_eval.benchmarks.manifest import DataFile, Manifest
+from sf_eval.benchmarks.mini import EDITIONS
+from sf_eval.benchmarks.mini.encode import write_video
+from sf_eval.benchmarks.mini.questions import SceneMaker
+from sf_eval.video import SamplingRule
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("sound")
+    EDITIONS["egoschema"]().write(root / "egoschema", lambda done, total: None)
+    EDITIONS["mvbench"]().write(root / "mvbench", lambda done, total: None)
+    return root
+
+
+@pytest.fixture
+def data(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound, tmp_path / "data"))
+
+
+def examine(root: Path, name: str = "egoschema", **settings: object) -> dict[str, CheckResult]:
+    results = check_benchmark(get_benchmark(name), parse_source(str(root)), **settings)  # type: ignore[arg-type]
+    return {result.name: result for result in results}
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_sound_data_passes(data: Path, full: bool) -> None:
+    told: list[tuple[str, int, int]] = []
+    found = examine(data, full=full, workers=2, progress=lambda *call: told.append(call))
+    assert not would_fail(found.values())
+    assert found["decoding"].status == "ok"
+    assert sorted(told)[-1] == ("egoschema", 12, 12)
+    assert len(told) == 12
+
+
+def test_a_folder_of_frames_and_clips_pass(data: Path) -> None:
+    found = examine(data, "mvbench_episodic_reasoning")
+    assert not would_fail(found.values()), found
+
+
+def test_numbers_that_differ_from_the_real_benchmark_are_warned_of(data: Path) -> None:
+    counts = examine(data)["counts"]
+    assert counts.status == "warning"
+    assert "36 questions instead of 5031" in counts.detail
+
+
+def test_a_mini_edition_is_measured_against_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
+    results = check_benchmark(get_benchmark("egoschema_subset"), parse_source("mini"))
+    assert {result.status for result in results} == {"ok"}
+
+
+def test_each_damaged_video_is_named_with_its_reason(data: Path) -> None:
+    videos = data / "egoschema/videos"
+    (videos / "mini-ego-00.mp4").write_bytes(b"")
+    (videos / "mini-ego-01.mp4").write_text("this is a text, renamed to mp4")
+    whole = (videos / "mini-ego-02.mp4").read_bytes()
+    (videos / "mini-ego-02.mp4").write_bytes(whole[: len(whole) // 2])
+    _write_audio_only(videos / "mini-ego-03.mp4")
+    (videos / "mini-ego-04.mp4").unlink()
+
+    found = examine(data)
+    assert would_fail(found.values())
+    (missing,) = found["media"].bad_files
+    assert missing.path == str(videos / "mini-ego-04.mp4")
+    assert "mini-ego-04.MP4" in missing.reason, "every place is named"
+    reasons = {Path(bad.path).name: bad.reason.split(":")[0] for bad in found["decoding"].bad_files}
+    assert set(reasons) == {f"mini-ego-0{number}.mp4" for number in range(4)}
+    assert reasons["mini-ego-00.mp4"] == "empty"
+    assert reasons["mini-ego-01.mp4"] == "not_decodable"
+    assert reasons["mini-ego-03.mp4"] == "no_video_stream"
+
+
+def test_damage_between_the_looked_at_frames_is_found_by_full(data: Path) -> None:
+    folder = data / "mvbench/tvqa/frames_fps3_hq/mini_episodic_reasoning_0"
+    (folder / "00005.jpg").write_bytes(b"not a picture")
+    assert not would_fail(examine(data, "mvbench_episodic_reasoning").values())
+    found = examine(data, "mvbench_episodic_reasoning", full=True)
+    assert found["decoding"].status == "failure"
+    assert found["decoding"].bad_files[0].path == str(folder)
+
+
+def test_a_question_about_what_comes_after_the_end_is_warned_of(data: Path) -> None:
+    path = data / "mvbench/json/action_sequence.json"
+    path.write_text(path.read_text().replace('"start": 6.5', '"start": 60.5').replace("11.5\n", "65.5\n"))
+    found = examine(data, "mvbench_action_sequence")["decoding"]
+    assert found.status == "warning"
+    assert "starts later" in found.bad_files[0].reason
+
+
+def test_a_path_that_leaves_the_media_folder_fails_before_anything_is_decoded(data: Path) -> None:
+    outside = data.parent / "outside.mp4"
+    shutil.copy(data / "egoschema/videos/mini-ego-00.mp4", outside)
+    (data / "egoschema/videos/mini-ego-00.mp4").unlink()
+    (data / "egoschema/videos/mini-ego-00.mp4").symlink_to(outside)
+    found = examine(data)
+    assert found["media"].status == "failure"
+    assert "leads out of the media folder" in found["media"].detail
+
+
+def test_missing_annotations_end_the_examination(tmp_path: Path) -> None:
+    found = examine(tmp_path)
+    assert set(found) == {"annotations"}
+    assert would_fail(found.values())
+
+
+def test_fetched_data_is_held_against_its_manifest(data: Path) -> None:
+    root = data / "egoschema"
+    videos = sorted((root / "videos").iterdir())
+    manifest = Manifest("lmms-eval/egoschema", "0" * 40, "main", repository=[])
+    manifest.want(["videos_chunked_01.zip", "videos_chunked_02.zip"])
+    entries = [
+        DataFile(
+            f"videos/{path.name}",
+            path.stat().st_size,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            "videos_chunked_01.zip",
+        )
+        for path in videos
+    ]
+    manifest.add("videos_chunked_01.zip", entries)
+    manifest.save(root)
+    found = examine(data)["manifest"]
+    assert found.status == "failure"
+    assert [bad.path for bad in found.bad_files] == ["videos_chunked_02.zip"], "half-unpacked archives fail"
+
+    manifest.add("videos_chunked_02.zip", [])
+    manifest.save(root)
+    assert examine(data)["manifest"].status == "ok"
+    original = videos[0].read_bytes()
+    videos[0].write_bytes(bytes([original[0] ^ 1]) + original[1:])
+    assert examine(data)["manifest"].status == "ok", "sizes alone do not show it"
+    found = examine(data, full=True)["manifest"]
+    assert [bad.path for bad in found.bad_files] == [f"videos/{videos[0].name}"]
+
+
+def test_missing_subtitles_are_told(tmp_path: Path) -> None:
+    EDITIONS["videomme"]().write(tmp_path / "videomme", lambda done, total: None)
+    assert examine(tmp_path, "videomme_w_subtitle")["subtitles"].detail == "10 of 12 videos have subtitles"
+    shutil.rmtree(tmp_path / "videomme/subtitle")
+    assert examine(tmp_path, "videomme_w_subtitle")["subtitles"].status == "warning"
+
+
+def test_a_file_that_ends_early_but_not_for_this_run_is_only_warned_of(data: Path) -> None:
+    """237 frames and a container that states 238; every 6th is sampled, the last of them is frame 234."""
+    path = data / "egoschema/videos/mini-ego-00.mp4"
+    write_video(path, SceneMaker("a test").scene(19.75, 12))
+    path.write_bytes(_overstated(path.read_bytes()))
+    assert examine(data)["decoding"].status == "failure"
+    found = examine(data, rule=SamplingRule("published", 16))["decoding"]
+    assert found.status == "warning"
+    assert "does not miss it" in found.bad_files[0].reason
+
+
+def _overstated(mp4: bytes) -> bytes:
+    """The same file with one more frame in its table of times (stts) than it holds."""
+    count_at = mp4.index(b"stts") + 12  # after the version, flags and number of entries
+    count = int.from_bytes(mp4[count_at : count_at + 4], "big")
+    return mp4[:count_at] + (count + 1).to_bytes(4, "big") + mp4[count_at + 4 :]
+
+
+def test_the_disk_is_measured_where_the_folder_will_be(tmp_path: Path) -> None:
+    assert check_disk(tmp_path / "not" / "yet", needed_bytes=1).status == "ok"
+    result = check_disk(tmp_path, needed_bytes=1 << 60)
+    assert result.status == "failure"
+    assert str(tmp_path) in result.detail
+
+
+def test_the_installed_libraries_are_those_that_the_package_requires() -> None:
+    assert check_libraries().status == "ok"
+
+
+def _write_audio_only(path: Path) -> None:
+    import numpy as np
+
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        for packet in (*stream.encode(frame), *stream.encode()):
+            container.mux(packet)
