@@ -1,8 +1,8 @@
 """Compares our prompts and published scores with recorded ones (`sf-eval verify`).
 
 A directory of recorded cases holds `prompts.jsonl` (task, doc, prompt) and/or `scores.jsonl` (task, doc,
-output, reference_correct: true, false, "random guess" or "raises ..."). Frame indices and preprocessing of such
-a directory are compared by the rooms they belong to.
+output, reference_correct: true, false, "random guess" or "raises ..."). Frame indices and preprocessing of
+such a directory are compared by the rooms they belong to.
 """
 
 from __future__ import annotations

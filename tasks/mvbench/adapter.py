@@ -46,7 +46,8 @@ def read_row(subtask: str, index: int, row: Mapping[str, Any]) -> Document:
     return Document(
         index=index,
         id=f"{subtask}-{index}",
-        video_id=video,
+        # With its folder: subtasks share videos, and other folders may use the same names.
+        video_id=f"{FOLDERS[subtask]}/{video}",
         media=_media(reader, subtask, video),
         subtitles=None,
         question=question,

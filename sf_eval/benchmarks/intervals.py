@@ -1,0 +1,87 @@
+"""95% intervals of mean accuracies where several questions share a video.
+
+The estimate is a mean of group means (one group: the plain accuracy). Its variance is the cluster-robust one:
+each sample's influence on the estimate is summed within its video, and the squares of the sums are added up.
+
+    u_i = (y_i - mean_k) / (K n_k)      sample i of group k; y is 0 or 1; K groups of n_k samples
+    U_c = sum of u_i over the samples of video c
+    Var = C / (C - 1) * sum of U_c^2    C videos
+
+For one group this is the clustered standard error of Miller, "Adding Error Bars to Evals" (arXiv 2411.00640,
+2024), with the usual factor C/(C-1) for few clusters and Student's t with C-1 degrees of freedom (Cameron and
+Miller, "A Practitioner's Guide to Cluster-Robust Inference", J. Human Resources 2015). For several groups it is
+the delta method: u_i is the derivative of a mean of means, and a video may have questions in many groups.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import NormalDist
+
+Observation = tuple[str, bool]  # video, right or wrong
+_P = 0.975
+_NO_WIDTH = 1e-18  # a variance below this is rounding
+_Z = NormalDist().inv_cdf(_P)
+
+
+def mean_of_means(groups: Sequence[Sequence[Observation]]) -> float | None:
+    """The mean of the groups' accuracies, from 0 to 1; empty groups are left out; None if all are empty."""
+    means = [sum(right for _, right in group) / len(group) for group in groups if group]
+    return sum(means) / len(means) if means else None
+
+
+def interval95(groups: Sequence[Sequence[Observation]]) -> tuple[float, float] | None:
+    """The 95% interval of `mean_of_means`, within 0 to 1; None with fewer than two videos.
+
+    Where the formula gives no width (all right, all wrong, or every video alike), which is not certainty, it
+    is Wilson's interval (JASA 1927) for as many independent trials as there are videos.
+    """
+    estimate = mean_of_means(groups)
+    filled = [group for group in groups if group]
+    influence: dict[str, float] = defaultdict(float)
+    for group in filled:
+        mean = sum(right for _, right in group) / len(group)
+        for video, right in group:
+            influence[video] += (right - mean) / (len(filled) * len(group))
+    clusters = len(influence)
+    if estimate is None or clusters < 2:
+        return None
+    variance = clusters / (clusters - 1) * sum(total**2 for total in influence.values())
+    if variance < _NO_WIDTH:
+        return wilson(estimate, clusters)
+    half = t_quantile(clusters - 1) * math.sqrt(variance)
+    return max(0.0, estimate - half), min(1.0, estimate + half)
+
+
+def wilson(estimate: float, trials: int) -> tuple[float, float]:
+    """Wilson's 95% interval for a share seen in independent trials."""
+    z2 = _Z**2
+    centre = (estimate + z2 / (2 * trials)) / (1 + z2 / trials)
+    spread = math.sqrt(estimate * (1 - estimate) / trials + z2 / (4 * trials**2))
+    half = _Z / (1 + z2 / trials) * spread
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def t_quantile(degrees: int) -> float:
+    """The 97.5% quantile of Student's t: exact for 1 and 2 degrees of freedom, else to three decimals.
+
+    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    """
+    if degrees < 1:
+        raise ValueError(f"{degrees} degrees of freedom")
+    if degrees == 1:
+        return math.tan(math.pi * (_P - 0.5))
+    if degrees == 2:
+        alpha = 4 * _P * (1 - _P)
+        return 2 * (_P - 0.5) * math.sqrt(2 / alpha)
+    z = _Z
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return math.fsum(term / degrees**power for power, term in enumerate(terms))
