@@ -53,13 +53,15 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
     """
     check_file(path)
     av = _import_av()
+    what = "it is not a video file, or it is cut off"
     try:
         with av.open(str(path.absolute()), options=OPEN_OPTIONS) as container:
             stream = _first_video_stream(path, container)
             stream.thread_type = "AUTO"
+            what = "a part of it is damaged or missing"
             yield container, stream
     except av.error.FFmpegError as error:
-        detail = f"it cannot be decoded ({error.strerror})"
+        detail = f"{what} (FFmpeg says: {error.strerror})"
         raise VideoError(path, VideoErrorReason.not_decodable, detail) from error
 
 
@@ -78,9 +80,8 @@ def probe_file(path: Path) -> VideoInfo:
         stated, duration = stream.frames, _duration_s(container, stream)
         matroska = "matroska" in container.format.name
     if matroska and (missing := missing_bytes(path)):
-        raise VideoError(
-            path, VideoErrorReason.ends_early, f"the last {missing} bytes of the file are missing"
-        )
+        detail = f"the last {missing} bytes of the file are missing"
+        raise VideoError(path, VideoErrorReason.ends_early, detail)
     by_decoding = stated <= 0 or matroska or path.suffix.lower() in _COUNT_BY_DECODING
     frames = count_decoded(path) if by_decoding else stated
     if frames == 0:
@@ -104,9 +105,8 @@ def presentation_times(path: Path) -> list[float]:
         ticks = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
         base = float(stream.time_base or 0)
     if not ticks or not base:
-        raise VideoError(
-            path, VideoErrorReason.unsupported, "a span is wanted of a file whose frames have no times"
-        )
+        detail = "a span is wanted of a file whose frames have no times"
+        raise VideoError(path, VideoErrorReason.unsupported, detail)
     return [(tick - ticks[0]) * base for tick in ticks]
 
 

@@ -13,11 +13,12 @@ from sf_eval.core.errors import UsageError
 from sf_eval.video import wire
 from sf_eval.video.backends import check_backend
 from sf_eval.video.errors import VideoError, VideoErrorReason
-from sf_eval.video.process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+from sf_eval.video.process import WorkerDiedError, WorkerGoneError, WorkerProcess, WorkerTimeoutError
 from sf_eval.video.reading import check, load_clip
 from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
 
 _LONGEST_TIMEOUT_S = 1_000_000.0  # what the kernel's timers take without overflow, and more than anyone waits
+_ATTEMPTS = 3  # to find a worker that lives long enough to be asked
 
 
 class LoaderClosedError(RuntimeError):
@@ -34,7 +35,7 @@ class ClipLoader:
         rule: which frames to take of every clip.
         backend: one of `available_backends()`.
         timeout_s: limit for one clip in seconds of wall-clock time, probing and decoding together.
-        in_process: decode in this process instead: then nothing can be stopped, `timeout_s` has no effect.
+        in_process: decode in this process: then nothing can be stopped and `timeout_s` has no effect.
 
     Raises:
         UsageError: the backend is unknown or not installed, or the timeout is not positive.
@@ -110,32 +111,31 @@ class ClipLoader:
     def _ask(self, clip: Clip, request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
         request |= {"clip": wire.clip_to_json(clip), "backend": self.backend, "timeout_s": self.timeout_s}
         with self._turn:
-            answer = None
-            while answer is None:
-                answer = self._exchange(clip, request)
-        wire.raise_error(answer[0])
-        return answer
+            header, pixels = self._exchange(clip, request)
+        wire.raise_error(header)
+        return header, pixels
 
     def _exchange(
         self, clip: Clip, request: dict[str, Any]
-    ) -> tuple[dict[str, Any], NDArray[np.uint8] | None] | None:
-        """One attempt; None if the worker ended through nobody's fault and the clip is to be asked again."""
-        worker = self._running_worker()
-        try:
-            return worker.exchange(request, self.timeout_s)
-        except WorkerTimeoutError:
-            self._drop(worker)
-            detail = f"it was not decoded within {self.timeout_s:g} s"
-            raise VideoError(clip.path, VideoErrorReason.timeout, detail) from None
-        except WorkerDiedError:
-            self._drop(worker)
-            if worker.lost_its_parent():
-                return None
-            detail = f"the decoder died on it ({worker.last_words()})"
-            raise VideoError(clip.path, VideoErrorReason.crashed, detail) from None
-        except BaseException:  # Ctrl-C too: the worker's next answer would be this clip's
-            self._drop(worker)
-            raise
+    ) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+        for _ in range(_ATTEMPTS):
+            worker = self._running_worker()
+            try:
+                return worker.exchange(request, self.timeout_s)
+            except WorkerGoneError:
+                self._drop(worker)
+            except WorkerTimeoutError:
+                self._drop(worker)
+                detail = f"it was not decoded within {self.timeout_s:g} s"
+                raise VideoError(clip.path, VideoErrorReason.timeout, detail) from None
+            except WorkerDiedError:
+                self._drop(worker)
+                detail = f"the decoder died on it ({worker.last_words()})"
+                raise VideoError(clip.path, VideoErrorReason.crashed, detail) from None
+            except BaseException:  # Ctrl-C too: the worker's next answer would be this clip's
+                self._drop(worker)
+                raise
+        raise RuntimeError(f"{_ATTEMPTS} video workers were killed from outside before they could decode")
 
     def _running_worker(self) -> WorkerProcess:
         """The worker; a new one if there is none or if it died while idle."""

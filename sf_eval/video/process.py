@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import weakref
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,6 @@ from numpy.typing import NDArray
 from sf_eval.core.paths import PACKAGE
 from sf_eval.video import wire
 
-# What the kernel sends the worker when the thread that started it ends (`worker`). Having a signal of its own for
-# that lets us tell an ended thread, after which a new worker is started, from a crash.
-PARENT_GONE = signal.SIGHUP
 _START_LIMIT_S = 120.0  # a cold start from a slow network disk
 # Not `-m`: that would put the working directory, and whatever lies there, in front of the search path.
 _START = (
@@ -29,12 +29,44 @@ _START = (
 )
 
 
+def _start(log: int, ended: threading.Event) -> subprocess.Popen[bytes]:
+    """Start a worker from a thread of its own that stays until `ended`.
+
+    The kernel ends a worker with the thread that started it (`worker`). A caller's thread may come and go.
+    """
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def start_and_stay() -> None:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(os.getpid()), str(PACKAGE.parent), *sys.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C in the terminal goes to the parent alone
+            )
+        except OSError as error:
+            started.set_exception(error)
+            return
+        started.set_result(process)
+        del process  # the caller's to keep, or to lose: then its pipes close and the worker ends
+        ended.wait()
+
+    threading.Thread(target=start_and_stay, name="video-worker-starter", daemon=True).start()
+    return started.result()
+
+
 class WorkerTimeoutError(Exception):
     """The worker has not answered in time."""
 
 
 class WorkerDiedError(Exception):
-    """The worker ended in the middle of an exchange."""
+    """The worker ended while it worked on a request."""
+
+
+class WorkerGoneError(Exception):
+    """The worker ended before it took the request, which therefore had no part in its end."""
 
 
 class WorkerProcess:
@@ -43,14 +75,9 @@ class WorkerProcess:
     def __init__(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - what the decoder prints; as long-lived as we are
         self._ready = False
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(os.getpid()), str(PACKAGE.parent), *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C in the terminal goes to the parent alone
-        )
+        self._ended = threading.Event()
+        weakref.finalize(self, self._ended.set)
+        self.process = _start(self._log.fileno(), self._ended)
 
     def exchange(
         self, request: dict[str, Any], timeout_s: float
@@ -58,14 +85,18 @@ class WorkerProcess:
         """Send one request; return the answer's header and its pixels, if it has any.
 
         Raises:
-            WorkerTimeoutError, WorkerDiedError: and then this worker is of no use any more.
+            WorkerTimeoutError, WorkerDiedError, WorkerGoneError: then this worker is of no use any more.
             RuntimeError: the worker does not start.
         """
         if not self._ready:
             self._wait_until_ready()
         os.ftruncate(self._log.fileno(), 0)
         deadline = time.monotonic() + timeout_s
-        self._write(wire.packed(request))
+        try:
+            self._write(wire.packed(request))
+            self._read_header(deadline)  # "taken"
+        except WorkerDiedError as error:
+            raise WorkerGoneError from error
         header = self._read_header(deadline)
         pixels = wire.pixel_buffer(header)
         if pixels is not None:
@@ -73,20 +104,17 @@ class WorkerProcess:
         return header, pixels
 
     def signal_end(self) -> None:
-        """Kill the process; a thread inside `exchange` then gets WorkerDiedError."""
+        """Kill the process; a thread inside `exchange` then gets an error."""
         self.process.kill()
 
     def end(self) -> None:
         """Kill the process, wait until it is gone, close the pipes. No other thread may be in `exchange`."""
         self.process.kill()
         self.process.wait()
+        self._ended.set()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
-
-    def lost_its_parent(self) -> bool:
-        """Whether the process ended because the thread that had started it ended."""
-        return self.process.returncode == -PARENT_GONE
 
     def last_words(self) -> str:
         """How the ended process ended, with the last line it printed."""
@@ -103,7 +131,7 @@ class WorkerProcess:
             raise RuntimeError(f"the video worker does not start within {_START_LIMIT_S:g} s") from error
         except WorkerDiedError as error:
             if self.process.returncode < 0:  # killed from outside
-                raise
+                raise WorkerGoneError from error
             raise RuntimeError(f"the video worker does not start ({self.last_words()})") from error
         self._ready = True
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sf_eval.video.backends import Decoded, check_backend, get_backend
 from sf_eval.video.container import count_decoded, presentation_times, probe_file
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
-from sf_eval.video.folder import picture_files, probe_folder, read_folder
+from sf_eval.video.folder import probe_folder, read_folder
 from sf_eval.video.sampling import rule_indices, span_indices
 from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
 
@@ -90,7 +90,7 @@ def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frame
         decoded = _decode(info.path, indices, backend, folder_fps=info.fps)
     except MemoryError as error:
         gigabytes = len(indices) * info.width * info.height * 3 / 1e9
-        detail = f"{len(indices)} frames of {info.width}x{info.height} need {gigabytes:.1f} GB, which cannot be had"
+        detail = f"{len(indices)} frames of {info.width}x{info.height} need {gigabytes:.1f} GB of memory"
         raise VideoError(info.path, VideoErrorReason.not_decodable, detail) from error
     return Frames(decoded.pixels, tuple(indices), decoded.times_s, info, time.perf_counter() - started)
 
@@ -114,17 +114,20 @@ def check(
             that frame.
     """
     info = probe(path, backend=backend, fps=fps)
-    if indices != "full":
-        last = info.num_frames - 1
-        read_frames(
-            info.path, sorted({0, last // 2, last}) if indices == "ends" else indices, backend=backend
-        )  # type: ignore[arg-type]
-    elif info.path.is_dir():
-        for index in range(len(picture_files(info.path))):
+    if indices == "full":
+        _decode_all(info)
+        return info
+    last = info.num_frames - 1
+    read_frames(info.path, sorted({0, last // 2, last}) if indices == "ends" else indices, backend=backend)
+    return info
+
+
+def _decode_all(info: VideoInfo) -> None:
+    if info.path.is_dir():
+        for index in range(info.num_frames):
             read_folder(info.path, [index])
     elif (decoded := count_decoded(info.path)) < info.num_frames:
         raise ends_early(info.path, wanted=info.num_frames - 1, decoded=decoded, stated=info.num_frames)
-    return info
 
 
 def _decode(path: Path, indices: list[int], backend: str, folder_fps: float = 1.0) -> Decoded:

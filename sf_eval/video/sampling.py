@@ -35,8 +35,7 @@ def published_indices(
 
 
 def uniform_indices(total_frames: int, num_frames: int) -> list[int]:
-    """`num_frames` indices evenly from the first to the last frame, rounded down; all frames if there are
-    fewer."""
+    """`num_frames` indices evenly from the first to the last frame, rounded down; all if there are fewer."""
     count = min(total_frames, num_frames)
     return [int(index) for index in np.linspace(0, total_frames - 1, count, dtype=np.int64)]
 
@@ -51,9 +50,8 @@ def rule_indices(rule: SamplingRule, total_frames: int, fps: float) -> list[int]
 def span_indices(times_s: Sequence[float], start_s: float | None, end_s: float | None) -> range:
     """The frames that are presented between `start_s` and `end_s`, both inclusive.
 
-    A span between two frames gives the one on display at its start. An end behind the last frame means
-    the last
-    frame: annotations often round a duration up.
+    A span between two frames gives the one on display at its start. An end behind the last frame means the
+    last frame: annotations often round a duration up.
 
     Args:
         times_s: increasing presentation times in seconds, the first of them 0.

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 from sf_eval.core.errors import UsageError
 from sf_eval.video import wire
 from sf_eval.video.errors import VideoError
-from sf_eval.video.process import PARENT_GONE
 from sf_eval.video.reading import check, load_clip
 from sf_eval.video.types import SamplingRule
 
@@ -33,6 +32,7 @@ def main(parent_pid: int) -> int:
     _die_with_parent(parent_pid)
     wire.send(answers, {"ready": True})
     while (request := _read_request(requests)) is not None:
+        wire.send(answers, {"taken": True})
         signal.setitimer(signal.ITIMER_REAL, request["timeout_s"] + _GRACE_S)
         _answer(request, answers)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -75,10 +75,9 @@ def _take_over_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _die_with_parent(parent_pid: int) -> None:
-    signal.signal(PARENT_GONE, signal.SIG_DFL)
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, PARENT_GONE.value, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:  # it died before the kernel was told
         os._exit(1)
