@@ -11,9 +11,11 @@ from typing import BinaryIO, Literal
 
 from sf_eval.core.errors import DataError
 
-# videos.tar.part.aa, test_video.tar.gz.part-aa, videos.zip.001: what `split` and its relatives write.
+# videos.tar.part.aa, test_video.tar.gz.part-aa, videos.zip.001: what `split` and its relatives write. Letters
+# count only after "part", or videos.tar.xz would be one.
 _PART = re.compile(
-    r"^(?P<archive>.+\.(?:zip|tar|tar\.gz|tgz))[.-](?:part[._-]?)?(?P<suffix>[a-z]{2,3}|\d{1,3})$"
+    r"^(?P<archive>.+\.(?:zip|tar|tar\.gz|tgz))[._-]"
+    r"(?:part[._-]?(?P<letters>[a-z]{2,3})|(?:part[._-]?)?(?P<digits>\d{1,3}))$"
 )
 _KINDS = {".zip": "zip", ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar"}
 
@@ -59,8 +61,7 @@ def _archive(name: str, paths: list[str]) -> Archive:
     kind: Literal["zip", "tar"] = "zip" if _suffix(name) == ".zip" else "tar"
     if name in paths:  # whole; split copies beside it are not needed
         return Archive(name, kind, (name,))
-    suffixes = [_PART.match(path)["suffix"] for path in paths]  # type: ignore[index]
-    ordered = sorted(zip(suffixes, paths, strict=True), key=lambda item: (len(item[0]), item[0]))
+    ordered = sorted(((_part_suffix(path), path) for path in paths), key=lambda item: (len(item[0]), item[0]))
     _check_gapless([suffix for suffix, _ in ordered], name)
     return Archive(name, kind, tuple(path for _, path in ordered))
 
@@ -74,6 +75,12 @@ def _check_gapless(suffixes: list[str], name: str) -> None:
                 f"the split archive {name} has a part missing before its part {suffix!r}.",
                 hint="Fetch it again from a complete source; nothing was unpacked.",
             )
+
+
+def _part_suffix(path: str) -> str:
+    match = _PART.match(path)
+    assert match is not None  # archive_name saw it
+    return match["letters"] or match["digits"]
 
 
 def _number(suffix: str) -> int:

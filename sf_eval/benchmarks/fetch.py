@@ -7,7 +7,6 @@ call: what is in place stays, what was downloaded in part goes on.
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 import threading
@@ -22,13 +21,12 @@ from filelock import FileLock, Timeout
 
 from sf_eval.benchmarks import install, remote
 from sf_eval.benchmarks import manifest as manifests
-from sf_eval.benchmarks.archives import group_archives
 from sf_eval.benchmarks.document import Benchmark
+from sf_eval.benchmarks.fetch_plan import Unit, plan
 from sf_eval.benchmarks.fetch_progress import Reporter, Silent, human_size
-from sf_eval.benchmarks.install import LOCK, STAGING, Unit, staged_path
-from sf_eval.benchmarks.layouts import HubLayout, annotation_paths, layout_of, matches
+from sf_eval.benchmarks.install import LOCK, STAGING, disk_errors, staged_path
 from sf_eval.benchmarks.manifest import Manifest, RepositoryFile
-from sf_eval.core.errors import DataError, OutputError
+from sf_eval.core.errors import DataError
 
 DEFAULT_WORKERS = 4
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -74,7 +72,7 @@ def fetch(
     """
     reporter = reporter or Silent()
     dataset = benchmarks[0].hub_id
-    with _disk_errors(root):
+    with disk_errors(root):
         manifest = manifests.load(root)
         if manifest is None:
             commit = commit or remote.resolve(dataset, revision)
@@ -89,46 +87,6 @@ def fetch(
             manifest = manifests.load(root) or manifest
             downloaded = _bring(root, manifest, units, reporter, workers, keep_archives, siblings)
     return Fetched(root, manifest.commit, downloaded)
-
-
-def plan(benchmarks: Sequence[Benchmark], manifest: Manifest, *, annotations_only: bool) -> list[Unit]:
-    """What `benchmarks` need of the repository, annotations first.
-
-    Raises:
-        DataError: the repository lacks the annotations or the media, or a part of a split archive.
-    """
-    units: dict[str, Unit] = {}
-    for benchmark in benchmarks:
-        for unit in _plan_one(benchmark, manifest, annotations_only):
-            units.setdefault(unit.name, unit)
-    return sorted(units.values(), key=lambda unit: not unit.is_annotation)
-
-
-def _plan_one(benchmark: Benchmark, manifest: Manifest, annotations_only: bool) -> list[Unit]:
-    by_path = {file.path: file for file in manifest.repository}
-    layout = layout_of(benchmark)
-    annotations = annotation_paths(benchmark, by_path)
-    if not annotations:
-        raise _unlike(benchmark, manifest, benchmark.annotation_files, "annotations")
-    units = [Unit(path, (by_path[path],), is_annotation=True) for path in annotations]
-    if annotations_only:
-        return units
-    media = _media_units(layout, by_path, set(annotations))
-    if not media and (layout.archives or layout.media):
-        raise _unlike(benchmark, manifest, layout.archives + layout.media, "media")
-    return units + media
-
-
-def _media_units(layout: HubLayout, by_path: dict[str, RepositoryFile], taken: set[str]) -> list[Unit]:
-    archives = group_archives(path for path in by_path if matches(path, layout.archives))
-    loose = [path for path in sorted(by_path) if matches(path, layout.media) and path not in taken]
-    return [
-        *(
-            Unit(archive.name, tuple(by_path[part] for part in archive.parts), archive, layout.unpack_into)
-            for archive in archives
-        ),
-        *(Unit(path, (by_path[path],)) for path in loose),
-    ]
 
 
 def _bring(
@@ -269,16 +227,6 @@ def _check_same(
         )
 
 
-def _unlike(benchmark: Benchmark, manifest: Manifest, globs: tuple[str, ...], what: str) -> DataError:
-    names = sorted(file.path for file in manifest.repository)
-    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return DataError(
-        f"{manifest.dataset} at {manifest.commit[:12]} has no {what} of {benchmark.name} "
-        f"(looked for {', '.join(globs)}); it has: {shown or 'no files'}.",
-        hint="Its layout may have changed: pin an older commit with --revision, or prepare a --data DIR.",
-    )
-
-
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
     root.mkdir(parents=True, exist_ok=True)
@@ -293,30 +241,3 @@ def _locked(root: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _disk_errors(root: Path) -> Iterator[None]:
-    """Turn what the operating system says of the disk into one line."""
-    try:
-        yield
-    except (OutputError, OSError) as error:
-        cause = error.__cause__ if isinstance(error, OutputError) else error
-        if not isinstance(cause, OSError):
-            raise
-        raise _disk_error(root, cause) from error
-
-
-def _disk_error(root: Path, error: OSError) -> DataError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DataError(
-            f"the disk of {root} is full ({error.strerror}).",
-            hint="Free some space and run the same command again: it goes on where this one ended.",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return DataError(
-            f"cannot write to {root}: {error.strerror}.",
-            hint="Make it writable, or give another --to (the default place is set by SF_EVAL_CACHE).",
-        )
-    place = error.filename or root
-    return DataError(f"cannot use {place}: {error.strerror or error}.", hint="Give another --to.")

@@ -7,47 +7,23 @@ fetch does it again over what is left.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sf_eval.benchmarks import manifest as manifests
-from sf_eval.benchmarks.archives import Archive
+from sf_eval.benchmarks.fetch_plan import Unit
 from sf_eval.benchmarks.manifest import DataFile, Manifest, RepositoryFile
 from sf_eval.benchmarks.unpack import UnpackedFile, safe_path, unpack
 from sf_eval.core import files
-from sf_eval.core.errors import DataError
+from sf_eval.core.errors import DataError, OutputError
 
 STAGING = ".sf_eval_fetch"
 LOCK = ".sf_eval_fetch.lock"
 _RESERVED = (STAGING, LOCK, manifests.NAME)
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What is fetched and put in place as one: an archive with all its parts, or a single file.
-
-    Attributes:
-        name: repository path (for a split archive without the parts' suffix).
-        sources: the repository files it is made of, in order.
-        archive: how to unpack it; None for a file that is used as it is.
-        into: subfolder that the archive is unpacked into.
-        is_annotation: it holds questions, not media.
-    """
-
-    name: str
-    sources: tuple[RepositoryFile, ...]
-    archive: Archive | None = None
-    into: str = ""
-    is_annotation: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes to download."""
-        return sum(source.size for source in self.sources)
 
 
 def staged_path(root: Path, source: RepositoryFile) -> Path:
@@ -173,3 +149,34 @@ def _link_or_copy(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+@contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Turn what the operating system says of the disk of `root` into one line.
+
+    Raises:
+        DataError: the disk is full, read-only, not ours to write, or `root` is not a folder.
+    """
+    try:
+        yield
+    except (OutputError, OSError) as error:
+        cause = error.__cause__ if isinstance(error, OutputError) else error
+        if not isinstance(cause, OSError):
+            raise
+        raise _disk_error(root, cause) from error
+
+
+def _disk_error(root: Path, error: OSError) -> DataError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DataError(
+            f"the disk of {root} is full ({error.strerror}).",
+            hint="Free some space and run the same command again: it goes on where this one ended.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return DataError(
+            f"cannot write to {root}: {error.strerror}.",
+            hint="Make it writable, or give another --to (the default place is set by SF_EVAL_CACHE).",
+        )
+    place = error.filename or root
+    return DataError(f"cannot use {place}: {error.strerror or error}.", hint="Give another --to.")

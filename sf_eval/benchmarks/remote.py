@@ -14,27 +14,16 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RemoteEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RemoteEntryNotFoundError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
+from sf_eval.benchmarks.hub_errors import HTTP_ERROR, endpoint_name, hub_error, reason_of
 from sf_eval.benchmarks.manifest import RepositoryFile
 from sf_eval.core.errors import DataError
 
-# httpx.HTTPError, of the httpx that this huggingface_hub uses (httpx until 1.x, httpx2 since 2.0).
-_HTTP_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
 # Faults that http_get itself tries again after, five times with a second between.
@@ -46,12 +35,6 @@ OnBytes = Callable[[int], None]
 
 class StoppedError(Exception):
     """The download was asked to stop; what it had so far is kept."""
-
-
-def endpoint_name() -> str:
-    """Host (and port) of the Hub in use, without credentials that HF_ENDPOINT may carry."""
-    parts = urlsplit(constants.ENDPOINT)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 def is_offline() -> bool:
@@ -67,7 +50,7 @@ def resolve(dataset: str, revision: str | None) -> str:
     """
     try:
         commit = HfApi().dataset_info(dataset, revision=revision, timeout=_TIMEOUT_S).sha
-    except (_HTTP_ERROR, OSError, HFValidationError) as error:
+    except (HTTP_ERROR, OSError, HFValidationError) as error:
         raise hub_error(error, dataset, revision) from error
     if not commit:
         raise DataError(f"{endpoint_name()} did not say which commit {revision or 'main'} of {dataset} is.")
@@ -82,7 +65,7 @@ def listing(dataset: str, commit: str) -> list[RepositoryFile]:
     """
     try:
         tree = list(HfApi().list_repo_tree(dataset, repo_type="dataset", revision=commit, recursive=True))
-    except (_HTTP_ERROR, OSError, HFValidationError) as error:
+    except (HTTP_ERROR, OSError, HFValidationError) as error:
         raise hub_error(error, dataset, commit) from error
     return [
         RepositoryFile(item.path, item.size, item.lfs.sha256 if item.lfs else None, item.blob_id)
@@ -167,7 +150,7 @@ def _download_plain(
         try:
             _get(dataset, commit, file, part, on_bytes, stop)
             return
-        except (_HTTP_ERROR, OSError) as error:
+        except (HTTP_ERROR, OSError) as error:
             if not _is_passing(error):
                 raise _download_error(error, dataset, commit, file) from error
             now = part.stat().st_size if part.exists() else 0
@@ -208,7 +191,7 @@ def _download_whole(dataset: str, commit: str, file: RepositoryFile, folder: Pat
             local_dir=folder / "whole",
             tqdm_class=cast(Any, _counter(on_bytes, threading.Event())),
         )
-    except (_HTTP_ERROR, OSError) as error:
+    except (HTTP_ERROR, OSError) as error:
         raise _download_error(error, dataset, commit, file) from error
     return Path(path)
 
@@ -239,11 +222,11 @@ def _is_passing(error: Exception) -> bool:
     """A fault of the line or of a server that may be gone in a second."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code >= 500 or error.response.status_code in (408, 429)
-    return isinstance(error, _HTTP_ERROR) or (isinstance(error, OSError) and error.errno is None)
+    return isinstance(error, HTTP_ERROR) or (isinstance(error, OSError) and error.errno is None)
 
 
 def _download_error(error: Exception, dataset: str, commit: str, file: RepositoryFile) -> Exception:
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, _HTTP_ERROR):
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, HTTP_ERROR):
         return error  # the disk's, not the line's
     if isinstance(error, RemoteEntryNotFoundError):
         return DataError(
@@ -253,54 +236,6 @@ def _download_error(error: Exception, dataset: str, commit: str, file: Repositor
     if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
         return hub_error(error, dataset, commit)
     return DataError(
-        f"the download of {file.path} of {dataset} broke off: {_reason(error)}.",
+        f"the download of {file.path} of {dataset} broke off: {reason_of(error)}.",
         hint="Run the same command again: it goes on where this one ended.",
     )
-
-
-def hub_error(error: Exception, dataset: str, revision: str | None) -> DataError:
-    """The one line for what huggingface_hub raised; no URL with a token or signature is repeated in it."""
-    page = (
-        f"{constants.ENDPOINT.rstrip('/')}/datasets/{dataset}" if "@" not in constants.ENDPOINT else dataset
-    )
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if isinstance(error, OfflineModeIsEnabled):
-        return DataError(
-            f"{dataset} is needed from the Hub, but HF_HUB_OFFLINE is set.",
-            hint="Unset it, use `--data DIR` for data you have, or `--data mini` for the miniature.",
-        )
-    if isinstance(error, GatedRepoError):
-        return DataError(
-            f"{dataset} is gated: its terms must be accepted first ({endpoint_name()} said {status}).",
-            hint=f"Log in with `hf auth login`, accept the terms on {page}, then run the same command again.",
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return DataError(
-            f"{dataset} has no revision {revision!r}.",
-            hint="Give a branch, a tag or a full commit hash of it with --revision, or leave it out.",
-        )
-    if isinstance(error, RepositoryNotFoundError) or status == 404:
-        return DataError(
-            f"there is no dataset {dataset} at {endpoint_name()}, or it is private.",
-            hint="If you have access to it, log in with `hf auth login`; else use `--data DIR` for a copy.",
-        )
-    if status in (401, 403):
-        return DataError(
-            f"{endpoint_name()} refuses access to {dataset} ({status}).",
-            hint=f"Log in with `hf auth login` (or renew the token) and accept the terms on {page}, if any.",
-        )
-    if status is not None:
-        return DataError(f"{endpoint_name()} answered {status} for {dataset}.", hint="Try again later.")
-    return DataError(
-        f"{dataset} cannot be reached at {endpoint_name()}: {_reason(error)}.",
-        hint="Check the network; or use `--data DIR` for data you have, or `--data mini` for the miniature.",
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, HfHubHTTPError):
-        return f"the server answered {error.response.status_code}"
-    if isinstance(error, LocalEntryNotFoundError):
-        return "the server does not answer"
-    text = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-    return text if "://" not in text else type(error).__name__

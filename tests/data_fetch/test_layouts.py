@@ -1,0 +1,210 @@
+"""A complete fetch of every repository layout, through the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from fetch_machine import (
+    VIDEOMME,
+    Machine,
+    assert_holds,
+    noise,
+    split,
+    tar_of,
+    videomme_files,
+    videomme_parquet,
+    zip_of,
+)
+from loopback_hub import HubServer
+
+Layout = tuple[str, str, dict[str, bytes], dict[str, bytes]]
+
+
+def _longvideobench() -> Layout:
+    videos = {f"videos/v{i}.mp4": noise(30_000, i) for i in range(3)}
+    subtitles = {"subtitles/v0_en.json": b"[]"}
+    plain = {"validation-00000-of-00001.parquet": noise(900, 7)}
+    repository = {
+        **plain,
+        "lvb_val.json": b"[]",
+        "lvb_test_wo_gt.json": b"[]",
+        "test-00000-of-00001.parquet": noise(900, 8),
+        "subtitles.tar": tar_of(subtitles),
+        **split(tar_of(videos), 3, "videos.tar.part."),
+    }
+    return "longvideobench", "longvideobench/LongVideoBench", repository, {**plain, **videos, **subtitles}
+
+
+def _mvbench_subtask() -> Layout:
+    clips = {f"perception/videos/v{i}.mp4": noise(5_000, i) for i in range(2)}
+    plain = {"json/action_count.json": b"[]"}
+    repository = {
+        **plain,
+        "json/action_antonym.json": b"[]",
+        "video/perception.zip": zip_of(clips),
+        "video/ssv2_video.zip": zip_of({"ssv2_video/1.webm": noise(5_000, 9)}),
+    }
+    return "mvbench_action_count", "OpenGVLab/MVBench", repository, {**plain, **clips}
+
+
+def _egoschema_subset() -> Layout:
+    videos = {f"videos/{name}.mp4": noise(9_000, i) for i, name in enumerate("abc")}
+    plain = {"Subset/test-00000-of-00001.parquet": noise(900, 4)}
+    repository = {
+        **plain,
+        "GENERATION/test-00000-of-00001.parquet": noise(900, 5),
+        "videos_chunked_01.zip": zip_of({name: videos[name] for name in list(videos)[:2]}),
+        "videos_chunked_02.zip": zip_of({name: videos[name] for name in list(videos)[2:]}),
+    }
+    return "egoschema_subset", "lmms-eval/egoschema", repository, {**plain, **videos}
+
+
+def _mlvu() -> Layout:
+    zipped = {"1_plotQA/movie101_1.mp4": noise(9_000, 1), "needle_2.mp4": noise(9_000, 2)}
+    loose = {"video/3_ego/ego_1.mp4": noise(9_000, 3)}
+    plain = {"data/test-00000-of-00001.parquet": noise(900, 6)}
+    repository = {**plain, **loose, "README.md": b"#", "video_part_1.zip": zip_of(zipped)}
+    return "mlvu", "sy1998/MLVU_dev", repository, {**plain, **loose, **zipped}
+
+
+def _mlvu_test() -> Layout:
+    videos = {f"test_video/{i}.mp4": noise(9_000, i) for i in range(3)}
+    plain = {"data/test-00000-of-00001.parquet": noise(900, 6)}
+    repository = {**plain, **split(tar_of(videos, "w:gz"), 3, "test_video.tar.gz.part-")}
+    return "mlvu_test", "sy1998/MLVU_Test", repository, {**plain, **videos}
+
+
+def _videomme() -> Layout:
+    return "videomme", VIDEOMME, *videomme_files()
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [_videomme, _longvideobench, _mvbench_subtask, _egoschema_subset, _mlvu, _mlvu_test],
+    ids=lambda layout: layout.__name__.strip("_"),
+)
+def test_a_complete_fetch_holds_annotations_and_unpacked_media(
+    machine: Machine, server: HubServer, layout: object
+) -> None:
+    task, dataset, repository, expected = layout()  # type: ignore[operator]
+    commit = server.add(dataset, repository)
+
+    output = machine.fetch_to(task, "--workers", "2")
+
+    assert commit in output
+    [folder] = machine.to.iterdir()
+    assert_holds(folder, expected)
+    manifest = json.loads((folder / "sf_eval_manifest.json").read_text())
+    assert (manifest["schema"], manifest["dataset"], manifest["commit"]) == (1, dataset, commit)
+    listed = {entry["path"]: (entry["size"], entry["sha256"]) for entry in manifest["files"]}
+    assert listed == {
+        path: (len(content), hashlib.sha256(content).hexdigest()) for path, content in expected.items()
+    }
+
+
+def test_what_is_complete_is_not_asked_for_again(machine: Machine, server: HubServer) -> None:
+    server.add(VIDEOMME, videomme_files()[0])
+    machine.fetch_to()
+    asked = len(server.requests)
+
+    # videomme_w_subtitle shares repository and folder
+    assert "already complete" in machine.fetch_to("videomme,videomme_w_subtitle")
+    assert len(server.requests) == asked
+
+
+def test_archives_are_kept_only_on_demand(machine: Machine, server: HubServer) -> None:
+    repository, expected = videomme_files()
+    server.add(VIDEOMME, repository)
+    machine.fetch_to("videomme", "--keep-archives")
+    archives = {path: content for path, content in repository.items() if path.endswith(".zip")}
+    assert_holds(machine.to / "videomme", {**expected, **archives})
+
+
+def test_annotations_first_then_the_rest(machine: Machine, server: HubServer) -> None:
+    repository, expected = videomme_files()
+    server.add(VIDEOMME, repository)
+    machine.fetch_to("videomme", "--annotations-only")
+    assert_holds(
+        machine.to / "videomme", {path: expected[path] for path in expected if path.endswith("parquet")}
+    )
+    machine.fetch_to()
+    assert_holds(machine.to / "videomme", expected)
+    assert server.sent_of("videomme/test-00000-of-00001.parquet") == len(videomme_parquet(4))
+
+
+def test_an_unknown_layout_is_said_with_what_is_there(machine: Machine, server: HubServer) -> None:
+    server.add(VIDEOMME, {"videomme/test-00000-of-00001.parquet": b"x", "films.7z": b"y"})
+    output = machine.fetch_to(code=2)
+    assert "no media of videomme" in output
+    assert "films.7z" in output
+
+
+def test_open_benchmark_from_the_hub(machine: Machine, server: HubServer, tmp_path: Path) -> None:
+    """What `run --data hub` does: annotations, media, documents and their files."""
+    commit = server.add(VIDEOMME, videomme_files()[0])
+    program = """
+from sf_eval.benchmarks import data, catalog
+opened = data.open_benchmark(catalog.get_benchmark("videomme"), data.parse_source("hub"))
+print(len(opened.documents), opened.revision, opened.media_path(opened.documents[0]))
+"""
+    output = machine.python(program)
+    assert f"12 {commit} {tmp_path}/cache/data/videomme/{commit}/data/video0.mp4" in output
+    assert "to download into" in output  # how much it will be is told before it begins
+
+    # Offline, the branch means what it meant; a commit needs no network either.
+    asked = len(server.requests)
+    assert f"12 {commit}" in machine.python(program, HF_HUB_OFFLINE="1")
+    pinned = program.replace('"hub"', f'"hub", "{commit}"')
+    assert f"12 {commit}" in machine.python(pinned)
+    assert len(server.requests) == asked
+
+
+def test_a_commit_that_leaves_the_videos_alone_downloads_none(machine: Machine, server: HubServer) -> None:
+    repository, expected = videomme_files()
+    old = server.add(VIDEOMME, repository)
+    machine.fetch("--tasks", "videomme")
+    new = server.add(VIDEOMME, {**repository, "README.md": b"# Video-MME, with thanks\n"})
+
+    machine.fetch("--tasks", "videomme")
+
+    cache = machine.folder / "cache" / "data" / "videomme"
+    assert old != new
+    assert_holds(cache / new, expected)
+    assert server.sent_of("videos_chunked_01.zip") == len(repository["videos_chunked_01.zip"])
+
+
+def test_a_copy_in_the_hubs_own_cache_is_used(machine: Machine, server: HubServer) -> None:
+    repository, expected = videomme_files()
+    commit = server.add(VIDEOMME, repository)
+    machine.python(
+        "from huggingface_hub import hf_hub_download as load;"
+        f"load('{VIDEOMME}', 'videos_chunked_01.zip', repo_type='dataset', revision='{commit}')"
+    )
+    before = server.sent_of("videos_chunked_01.zip")
+    machine.fetch_to()
+    assert_holds(machine.to / "videomme", expected)
+    assert server.sent_of("videos_chunked_01.zip") == before
+
+
+def test_files_too_large_for_plain_http_go_through_the_hubs_client(
+    machine: Machine, server: HubServer
+) -> None:
+    """Over 50 GB on the real Hub; here the limit is set to nothing."""
+    content = noise(5_000, 1)
+    commit = server.add("a/b", {"x.zip": content})
+    output = machine.python(
+        f"""
+import threading
+from pathlib import Path
+from sf_eval.benchmarks import remote
+[file] = remote.listing("a/b", "{commit}")
+count = []
+path = remote.download("a/b", "{commit}", file, Path({str(machine.to)!r}) / "x", on_bytes=count.append,
+                       stop=threading.Event(), plain_limit=0)
+print(path.stat().st_size, sum(count))
+"""
+    )
+    assert output.split() == ["5000", "5000"]
