@@ -97,8 +97,8 @@ class OpGuard(TorchDispatchMode):
         if packet not in flop_registry and packet not in self._formulas and not is_free(func):
             raise TraceError(
                 f"the operation {func} has no FLOP formula, so the total would be too small.",
-                hint="Judge it in sf_eval/profiler/ops.py: into FREE if it multiplies nothing, else give it a "
-                "formula with torch.utils.flop_counter.register_flop_formula.",
+                hint="Judge it in sf_eval/profiler/ops.py: into FREE if it multiplies nothing, else give it "
+                "a formula with torch.utils.flop_counter.register_flop_formula.",
             )
         return func(*args, **(kwargs or {}))
 

@@ -32,17 +32,18 @@ from sf_eval.profiler.question import shape_of
 
 _VIDEO_TOKEN_ID = -200
 _NO_LIMIT = 1 << 24
-_LAYER = r"model\.model\.layers\.\d+\."
-# Which modules' operations belong to which part of `LanguageCost`.
+# Which modules' operations belong to which part of `LanguageCost`; `.*` is where the LLM lies in the model.
+_ATTENTION = r".*\.layers\.\d+\.self_attn"
 _LANGUAGE_PARTS = {
-    "attention_projections": _LAYER + r"self_attn\.[qkvo]_proj",
-    "mlp": _LAYER + r"mlp",
+    "attention_projections": _ATTENTION + r"\.[qkvo]_proj",
+    "mlp": r".*\.layers\.\d+\.mlp",
     "logits": r"model\.lm_head",
-    "cross_kv_projection": _LAYER + r"self_attn\.cross_attn_kv_proj",
-    "cross_attention": _LAYER + r"self_attn\.slow_core",
-    "cross_gate": _LAYER + r"self_attn\.cross_attn_gate_proj",
+    "cross_kv_projection": _ATTENTION + r"\.cross_attn_kv_proj",
+    "cross_attention": _ATTENTION + r"\.slow_core",
+    "cross_gate": _ATTENTION + r"\.cross_attn_gate_proj",
 }
-_ROTARY = r"model\.model\.rotary_emb"
+_ROTARY = r".*\.rotary_emb"
+ROOT = "Run."
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,19 @@ def trace(
         TraceError: an operation without formula, or one in a module that no part of the closed form covers.
     """
     _check_variant(model, decode)
-    run = _Run(model)
-    with _counting(AVERAGES) as vision:
+    run = Run(model)
+    with counting(AVERAGES) as vision:
         features = run("encode", work)
-    with _counting() as prefill:
+    with counting() as prefill:
         cache = run("prefill", work, features)
-    with _counting() as decoding:
+    with counting() as decoding:
         for _ in range(work.new_tokens - 1):
             run("step", work, features, cache, decode)
     return _assemble(
-        _macs(vision), _macs(prefill), _macs(decoding), len(shape_of(model.config).vision.depths)
+        module_macs(vision),
+        module_macs(prefill),
+        module_macs(decoding),
+        len(shape_of(model.config).vision.depths),
     )
 
 
@@ -149,7 +153,7 @@ def compare(
     return rows
 
 
-class _Run(nn.Module):
+class Run(nn.Module):
     """One root above the model, so that FlopCounterMode names modules the same in every stage."""
 
     def __init__(self, model: SlowFastForConditionalGeneration) -> None:
@@ -166,7 +170,7 @@ class _Run(nn.Module):
         side = shape_of(self.model.config).vision.image_size
         weight = self.model.lm_head.weight
         frames = torch.empty(work.frames, 3, side, side, device=weight.device, dtype=weight.dtype)
-        return [self.model.encode_video(frames, chunk_frames=64) for _ in range(work.batch_size)]
+        return [self.model.encode_video(frames, chunk_frames=work.frames) for _ in range(work.batch_size)]
 
     def _prefill(self, work: Workload, features: list[Any]) -> Any:
         # Ids stay on the CPU: where the placeholder is must be read.
@@ -187,23 +191,23 @@ class _Run(nn.Module):
 
 
 @contextmanager
-def _counting(formulas: Mapping[Any, Any] | None = None) -> Iterator[FlopCounterMode]:
+def counting(formulas: Mapping[Any, Any] | None = None) -> Iterator[FlopCounterMode]:
     mapping = dict(formulas or {})
     counter = FlopCounterMode(display=False, custom_mapping=mapping)
     with OpGuard(mapping), counter:
         yield counter
 
 
-def _macs(counter: FlopCounterMode) -> Counter[str]:
-    """MACs by module name, without the root's; "" is everything."""
+def module_macs(counter: FlopCounterMode, *, root: str = ROOT) -> Counter[str]:
+    """MACs by module name, `root` left off; "" is everything."""
     counts: Counter[str] = Counter()
     for name, operations in counter.get_flop_counts().items():
         flops = sum(operations.values())
         assert flops % 2 == 0, name
         if name == "Global":
             counts[""] = flops // 2
-        elif name.startswith("_Run."):
-            counts[name.removeprefix("_Run.")] = flops // 2
+        elif name.startswith(root):
+            counts[name.removeprefix(root)] = flops // 2
     return counts
 
 
@@ -218,27 +222,27 @@ def _assemble(vision: Counter[str], prefill: Counter[str], decode: Counter[str],
         projector=projector,
         # What the vision stage does outside of tower and projector is averaging and nothing else.
         pooling=vision[""] - tower_cost.total - projector,
-        prefill=_language(prefill),
-        decode=_language(decode),
-        rotary=_in_modules(prefill, _ROTARY) + _in_modules(decode, _ROTARY),
+        prefill=language_cost(prefill),
+        decode=language_cost(decode),
+        rotary=in_modules(prefill, _ROTARY) + in_modules(decode, _ROTARY),
         by_module={name: macs for name, macs in (vision + prefill + decode).items() if name},
     )
 
 
-def _language(counts: Counter[str]) -> LanguageCost:
-    parts = {part: _in_modules(counts, pattern) for part, pattern in _LANGUAGE_PARTS.items()}
+def language_cost(counts: Counter[str]) -> LanguageCost:
+    parts = {part: in_modules(counts, pattern) for part, pattern in _LANGUAGE_PARTS.items()}
     # Attention proper runs in `self_attn` itself; its linear layers and the slow path's core are modules
     # below it. The slow tokens' projection is called from outside of it, once per video.
     below = parts["attention_projections"] + parts["cross_attention"] + parts["cross_gate"]
-    parts["self_attention"] = _in_modules(counts, _LAYER + "self_attn") - below
+    parts["self_attention"] = in_modules(counts, _ATTENTION) - below
     language = LanguageCost(**parts)
-    rest = counts[""] - language.total - _in_modules(counts, _ROTARY)
+    rest = counts[""] - language.total - in_modules(counts, _ROTARY)
     if rest:
         raise TraceError(f"{rest} MACs of the language model are in no part that the closed form knows.")
     return language
 
 
-def _in_modules(counts: Counter[str], pattern: str) -> int:
+def in_modules(counts: Counter[str], pattern: str) -> int:
     return sum(macs for name, macs in counts.items() if re.fullmatch(pattern, name))
 
 
