@@ -77,45 +77,68 @@ SENTENCES = (
     "system\nuser\nassistant\n",
 )
 QUESTIONS = (
-    "What {noun} does the {noun} {verb}?", "How many times does the {noun} {verb}?", "Which {noun} is seen first?",
-    "What is the color of the {noun}?", "What happens after the {noun} {verb}s the {noun}?",
-    "In which direction does the {color} {noun} move?", "Describe why the {noun} {verb}s.",
-    "Where is the {noun} when the {color} {noun} appears?", "Who {verb}s the {noun} before the end of the video?",
-)  # fmt: skip
-ANSWERS = (
-    "The {noun} {verb}s the {noun}", "A {color} {noun}", "{count} times", "{color}", "{count}",
-    "It moves from the {side} to the {side}", "The {color} {noun} {verb}s",
-)  # fmt: skip
-WORDS = {
-    "noun": "person man woman child dog cat car bicycle tram ball box cup table chair door window kitchen street "
-    "house tree flower guitar violin lantern ladder mirror turtle chef kite glacier whistle circle square triangle "
-    "star shape background object scene screen frame clip text number sign book paper food bread water hand head "
-    "face room road river mountain sky light game player team camera phone computer story ending beginning",
-    "verb": "appear move open close lift drop throw hide follow paint clean repair measure hold carry push pull "
-    "turn walk run jump sit stand look show cut cook eat drink play read write talk stop start enter leave flash "
-    "change grow fall",
-    "color": "red green blue yellow orange purple white black gray brown pink cyan magenta dark bright",
-    "side": "left right top bottom middle upper lower",
-    "count": "one two three four five six seven eight nine ten once twice never 0 1 2 3 4 5 6 7 8 9",
-}
-COMMON_WORDS = (
-    "about after again against all almost also although always among another any around because become been before "
-    "began being below between both bring build called came cannot certain clear close colour come could course day "
-    "different direction disc does done down during each early either else enough even every example far few find "
-    "first follow following form found from full gave general give given going good great group had half has have "
-    "here high home however important increase inside instead into just keep kind knew know known large last later "
-    "least less let life like line little long looked made make many matter might moment more most mother moving much "
-    "must name near need next night nothing now number off often old only order other our out outside over own part "
-    "past people perhaps place point possible present problem public question quite rather reason right round said "
-    "same saw say school second see seem seen several shall short should side since small some something sometimes "
-    "soon sound still such sure system take taken tell than that their them then there these they thing think third "
-    "this those thought though three through time today together told too took toward two under until upon used use "
-    "using usually very want wanted was water way well went were what when where whether which while whole why will "
-    "with within without word work world would write year young your cooking subtitles transcript narrator documentary "
-    "sports animation lecture interview travel knowledge film television artistic performance language counting "
-    "recognition reasoning temporal spatial perception synopsis attribute action information egocentric anomaly "
-    "moves changed appeared suddenly quickly slowly finally began explains introduces mentions describes"
+    "What {noun} does the {noun} {verb}?",
+    "How many times does the {noun} {verb}?",
+    "Which {noun} is seen first?",
+    "What is the color of the {noun}?",
+    "What happens after the {noun} {verb}s the {noun}?",
+    "In which direction does the {color} {noun} move?",
+    "Describe why the {noun} {verb}s.",
+    "Where is the {noun} when the {color} {noun} appears?",
+    "Who {verb}s the {noun} before the end of the video?",
 )
+ANSWERS = (
+    "The {noun} {verb}s the {noun}",
+    "A {color} {noun}",
+    "{count} times",
+    "{color}",
+    "{count}",
+    "It moves from the {side} to the {side}",
+    "The {color} {noun} {verb}s",
+)
+WORDS = {
+    "noun": """
+        person man woman child dog cat car bicycle tram ball box cup table chair door window kitchen street
+        house tree flower guitar violin lantern ladder mirror turtle chef kite glacier whistle circle square
+        triangle star shape background object scene screen frame clip text number sign book paper food bread
+        water hand head face room road river mountain sky light game player team camera phone computer story
+        ending beginning
+    """,
+    "verb": """
+        appear move open close lift drop throw hide follow paint clean repair measure hold carry push pull
+        turn walk run jump sit stand look show cut cook eat drink play read write talk stop start enter
+        leave flash change grow fall
+    """,
+    "color": """
+        red green blue yellow orange purple white black gray brown pink cyan magenta dark bright
+    """,
+    "side": """
+        left right top bottom middle upper lower
+    """,
+    "count": """
+        one two three four five six seven eight nine ten once twice never 0 1 2 3 4 5 6 7 8 9
+    """,
+}
+COMMON_WORDS = """
+    about after again against all almost also although always among another any around because become
+    been before began being below between both bring build called came cannot certain clear close colour
+    come could course day different direction disc does done down during each early either else enough
+    even every example far few find first follow following form found from full gave general give given
+    going good great group had half has have here high home however important increase inside instead
+    into just keep kind knew know known large last later least less let life like line little long
+    looked made make many matter might moment more most mother moving much must name near need next
+    night nothing now number off often old only order other our out outside over own part past people
+    perhaps place point possible present problem public question quite rather reason right round said
+    same saw say school second see seem seen several shall short should side since small some something
+    sometimes soon sound still such sure system take taken tell than that their them then there these
+    they thing think third this those thought though three through time today together told too took
+    toward two under until upon used use using usually very want wanted was water way well went were
+    what when where whether which while whole why will with within without word work world would write
+    year young your cooking subtitles transcript narrator documentary sports animation lecture interview
+    travel knowledge film television artistic performance language counting recognition reasoning
+    temporal spatial perception synopsis attribute action information egocentric anomaly moves changed
+    appeared suddenly quickly slowly finally began explains introduces mentions describes
+"""
 OPTION_FORMS = ("{letter}. {answer}\n", "({letter}) {answer}\n", "{letter}. {answer}.\n")
 
 

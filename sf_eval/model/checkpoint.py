@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     HfHubHTTPError,
@@ -156,11 +157,13 @@ def check_loaded(directory: Path, info: dict[str, Any]) -> None:
         )
 
 
-def checked_attention(name: str | None) -> str:
+def checked_attention(
+    name: str | None, *, device: torch.device | None = None, dtype: torch.dtype | str | None = None
+) -> str:
     """The attention implementation to use; None means "sdpa".
 
     Raises:
-        UsageError: unknown, or not installed.
+        UsageError: unknown, not installed, or unable to run on this device or in this dtype.
     """
     chosen = name or "sdpa"
     if chosen not in ATTENTION_IMPLEMENTATIONS:
@@ -168,10 +171,17 @@ def checked_attention(name: str | None) -> str:
             f"there is no attention implementation {chosen!r}.",
             hint=nearest(chosen, ATTENTION_IMPLEMENTATIONS),
         )
-    if chosen == "flash_attention_2" and not is_flash_attn_2_available():
+    if chosen != "flash_attention_2":
+        return chosen
+    if not is_flash_attn_2_available():
         raise UsageError(
             "flash_attention_2 needs the flash-attn package and a CUDA device, and they are not here.",
             hint="Install it (pip install flash-attn), or use --attn sdpa.",
+        )
+    if (device is not None and device.type != "cuda") or dtype in (torch.float32, "float32"):
+        raise UsageError(
+            "flash_attention_2 runs on a CUDA device in float16 or bfloat16 only.",
+            hint="Choose those with --device and --dtype, or use --attn sdpa.",
         )
     return chosen
 

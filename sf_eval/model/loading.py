@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError
@@ -21,6 +18,7 @@ from sf_eval.model import checkpoint
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.processor import SlowFastProcessor
+from sf_eval.model.progress import without_progress_bars
 
 _PACKAGED = "package:"
 _SNAPSHOTS = "snapshots"
@@ -62,9 +60,9 @@ def load_model(
         CheckpointError: the card names no weights, or they cannot be had or do not fit.
         UsageError: the attention implementation cannot be used here.
     """
-    attn = checkpoint.checked_attention(attn)
+    attn = checkpoint.checked_attention(attn, device=torch.device(device), dtype=dtype)
     directory = weights_directory(card, revision=revision)
-    with _without_progress_bars():
+    with without_progress_bars():
         model = SlowFastForConditionalGeneration.from_pretrained(
             directory, dtype=dtype, device_map={"": str(device)}, attn_implementation=attn
         )
@@ -155,15 +153,3 @@ def weights_digest(directory: Path) -> str:
 def _content_digest(path: Path, _size: int, _mtime_ns: int) -> str:
     """Reading 16 GB takes long; size and modification time tell whether it has to be done again."""
     return sha256(path)
-
-
-@contextmanager
-def _without_progress_bars() -> Iterator[None]:
-    """The run shows its own progress; transformers' bars would tear it."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
