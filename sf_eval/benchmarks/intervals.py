@@ -9,8 +9,8 @@ each sample's influence on the estimate is summed within its video, and the squa
 
 For one group this is the clustered standard error of Miller, "Adding Error Bars to Evals" (arXiv 2411.00640,
 2024), with the usual factor C/(C-1) for few clusters and Student's t with C-1 degrees of freedom (Cameron and
-Miller, "A Practitioner's Guide to Cluster-Robust Inference", J. Human Resources 2015). For several groups it is
-the delta method: u_i is the derivative of a mean of means, and a video may have questions in many groups.
+Miller, "A Practitioner's Guide to Cluster-Robust Inference", J. Human Resources 2015). For several groups it
+is the delta method: u_i is the derivative of a mean of means, and a video may have questions in many groups.
 """
 
 from __future__ import annotations

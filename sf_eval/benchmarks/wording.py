@@ -6,7 +6,7 @@ import re
 
 # A letter, perhaps in brackets or quotes, perhaps called an option. G and H are read too, so that an answer
 # that was not offered is seen as an answer (and refused) instead of being passed over.
-# Brackets are counted so that a hostile output of nothing else costs no time.
+# Every repetition is bounded, so that a hostile output that repeats one thing costs no time.
 _OPEN, _CLOSE = r"[(\[{<\"']{0,4}", r"[)\]}>\"']{0,4}"
 _LETTER = (
     rf"(?:(?:option|choice|letter|answer)\s*:?\s*)?(?P<open>{_OPEN})\s*"
@@ -32,7 +32,8 @@ ONE_BEFORE = re.compile(r"(?<![a-z0-9'])[a-h]\s*[)\]}]?\s*(?:[,/&+]|\band\b|\bor
 
 _BE = r"(?:is|was|be|are|would be|should be|must be|will be|seems to be|appears to be|has to be)"
 _ADVERB = (
-    r"(?:\s*(?:,|therefore|thus|hence|most likely|likely|probably|clearly|definitely|simply|indeed|option))*"
+    r"(?:\s*(?:,|therefore|thus|hence|most likely|likely|probably|clearly|definitely|simply|indeed|option))"
+    r"{0,3}"
 )
 _NOUN = r"(?:answer|ans|option|choice|response|selection|letter)"
 STRONG = re.compile(
@@ -51,7 +52,7 @@ WEAK = re.compile(
 )
 STATEMENT = re.compile(
     rf"{_LETTER}\s*{_CLOSE}\s+(?:is|would be|seems|must be|appears to be|looks)"
-    r"(?:\s+(?:the|to be|most|likely|probably|clearly|definitely|therefore|indeed|my|only))*"
+    r"(?:\s+(?:the|to be|most|likely|probably|clearly|definitely|therefore|indeed|my|only)){0,4}"
     r"\s+(?:correct|right|best|answer|true|accurate|appropriate)(?![a-z])"
 )
 FINAL = re.compile(r"(?<![a-z])final (?:answer|choice|option)\b")
