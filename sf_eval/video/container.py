@@ -102,7 +102,9 @@ def presentation_times(path: Path) -> list[float]:
         VideoError: the file cannot be read, or its packets carry no times.
     """
     with open_video(path) as (container, stream):
-        ticks = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+        # A trimmed mp4 keeps coded pictures that its edit list leaves out: they are decoded, but not shown.
+        shown = (packet for packet in container.demux(stream) if not packet.is_discard)
+        ticks = sorted(packet.pts for packet in shown if packet.pts is not None)
         base = float(stream.time_base or 0)
     if not ticks or not base:
         detail = "a span is wanted of a file whose frames have no times"

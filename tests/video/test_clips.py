@@ -67,6 +67,14 @@ def test_a_span_follows_real_times_not_the_average_rate(tmp_path):
     assert frames.indices == (24, 25, 26)
 
 
+def test_a_span_of_a_trimmed_file_counts_from_what_is_shown(tmp_path):
+    whole = files.write_video(tmp_path / "whole.mp4", options={"g": "24"})
+    path = files.trim_by_edit_list(whole, tmp_path / "trimmed.mp4", 10)
+    frames = load_clip(Clip(path, start_s=0.5, end_s=9.0), SamplingRule("uniform", 2))
+    assert frames.indices == (12, 37)
+    assert [files.index_of(frame) for frame in frames.pixels] == [22, 47]
+
+
 def test_a_span_outside_the_file_is_a_bad_range(clip_path):
     for start_s, end_s in ((5, 9), (1.0, 0.5), (-1, 1)):
         with pytest.raises(VideoError) as error:

@@ -124,6 +124,21 @@ def rotate_display(path: Path, degrees: int) -> Path:
     return path
 
 
+def trim_by_edit_list(source: Path, path: Path, frames: int) -> Path:
+    """A copy of an mp4 at 24 fps whose first `frames` pictures are still coded, but not shown."""
+    with (
+        av.open(str(source)) as old,
+        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as new,
+    ):
+        stream = new.add_stream_from_template(old.streams.video[0])
+        shift = int(Fraction(frames, 24) / old.streams.video[0].time_base)
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                new.mux(packet)
+    return path
+
+
 def without_first_packet(source: Path, path: Path) -> Path:
     """A copy of a video that lacks its first coded picture."""
     with av.open(str(source)) as old, av.open(str(path), "w") as new:

@@ -1,8 +1,9 @@
 """decord: in order, brought to what PyAV shows.
 
 decord 0.6.0 differs from the published way of reading in three things, which are undone here: it turns
-pictures by the display matrix, it follows a BT.709 tag when it converts colours, and its random access can
-hang or return a neighbour of the wanted frame. So it only ever reads forward, and never more than is there.
+pictures by the display matrix, it follows a BT.709 tag when it converts colours, and whatever seeks in it,
+`skip_frames` too, can hang or give a neighbour of the wanted frame (seen with open groups of pictures and
+with variable frame rates). So every frame is taken in turn, and never more than there are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BT601 = (2, 5, 6)  # unspecified (taken as BT.601 by everybody here), BT.470BG,
 
 
 class DecordBackend:
-    """Skips unwanted frames without converting them."""
+    """Takes every frame up to the last wanted one, in order."""
 
     def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
         """See `Backend.decode`. In addition raises `unsupported` for colours that decord shows differently.
@@ -34,6 +35,7 @@ class DecordBackend:
         a natural picture are within 2 of 255, saturated ones within 10 (docs/video.md).
         """
         quarter_turns, matrix = _what_decord_changes(path)
+        _refuse_edit_lists(path)
         try:
             reader = decord.VideoReader(str(path.absolute()))
             return _read(reader, path, indices, quarter_turns, matrix)
@@ -48,25 +50,26 @@ def _read(
     if indices[-1] >= len(reader):
         raise ends_early(path, wanted=indices[-1], decoded=len(reader), stated=len(reader))
     pixels: NDArray[np.uint8] | None = None
-    position = 0
-    for row, index in enumerate(indices):
-        if index > position:
-            reader.skip_frames(index - position)
+    row = 0
+    for position in range(indices[-1] + 1):
         try:
-            picture = np.rot90(reader.next().asnumpy(), quarter_turns)  # [H, W, 3]
+            shown = reader.next()
         except StopIteration:
-            raise ends_early(path, wanted=index, decoded=index, stated=len(reader)) from None
-        position = index + 1
+            raise ends_early(path, wanted=indices[row], decoded=position, stated=len(reader)) from None
+        if position != indices[row]:
+            continue
+        picture = np.rot90(shown.asnumpy(), quarter_turns)  # [H, W, 3]
         if pixels is None:
             pixels = np.empty((len(indices), *picture.shape), np.uint8)
         pixels[row] = picture if matrix is None else np.clip(np.rint(picture @ matrix.T), 0, 255)
+        row += 1
     assert pixels is not None
     starts = reader.get_frame_timestamp([0, *indices])[:, 0]  # seconds
     return Decoded(pixels, tuple(float(start - starts[0]) for start in starts[1:]))
 
 
 def _what_decord_changes(path: Path) -> tuple[int, NDArray[np.float32] | None]:
-    """Quarter turns that undo decord's rotation, and the matrix that undoes its colours, if any.
+    """Quarter turns to undo decord's rotation; the matrix to undo its colours, if any.
 
     Raises:
         VideoError: not decodable, or changed in a way that cannot be undone.
@@ -86,6 +89,14 @@ def _what_decord_changes(path: Path) -> tuple[int, NDArray[np.float32] | None]:
         raise VideoError(path, VideoErrorReason.unsupported, detail)
     back_to_601 = np.linalg.inv(_luma_chroma(0.299, 0.114)) @ _luma_chroma(0.2126, 0.0722)
     return quarter_turns, back_to_601.astype(np.float32)
+
+
+def _refuse_edit_lists(path: Path) -> None:
+    """decord counts the pictures that a trimmed mp4 leaves out: its frames are not those asked for."""
+    with open_video(path) as (container, stream):
+        if any(packet.is_discard for packet in container.demux(stream)):
+            detail = "it was trimmed by an edit list, which decord does not follow; use pyav"
+            raise VideoError(path, VideoErrorReason.unsupported, detail)
 
 
 def _luma_chroma(red: float, blue: float) -> NDArray[np.float64]:
