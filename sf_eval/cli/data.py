@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from sf_eval.benchmarks import Benchmark
 
 
 @click.group(name="data", short_help="download and unpack benchmark data")
@@ -43,9 +47,8 @@ def fetch_command(
     sf-eval data fetch --tasks videomme,mlvu --to /data
     sf-eval run --tasks videomme,mlvu --data /data
     """
-    from sf_eval.benchmarks import Benchmark, catalog, hub
-    from sf_eval.benchmarks.fetch_progress import TerminalReporter, human_size
-    from sf_eval.core.errors import UsageError
+    from sf_eval.benchmarks import catalog
+    from sf_eval.core.errors import DataError, UsageError
 
     together: dict[str, list[Benchmark]] = {}
     for benchmark in catalog.resolve_tasks(tasks):
@@ -55,22 +58,47 @@ def fetch_command(
             f"--revision {revision} cannot be meant for {len(together)} datasets.",
             hint="Fetch one dataset at a time.",
         )
+    failed = []
     for dataset, benchmarks in together.items():
         try:
-            with TerminalReporter() as reporter:
-                fetched = hub.fetch_to(
-                    benchmarks,
-                    to,
-                    revision,
-                    reporter=reporter,
-                    workers=workers,
-                    annotations_only=annotations_only,
-                    keep_archives=keep_archives,
-                )
+            _fetch(benchmarks, to, revision, workers, annotations_only, keep_archives)
+        except DataError as error:
+            if len(together) == 1:
+                raise
+            click.echo(f"sf-eval: {dataset}: {error}", err=True)
+            failed.append(dataset)
         except KeyboardInterrupt:
             click.echo("Stopped. Run the same command again to go on where this one ended.", err=True)
             raise
-        amount = f"{human_size(fetched.downloaded)} downloaded" if fetched.downloaded else "already complete"
-        click.echo(f"{dataset} at {fetched.commit}: {amount}, in {fetched.root}")
-        for note in sorted({hub.layout_of(benchmark).note for benchmark in benchmarks} - {""}):
-            click.echo(f"Note: {note}")
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {len(together)} datasets were not fetched: {', '.join(failed)}.",
+            hint="The reasons stand above; run the same command again for the rest.",
+        )
+
+
+def _fetch(
+    benchmarks: list[Benchmark],
+    to: Path | None,
+    revision: str | None,
+    workers: int,
+    annotations_only: bool,
+    keep_archives: bool,
+) -> None:
+    from sf_eval.benchmarks import hub
+    from sf_eval.benchmarks.fetch_progress import TerminalReporter, human_size
+
+    with TerminalReporter() as reporter:
+        fetched = hub.fetch_to(
+            benchmarks,
+            to,
+            revision,
+            reporter=reporter,
+            workers=workers,
+            annotations_only=annotations_only,
+            keep_archives=keep_archives,
+        )
+    amount = f"{human_size(fetched.downloaded)} downloaded" if fetched.downloaded else "already complete"
+    click.echo(f"{benchmarks[0].hub_id} at {fetched.commit}: {amount}, in {fetched.root}")
+    for note in sorted({hub.layout_of(benchmark).note for benchmark in benchmarks} - {""}):
+        click.echo(f"Note: {note}")

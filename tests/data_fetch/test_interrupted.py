@@ -29,9 +29,9 @@ def _count(folder: Path) -> int:
 
 
 def _with_a_long_video() -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Its archive is of 26 MB: huggingface_hub writes to disk every 10 MB."""
+    """Its archive is of 21 MB: huggingface_hub writes to disk every 10 MB."""
     repository, expected = videomme_files()
-    first = {**expected, "data/video0.mp4": noise(26_000_000, 0)}
+    first = {**expected, "data/video0.mp4": noise(21_000_000, 0)}
     repository[CHUNK] = zip_of({name: first[name] for name in ("data/video0.mp4", "data/video1.mp4")})
     return repository, first
 
@@ -50,7 +50,7 @@ def test_a_dropped_connection_is_taken_up_again_in_the_same_run(machine: Machine
 def test_a_server_that_goes_away_in_the_middle(machine: Machine, server: HubServer) -> None:
     repository, expected = _with_a_long_video()
     server.add(VIDEOMME, repository)
-    server.faults = Faults(gone_after=22_000_000)
+    server.faults = Faults(gone_after=18_000_000)
 
     output = machine.fetch_to(code=2)
 
@@ -64,7 +64,7 @@ def test_a_server_that_goes_away_in_the_middle(machine: Machine, server: HubServ
         back.datasets = server.datasets
         machine.fetch_to()
         assert_holds(machine.to / "videomme", expected)
-        assert back.sent_of(CHUNK) <= len(repository[CHUNK]) - 20_000_000  # what had arrived was kept
+        assert back.sent_of(CHUNK) <= len(repository[CHUNK]) - 10_000_000  # what had arrived was kept
         assert {path for path in repository if back.sent_of(path)} == {CHUNK}
     finally:
         back.close()
@@ -99,7 +99,6 @@ def test_killed_at_any_moment_it_is_never_taken_for_complete(machine: Machine, s
     moved = folder / "data"
     moments: list[Callable[[], bool]] = [
         lambda: server.sent > 500_000,
-        lambda: _count(unpacked) > 50,
         lambda: _count(unpacked) > 400,
         lambda: _count(moved) > 1,
     ]
@@ -178,7 +177,7 @@ def test_a_disk_that_fills_up_while_unpacking_and_is_given_room(
     server.add(VIDEOMME, repository)
     machine.to = small_disk
 
-    output = machine.fetch_to(code=2)
+    output = machine.fetch_to("videomme", "--workers", "1", code=2)
 
     assert "is full" in output
     assert "Free some space" in output
@@ -209,9 +208,9 @@ def test_a_target_that_is_a_file(machine: Machine, server: HubServer) -> None:
 def test_a_damaged_manifest_is_named_and_can_be_deleted(machine: Machine, server: HubServer) -> None:
     repository, expected = videomme_files()
     server.add(VIDEOMME, repository)
-    machine.fetch_to()
     path = machine.to / "videomme" / "sf_eval_manifest.json"
-    path.write_text(path.read_text()[:500])
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema": 1, "datas')
     assert "sf_eval_manifest.json is damaged" in machine.fetch_to(code=2)
     path.unlink()
     machine.fetch_to()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from fetch_machine import (
     VIDEOMME,
     Machine,
@@ -81,28 +81,33 @@ def _videomme() -> Layout:
     return "videomme", VIDEOMME, *videomme_files()
 
 
-@pytest.mark.parametrize(
-    "layout",
-    [_videomme, _longvideobench, _mvbench_subtask, _egoschema_subset, _mlvu, _mlvu_test],
-    ids=lambda layout: layout.__name__.strip("_"),
-)
-def test_a_complete_fetch_holds_annotations_and_unpacked_media(
-    machine: Machine, server: HubServer, layout: object
-) -> None:
-    task, dataset, repository, expected = layout()  # type: ignore[operator]
-    commit = server.add(dataset, repository)
+LAYOUTS: list[Callable[[], Layout]] = [
+    _videomme,
+    _longvideobench,
+    _mvbench_subtask,
+    _egoschema_subset,
+    _mlvu,
+    _mlvu_test,
+]
 
-    output = machine.fetch_to(task, "--workers", "2")
 
-    assert commit in output
-    [folder] = machine.to.iterdir()
-    assert_holds(folder, expected)
-    manifest = json.loads((folder / "sf_eval_manifest.json").read_text())
-    assert (manifest["schema"], manifest["dataset"], manifest["commit"]) == (1, dataset, commit)
-    listed = {entry["path"]: (entry["size"], entry["sha256"]) for entry in manifest["files"]}
-    assert listed == {
-        path: (len(content), hashlib.sha256(content).hexdigest()) for path, content in expected.items()
-    }
+def test_every_layout_becomes_annotations_and_unpacked_media(machine: Machine, server: HubServer) -> None:
+    layouts = [layout() for layout in LAYOUTS]
+    commits = [server.add(dataset, repository) for _, dataset, repository, _ in layouts]
+
+    output = machine.fetch_to(",".join(task for task, *_ in layouts), "--workers", "2")
+
+    folders = ["videomme", "longvideobench", "mvbench", "egoschema", "mlvu", "mlvu_test"]
+    assert sorted(path.name for path in machine.to.iterdir()) == sorted(folders)
+    for folder, commit, (_, dataset, _, expected) in zip(folders, commits, layouts, strict=True):
+        assert f"{dataset} at {commit}" in output
+        assert_holds(machine.to / folder, expected)
+        manifest = json.loads((machine.to / folder / "sf_eval_manifest.json").read_text())
+        assert (manifest["schema"], manifest["dataset"], manifest["commit"]) == (1, dataset, commit)
+        listed = {entry["path"]: (entry["size"], entry["sha256"]) for entry in manifest["files"]}
+        assert listed == {
+            path: (len(content), hashlib.sha256(content).hexdigest()) for path, content in expected.items()
+        }
 
 
 def test_what_is_complete_is_not_asked_for_again(machine: Machine, server: HubServer) -> None:
