@@ -1,0 +1,86 @@
+"""Names of tasks, and the yaml files that lmms-eval reads."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark, get_group, group_names, resolve_tasks
+from sf_eval.core.errors import UsageError
+from sf_eval.core.paths import tasks_dir
+
+
+def names(text: str) -> list[str]:
+    return [benchmark.name for benchmark in resolve_tasks(text)]
+
+
+def test_names_in_the_order_asked_each_once() -> None:
+    assert names("mlvu,videomme") == ["mlvu", "videomme"]
+    assert names("sf_mlvu, mlvu_dev ,MLVU") == ["mlvu"]
+    assert names("mvbench_action_count,mvbench")[:2] == ["mvbench_action_count", "mvbench_action_sequence"]
+    assert len(names("mvbench")) == 20
+    assert names("all") == benchmark_names()
+    assert names("all,mlvu") == benchmark_names()
+
+
+def test_what_there_is() -> None:
+    assert {name for name in benchmark_names() if not name.startswith("mvbench_")} == {
+        "videomme",
+        "videomme_w_subtitle",
+        "mlvu",
+        "mlvu_test",
+        "egoschema",
+        "egoschema_subset",
+        "longvideobench",
+    }
+    assert group_names() == ["mvbench"]
+    assert len(get_group("sf_mvbench").members) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("vidomme", "videomme"),
+        ("mvbench_action_cont", "mvbench_action_count"),
+        ("", "commas"),
+        ("mlvu,,", "commas"),
+    ],
+)
+def test_unknown_names(text: str, near: str) -> None:
+    with pytest.raises(UsageError, match=near):
+        resolve_tasks(text)
+
+
+def test_a_group_is_not_a_benchmark() -> None:
+    with pytest.raises(UsageError, match="group of 20"):
+        get_benchmark("mvbench")
+    with pytest.raises(UsageError, match="no group"):
+        get_group("mlvu")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads lmms-eval's `!function module.name` as its text."""
+
+
+_Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
+
+
+@pytest.mark.parametrize("name", benchmark_names())
+def test_every_benchmark_has_its_yaml(name: str) -> None:
+    benchmark = get_benchmark(name)
+    (path,) = tasks_dir().glob(f"*/{benchmark.lmms_task}.yaml")
+    config = yaml.load(path.read_text(), Loader=_Loader)
+    assert config["task"] == benchmark.lmms_task == f"sf_{name}"
+    assert config["dataset_path"] == benchmark.hub_id
+    assert config.get("dataset_name") == benchmark.hub_config
+    assert config["test_split"] == benchmark.split
+    assert config["generation_kwargs"]["max_new_tokens"] == benchmark.max_new_tokens
+    assert config["class"] == "lmms_task.Task"
+    assert (path.parent / "lmms_task.py").is_file()
+
+
+def test_the_group_lists_its_members() -> None:
+    config = yaml.safe_load((tasks_dir() / "mvbench" / "sf_mvbench.yaml").read_text())
+    assert sorted(config["task"]) == sorted(
+        get_benchmark(name).lmms_task for name in get_group("mvbench").members
+    )
