@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -69,6 +69,17 @@ class RunProgress:
         if isinstance(result, Failure):
             self.failed += 1
             if self.failed <= 5:
-                self.console.print(f"[yellow]failed[/yellow] {result.key} ({result.kind.value}): {result.reason}", markup=True)
+                self.console.print(
+                    f"[yellow]failed[/yellow] {result.key} ({result.kind.value}): {result.reason}",
+                    markup=True,
+                )
         description = "questions" + (f" ({self.failed} failed)" if self.failed else "")
         self._progress.update(self._bar, advance=1, description=description)
+
+
+@contextmanager
+def counting(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for work that is counted: call the yielded function with (what, done, total)."""
+    progress = RunProgress(console)
+    with progress.shown():
+        yield progress.rendering

@@ -35,7 +35,13 @@ DEFAULT_MODEL = "slowfast-7b-64f"
 @click.option("--revision", help="Commit, branch or tag of the model on the Hub.")
 @click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
 @click.option("--video-backend", default="pyav", show_default=True, help="pyav, decord or torchcodec.")
-@click.option("--decode-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True, help="Seconds a video.")
+@click.option(
+    "--decode-timeout",
+    type=click.FloatRange(min=0.1),
+    default=600.0,
+    show_default=True,
+    help="Seconds a video.",
+)
 @click.option(
     "--clip",
     type=click.Choice(["whole", "cut"]),
@@ -52,10 +58,14 @@ DEFAULT_MODEL = "slowfast-7b-64f"
 )
 @click.option("--slow-path", type=click.Choice(["on", "off"]), help="Default: the card's.")
 @click.option(
-    "--published-decoding", is_flag=True, help="Response tokens do not see slow tokens, as in the published code."
+    "--published-decoding",
+    is_flag=True,
+    help="Response tokens do not see slow tokens, as in the published code.",
 )
 @click.option("--skip-missing", is_flag=True, help="Record questions of missing files instead of stopping.")
-@click.option("--fail-on-error", metavar="any|N|FRACTION", help="Stop once more samples than this have failed.")
+@click.option(
+    "--fail-on-error", metavar="any|N|FRACTION", help="Stop once more samples than this have failed."
+)
 def command(**options: Any) -> int:
     """Evaluate a model on benchmarks; write results, leaderboard and FLOPs/latency report.
 

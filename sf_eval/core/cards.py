@@ -117,7 +117,9 @@ def card_for(model: str) -> ModelCard:
         own = directory / "sf_eval_card.yaml"
         if own.is_file():
             return replace(read_card(own), name=directory.name, weights=str(directory))
-        return ModelCard(name=directory.resolve().name, title=directory.resolve().name, weights=str(directory))
+        return ModelCard(
+            name=directory.resolve().name, title=directory.resolve().name, weights=str(directory)
+        )
     if "/" in model or model.startswith((".", "~")):
         raise UsageError(
             f"the checkpoint directory {model} does not exist.",

@@ -97,13 +97,16 @@ def _contents(messages: list[dict[str, Any]], task: str) -> tuple[list[Clip], li
     texts: list[str] = []
     for message in messages:
         content = message["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        parts: list[dict[str, Any]] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else content
+        )
         for part in parts:
             if part["type"] == "text":
                 texts.append(part["text"])
             elif part["type"] == "video" and isinstance(part["url"], str):
-                limits = {key: part.get(key) for key in ("start_s", "end_s", "fps")}
-                videos.append(Clip(path=Path(part["url"]), **limits))
+                videos.append(
+                    Clip(Path(part["url"]), part.get("start_s"), part.get("end_s"), part.get("fps"))
+                )
             else:
                 raise SfEvalError(f"slowfast takes one video file a question; {task} gives {part['type']}.")
     if len(videos) > 1:
@@ -116,6 +119,7 @@ def _own_engine(args: dict[str, Any]) -> Engine:
     from dataclasses import replace
 
     from sf_eval.core.cards import card_for
+    from sf_eval.inference.device import resolve_device, resolve_dtype
     from sf_eval.model.loading import load_model
     from sf_eval.video import ClipLoader, SamplingRule
 
@@ -134,10 +138,11 @@ def _own_engine(args: dict[str, Any]) -> Engine:
     backend = str(args.get("video_backend", "pyav"))
     context.current().rule = rule
     context.current().backend = backend
+    device = resolve_device(str(args.get("device") or "auto"))
     loaded = load_model(
         card,
-        device=str(args.get("device") or "auto"),
-        dtype=str(args.get("dtype", "auto")),
+        device=device,
+        dtype=resolve_dtype(str(args.get("dtype", "auto")), device),
         attn=str(args.get("attn_implementation", "sdpa")),
         revision=args.get("revision"),
     )

@@ -20,7 +20,7 @@ ANSWER_PROTOCOL = 1
 Result = Answer | Failure
 
 
-class TooManyFailures(SfEvalError):
+class TooManyFailuresError(SfEvalError):
     """`--fail-on-error` was exceeded; what was answered is in the journal."""
 
     exit_code = 1
@@ -80,7 +80,7 @@ class JournaledAnswers:
         """Results in any order; every question has exactly one.
 
         Raises:
-            TooManyFailures: the run's policy says to stop.
+            TooManyFailuresError: the run's policy says to stop.
         """
         open_questions: list[Question] = []
         digests: dict[str, str] = {}
@@ -103,7 +103,7 @@ class JournaledAnswers:
             return
         self.failed += 1
         if self.failures.exceeded(self.failed, self.total):
-            raise TooManyFailures(
+            raise TooManyFailuresError(
                 f"{self.failed} of {self.total} samples failed, more than --fail-on-error accepts; "
                 f"the last: {result.key} ({result.kind.value}): {result.reason}",
                 hint="What was answered is kept: mend the cause and run the same command again.",

@@ -13,8 +13,8 @@ from sf_eval import __version__
 from sf_eval.core.paths import checkout_root
 
 PACKAGES = (
-    "torch", "torchvision", "transformers", "timm", "lmms-eval", "datasets", "huggingface-hub", "av", "decord",
-    "torchcodec", "flash-attn", "numpy", "pillow", "tokenizers", "safetensors",
+    "torch", "torchvision", "transformers", "timm", "lmms-eval", "datasets", "huggingface-hub", "av",
+    "decord", "torchcodec", "flash-attn", "numpy", "pillow", "tokenizers", "safetensors",
 )  # fmt: skip
 
 
@@ -52,7 +52,9 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        described.update(gpu=properties.name, gpu_memory_bytes=properties.total_memory, cuda=torch.version.cuda)
+        described.update(
+            gpu=properties.name, gpu_memory_bytes=properties.total_memory, cuda=torch.version.cuda
+        )
     return described
 
 
@@ -69,6 +71,12 @@ def _processor() -> str:
 
 def _git(root: Any, *args: str) -> str:
     done = subprocess.run(
-        ["git", *args], cwd=root, check=True, capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL
+        ["git", *args],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=10,
+        stdin=subprocess.DEVNULL,
     )
     return done.stdout.strip()

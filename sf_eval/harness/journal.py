@@ -1,7 +1,7 @@
 """Answers that survive anything: an append-only file, one line an answer, on disk before the next is asked.
 
-A line is `<crc32 of the JSON, 8 hex digits> <JSON>`. A kill in the middle of a write leaves a last line without newline or
-with a wrong checksum: opening the journal cuts it off. A damaged line elsewhere is skipped, so its question
+A line is `<crc32 of the JSON, 8 hex digits> <JSON>`. A kill in the middle of a write leaves a last
+line without newline: opening the journal cuts it off. A damaged line elsewhere is skipped, so its question
 is asked again. The key of an answer is a digest of everything that determines it, so a changed setting is
 never mistaken for the same run.
 """

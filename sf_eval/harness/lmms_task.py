@@ -43,7 +43,8 @@ class SlowFastTask(ConfigurableMessagesTask):
         self.dataset_no_image = self.dataset
 
     def document(self, doc: dict[str, Any]) -> Document:
-        return self.opened.documents[doc["index"]]
+        index: int = doc["index"]
+        return self.opened.documents[index]
 
     def doc_to_text(self, doc: dict[str, Any], *_: Any, **__: Any) -> str:
         return context.current().prompt(self.opened, self.document(doc))
@@ -52,7 +53,7 @@ class SlowFastTask(ConfigurableMessagesTask):
         return doc["answer"] or ""
 
     def doc_to_visual(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[str]:
-        return [str(self.opened.expected_path(self.document(doc)))]
+        return [str(context.current().clip(self.opened, self.document(doc)).path)]
 
     def doc_to_messages(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[dict[str, Any]]:
         clip = context.current().clip(self.opened, self.document(doc))
@@ -65,10 +66,9 @@ class SlowFastTask(ConfigurableMessagesTask):
     def process_results(self, doc: dict[str, Any], results: list[str], **_: Any) -> dict[str, Any]:
         document = self.document(doc)
         outcome = judge(document, results[0]).outcome
-        item = {
+        item: dict[str, Any] = {
             "outcome": outcome.value,
             "video": document.video_id,
-            "categories": document.categories,
         }
         if outcome.is_scored:
             item["score"] = float(outcome.value == "correct")
@@ -89,9 +89,7 @@ def _public(document: Document) -> dict[str, Any]:
 def _score(items: list[dict[str, Any]]) -> Any:
     from sf_eval.benchmarks.outcome import Outcome
 
-    return score(
-        [ScoredSample(Outcome(item["outcome"]), item["video"], item["categories"]) for item in items]
-    )
+    return score([ScoredSample(Outcome(item["outcome"]), item["video"]) for item in items])
 
 
 def _accuracy(items: list[dict[str, Any]]) -> float:

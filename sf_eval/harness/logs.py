@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
+
+import loguru
 
 from sf_eval.core.files import output_error
 
@@ -22,30 +23,31 @@ def quiet_imports() -> None:
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Send loguru (lmms-eval), logging and warnings to `path` while the block runs.
+    """Send logging, warnings, and what lmms-eval writes to stderr to `path` while the block runs.
+
+    lmms-eval sets up loguru anew whenever it evaluates, and shows bars of its own: both write to whatever
+    `sys.stderr` is at that time.
 
     Raises:
         OutputError: the file cannot be opened.
     """
-    from loguru import logger as loguru_logger
-
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        stream = path.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
         raise output_error(path, error) from error
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
-    previous = root.handlers[:]
+    previous, level = root.handlers[:], root.level
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    loguru_logger.remove()
-    sink = loguru_logger.add(path, level="INFO", enqueue=False, backtrace=False, diagnose=False)
     try:
-        yield
+        with redirect_stderr(stream):
+            yield
     finally:
-        loguru_logger.remove(sink)
-        loguru_logger.add(sys.stderr, level="WARNING")
+        loguru.logger.remove()  # its sinks hold the stream that is closed now
         logging.captureWarnings(False)
         root.handlers[:] = previous
-        handler.close()
+        root.setLevel(level)
+        stream.close()

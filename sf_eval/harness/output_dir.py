@@ -45,7 +45,7 @@ def choose(wanted: Path | None, model: str, fingerprint: dict[str, Any]) -> Path
                 f"--output {wanted} is not empty and holds no run of sf-eval.", hint="Name a new directory."
             )
         return wanted
-    if difference := _difference(state["plan"], fingerprint):
+    if difference := _difference(_without_tasks(state["plan"]), _without_tasks(fingerprint)):
         raise OutputError(
             f"--output {wanted} holds another run ({difference}).", hint="Name a new directory for this one."
         )
@@ -77,9 +77,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def write_state(directory: Path, fingerprint: dict[str, Any], *, complete: bool) -> None:
-    files.write_json(
-        directory / STATE, {"schema_version": 1, "plan": fingerprint, "complete": complete}
-    )
+    files.write_json(directory / STATE, {"schema_version": 1, "plan": fingerprint, "complete": complete})
 
 
 def read_state(directory: Path) -> dict[str, Any] | None:
@@ -97,6 +95,11 @@ def read_state(directory: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict) or not isinstance(state.get("plan"), dict):
         raise OutputError(f"{directory / STATE} was not written by sf-eval.")
     return state
+
+
+def _without_tasks(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """A named directory may get more tasks: each answer is keyed by its own task."""
+    return {key: value for key, value in fingerprint.items() if key != "tasks"}
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -65,8 +65,8 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
     card = settings.card(card_for(settings.model))
     if not card.weights:
         raise UsageError(
-            f"{card.name} is a shape without weights: it can be profiled (sf-eval profile --model {card.name}), "
-            "not evaluated.",
+            f"{card.name} is a shape without weights: it cannot be evaluated, only profiled "
+            f"(sf-eval profile --model {card.name}).",
             hint=f"With weights: {', '.join(name for name in card_names() if load_card(name).weights)}.",
         )
     source = parse_source(settings.data, settings.data_revision)
@@ -79,7 +79,7 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
     )
     tasks = []
     for benchmark in benchmarks:
-        opened = context.open(benchmark, among=benchmarks)
+        opened = context.open(benchmark)
         total = len(opened.documents)
         tasks.append(TaskPlan(benchmark, opened, settings.limit.of(total) if settings.limit else total))
     if not settings.skip_missing:
@@ -90,15 +90,17 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
 
 def _require_media(tasks: list[TaskPlan]) -> None:
     """Raise the first missing file's error, with how many more there are."""
-    missing: list[DataError] = []
-    for task in tasks:
-        missing.extend(task.opened.missing_media(task.documents))
-    if missing:
-        others = f" ({len(missing) - 1} more are missing.)" if len(missing) > 1 else ""
-        raise DataError(
-            missing[0].message + others,
-            hint=f"{missing[0].hint} Or add --skip-missing: their questions are then recorded as missing_media.",
-        )
+    missing = [(task, item) for task in tasks for item in task.opened.missing_media(task.documents)]
+    if not missing:
+        return
+    task, first = missing[0]
+    others = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
+    raise DataError(
+        f"{task.benchmark.name}: the video {first.video_id} is missing; looked for "
+        f"{', '.join(map(str, first.looked_at))}.{others}",
+        hint="Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing "
+        "files are then recorded as missing_media.",
+    )
 
 
 def fingerprint_of(plan: RunPlan) -> dict[str, Any]:

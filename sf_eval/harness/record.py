@@ -10,9 +10,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RESULTS_SCHEMA = 1
-SAMPLES_SCHEMA = 1
-
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,7 +18,9 @@ class Strict(BaseModel):
 class ScoreRecord(Strict):
     """A score is never alone: what it counts, how sure it is, and what it leaves out."""
 
-    accuracy: float | None = Field(description="Percent right of the answered questions; null where none was.")
+    accuracy: float | None = Field(
+        description="Percent right of the answered questions; null where none was."
+    )
     interval95: tuple[float, float] | None = Field(
         description="95% interval in percent, questions of one video as a cluster (docs/scoring.md)."
     )
@@ -47,9 +46,12 @@ class PublishedScoreRecord(Strict):
     """The same outputs as the authors' scorers judge them, with random guesses counted as wrong."""
 
     accuracy: float | None
+    interval95: tuple[float, float] | None
     n: int
-    random_guesses: int
+    correct: int
+    random_guesses: int = Field(description="Outputs for which the published scorer draws a letter.")
     raised: int = Field(description="Outputs on which the published scorer raises an exception.")
+    dropped: int = Field(description="Outputs that the published average leaves out.")
 
 
 class TaskRecord(Strict):
@@ -79,6 +81,7 @@ class GroupRecord(Strict):
     tasks: list[str]
     complete: bool = Field(description="Whether all tasks of the group were run.")
     score: ScoreRecord
+    published: PublishedScoreRecord | None
 
 
 class ModelRecord(Strict):
@@ -109,7 +112,7 @@ class MemoryRecord(Strict):
 class RunRecord(Strict):
     """`results.json`."""
 
-    schema_version: Literal[1] = RESULTS_SCHEMA
+    schema_version: Literal[1] = 1
     created: str = Field(description="UTC, ISO 8601.")
     command: list[str]
     settings: dict[str, Any]
@@ -130,7 +133,7 @@ class RunRecord(Strict):
 class SampleRecord(Strict):
     """One line of `samples.jsonl`."""
 
-    schema_version: Literal[1] = SAMPLES_SCHEMA
+    schema_version: Literal[1] = 1
     task: str
     doc_id: int = Field(description="Row number in the annotation file.")
     question_id: str
@@ -138,19 +141,19 @@ class SampleRecord(Strict):
     categories: dict[str, str]
     prompt: str
     target: str | None
-    output: str | None = Field(description="The model's words; null where the sample failed.")
-    answer: str | None = Field(description="The letter read from the output.")
+    output: str | None = Field(None, description="The model's words; null where the sample failed.")
+    answer: str | None = Field(None, description="The letter read from the output.")
     outcome: str
-    failure_reason: str | None
-    published_verdict: str | None
-    num_frames: int | None
-    prompt_tokens: int | None
-    fast_tokens: int | None
-    slow_tokens: int | None
-    new_tokens: int | None
-    finish_reason: str | None
+    failure_reason: str | None = None
+    published_verdict: str | None = None
+    num_frames: int | None = None
+    prompt_tokens: int | None = None
+    fast_tokens: int | None = None
+    slow_tokens: int | None = None
+    new_tokens: int | None = None
+    finish_reason: str | None = None
     timings: dict[str, float] | None = Field(
-        description="Seconds a stage; prefill_s and generate_s are those of a batch of batch_size."
+        None, description="Seconds a stage; prefill_s and generate_s are those of a batch of batch_size."
     )
 
 

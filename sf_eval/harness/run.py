@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from sf_eval.core import files
+from sf_eval.core.errors import CheckpointError
 from sf_eval.harness import context, environment, output_dir
 from sf_eval.harness.answering import JournaledAnswers, ModelIdentity, Result
 from sf_eval.harness.journal import Journal
@@ -19,6 +20,7 @@ from sf_eval.harness.memory import measure as measure_memory
 from sf_eval.harness.plan import OTHER_WAYS, RunPlan, TaskPlan, fingerprint_of
 from sf_eval.harness.record import ModelRecord, RunRecord, SampleRecord
 from sf_eval.harness.scored import group_records, sample_record, task_record
+from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.video import ClipLoader
@@ -51,7 +53,7 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
-        TooManyFailures: `--fail-on-error` says to stop.
+        TooManyFailuresError: `--fail-on-error` says to stop.
         OutputError: the output directory cannot be written.
     """
     started = time.perf_counter()
@@ -86,18 +88,15 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
 
 
 def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
-    from sf_eval.core.errors import CheckpointError
-
     settings = plan.settings
     torch.manual_seed(settings.seed)
-    watcher.stage(f"Loading {plan.card.title}")
+    device = resolve_device(settings.device)
+    watcher.stage(f"Loading {plan.card.title} on {device}")
     try:
         return load_model(
-            plan.card, device=settings.device, dtype=settings.dtype, attn=settings.attn, revision=plan.card.revision or None
+            plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
         )
     except CheckpointError as error:
-        if settings.model in ("mini",):
-            raise
         raise CheckpointError(error.message, hint=f"{error.hint} {OTHER_WAYS}".strip()) from error
 
 

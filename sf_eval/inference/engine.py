@@ -20,8 +20,7 @@ from sf_eval.video import ClipLoader, VideoError, VideoErrorReason
 
 logger = logging.getLogger(__name__)
 
-# Frames a tower call: the largest that is no slower than smaller ones would be a guess on an unknown GPU;
-# 16 frames of ConvNeXt-XXL at 576 need about 1 GB of activations in half precision. Halved when memory is short.
+# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short.
 CHUNK_FRAMES = 16
 
 _FAILURE_OF_VIDEO = {
@@ -60,7 +59,8 @@ class Engine:
 
     @property
     def device(self) -> torch.device:
-        return self.loaded.model.device
+        device: torch.device = self.loaded.model.device
+        return device
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Answer | Failure]:
         """Answer in order, one batch after the other; a result is yielded as soon as its batch is done."""
@@ -83,17 +83,15 @@ class Engine:
         except VideoError as error:
             kind = _FAILURE_OF_VIDEO.get(error.reason, FailureKind.DECODE_ERROR)
             return Failure(question.key, kind, str(error))
-        except torch.OutOfMemoryError as error:
-            return Failure(question.key, FailureKind.OUT_OF_MEMORY, _first_line(error))
         except Exception as error:  # one sample's failure is recorded, not fatal: the harness counts it
-            return _model_error(question, error)
+            return _failure(question, error)
 
     def _encode(self, question: Question) -> _Prepared:
         """Decode and encode the question's clip.
 
         Raises:
             VideoError: the clip cannot be decoded.
-            torch.OutOfMemoryError: not even one frame at a time fits.
+            MemoryError or RuntimeError: not even one frame at a time fits.
         """
         if question.clip is None:
             return _Prepared(question, None, (), 0.0, 0.0, 0.0, 0.0)
@@ -123,8 +121,8 @@ class Engine:
         while True:
             try:
                 return self.loaded.model.encode_video(pixel_values, chunk_frames=self.chunk_frames)
-            except torch.OutOfMemoryError:
-                if self.chunk_frames == 1:
+            except (MemoryError, RuntimeError) as error:
+                if self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
                 self.chunk_frames //= 2
                 _free(self.device)
@@ -135,22 +133,18 @@ class Engine:
     def _answer_batch(self, batch: list[_Prepared]) -> Iterator[Answer | Failure]:
         try:
             generated = self._generate(batch)
-        except torch.OutOfMemoryError as error:
-            if len(batch) == 1:
-                yield Failure(batch[0].question.key, FailureKind.OUT_OF_MEMORY, _first_line(error))
-                return
         except Exception as error:  # as above: one sample's failure is recorded
             if len(batch) == 1:
-                yield _model_error(batch[0].question, error)
+                yield _failure(batch[0].question, error)
                 return
+            logger.warning("a batch of %d failed, answering it in halves: %s", len(batch), _first_line(error))
         else:
             for prepared, result in zip(batch, generated, strict=True):
                 yield _to_answer(prepared, result, len(batch))
             return
-        # Some sample of the batch failed: halves find out which, and answer the others.
+        # Some sample of the batch failed: halves find out which, answer the others, and need less memory.
         _free(self.device)
         middle = len(batch) // 2
-        logger.warning("a batch of %d failed: answering it in halves.", len(batch))
         yield from self._answer_batch(batch[:middle])
         yield from self._answer_batch(batch[middle:])
 
@@ -187,9 +181,22 @@ def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answe
     )
 
 
-def _model_error(question: Question, error: Exception) -> Failure:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` is the device's or the machine's memory running out.
+
+    torch has a type for the GPU alone; its CPU allocator raises a plain RuntimeError that says so.
+    """
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _failure(question: Question, error: Exception) -> Failure:
+    reason = f"{type(error).__name__}: {_first_line(error)}"
+    if is_out_of_memory(error):
+        return Failure(question.key, FailureKind.OUT_OF_MEMORY, reason)
     logger.error("question %s failed in the model.", question.key, exc_info=error)
-    return Failure(question.key, FailureKind.MODEL_ERROR, f"{type(error).__name__}: {_first_line(error)}")
+    return Failure(question.key, FailureKind.MODEL_ERROR, reason)
 
 
 def _first_line(error: Exception) -> str:

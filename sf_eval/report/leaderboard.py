@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
-from sf_eval.harness.record import GroupRecord, RunRecord, ScoreRecord, TaskRecord
+from sf_eval.harness.record import (
+    GroupRecord,
+    PublishedScoreRecord,
+    RunRecord,
+    ScoreRecord,
+    TaskRecord,
+)
 from sf_eval.report.published import PublishedModel, published_models
 from sf_eval.report.tables import ABSENT, Table, interval, percent, to_csv, to_markdown
 
 CSV_COLUMNS = (
-    "model", "frames", "kind", "data", "benchmark", "accuracy", "interval95_low", "interval95_high", "n", "coverage",
-    "bound_low", "bound_high", "source",
+    "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
+    "interval95_high", "n", "coverage", "bound_low", "bound_high", "source",
 )  # fmt: skip
 
 
@@ -25,6 +31,7 @@ class Entry:
     data: str
     column: str | None
     score: ScoreRecord
+    published: PublishedScoreRecord | None
     remark: str
 
 
@@ -36,33 +43,86 @@ def entries(record: RunRecord) -> list[Entry]:
 
 
 def measured_table(record: RunRecord) -> Table:
-    """Score, interval, n and coverage of each benchmark of the run."""
+    """Score, interval, n and coverage of each benchmark, by the scorers that `--scoring` asks for."""
+    columns = {"benchmark": False, **_score_columns(record), "coverage %": True}
     rows = []
     for entry in entries(record):
-        score = entry.score
-        rows.append(
-            (
-                entry.title,
-                entry.remark,
-                percent(score.accuracy),
-                interval(score.interval95),
-                str(score.n),
-                f"{score.coverage:.1f}",
-                interval(score.bounds) if score.failures else ABSENT,
-                str(score.no_answer),
-                _failures(score.failures),
-            )
-        )
+        cells = {"benchmark": entry.title, "coverage %": f"{entry.score.coverage:.1f}"}
+        if record.scoring != "published":
+            cells.update(_own_cells(entry.score))
+        if record.scoring != "sf-eval":
+            cells.update(_published_cells(entry.published))
+        rows.append(tuple(cells[column] for column in columns))
     return Table(
-        title=f"Measured: {model_label(record)} on {record.data}",
-        columns=(
-            "benchmark", "score is", "score %", "95% interval", "n", "coverage %", "if all failed wrong/right",
-            "no answer", "failed",
-        ),
+        title=f"Measured: {model_label(record)}, {record.data}",
+        columns=tuple(columns),
         rows=tuple(rows),
-        numeric=frozenset({"score %", "95% interval", "n", "coverage %", "if all failed wrong/right", "no answer"}),
-        notes=tuple(caveats(record)),
-    )  # fmt: skip
+        numeric=frozenset(name for name, is_numeric in columns.items() if is_numeric),
+        notes=(*_remarks(record), *caveats(record)),
+    )
+
+
+def failures_table(record: RunRecord) -> Table | None:
+    """What failed, and the score if all of it were wrong or right; None where nothing failed."""
+    failed = [entry for entry in entries(record) if entry.score.failures]
+    if not failed:
+        return None
+    rows = tuple(
+        (
+            entry.title,
+            _failures(entry.score.failures),
+            percent(entry.score.accuracy),
+            interval(entry.score.bounds),
+        )
+        for entry in failed
+    )
+    return Table(
+        title=f"Failed samples: {model_label(record)}, {record.data}",
+        columns=("benchmark", "failed", "score %", "if all failed were wrong / right"),
+        rows=rows,
+        numeric=frozenset({"score %", "if all failed were wrong / right"}),
+        notes=("samples.jsonl names each failed sample and its reason. Failed samples are not in n.",),
+    )
+
+
+def _score_columns(record: RunRecord) -> dict[str, bool]:
+    own = {"score %": True, "95% interval": True, "n": True}
+    if record.scoring == "sf-eval":
+        own["no answer"] = True
+    published = {"published %": True, "published 95%": True, "published n": True, "guesses": True}
+    return {
+        **(own if record.scoring != "published" else {}),
+        **(published if record.scoring != "sf-eval" else {}),
+    }
+
+
+def _own_cells(score: ScoreRecord) -> dict[str, str]:
+    return {
+        "score %": percent(score.accuracy),
+        "95% interval": interval(score.interval95),
+        "n": str(score.n),
+        "no answer": str(score.no_answer),
+    }
+
+
+def _published_cells(score: PublishedScoreRecord | None) -> dict[str, str]:
+    return {
+        "published %": percent(score.accuracy if score else None),
+        "published 95%": interval(score.interval95 if score else None),
+        "published n": str(score.n) if score else ABSENT,
+        "guesses": str(score.random_guesses) if score else ABSENT,
+    }
+
+
+def _remarks(record: RunRecord) -> list[str]:
+    """How a score is made, where it is not simply all questions alike."""
+    notes = [f"{entry.title}: {entry.remark}." for entry in entries(record) if entry.remark]
+    if record.scoring != "sf-eval":
+        notes.append(
+            "Published: the authors' scorers, micro average. Guesses: letters they would draw at random, "
+            "counted as wrong here."
+        )
+    return notes
 
 
 def breakdown_tables(record: RunRecord) -> list[Table]:
@@ -81,7 +141,9 @@ def reported_table(record: RunRecord) -> Table | None:
         if all(value is None for value in values):
             continue
         name = published.model + (" (this model)" if published.key == record.model.published else "")
-        rows.append((name, published.frames or ABSENT, *(percent(value) for value in values), published.source))
+        rows.append(
+            (name, published.frames or ABSENT, *(percent(value) for value in values), published.source)
+        )
     titles = tuple(title for title, _ in columns)
     notes = ["Reported by their authors or third parties, not measured here."]
     if is_mini(record):
@@ -97,30 +159,37 @@ def reported_table(record: RunRecord) -> Table | None:
 
 def markdown(record: RunRecord) -> str:
     """`leaderboard.md`."""
-    tables = [measured_table(record), *published_scoring_tables(record)]
-    if (reported := reported_table(record)) is not None:
-        tables.append(reported)
-    tables.extend(breakdown_tables(record))
+    tables = [
+        measured_table(record),
+        failures_table(record),
+        reported_table(record),
+        *breakdown_tables(record),
+    ]
     head = f"# Leaderboard: {model_label(record)} on {record.data}\n"
-    return "\n".join([head, *map(to_markdown, tables)])
+    return "\n".join([head, *(to_markdown(table) for table in tables if table is not None)])
 
 
 def csv_text(record: RunRecord) -> str:
-    """`leaderboard.csv`: one line a score, measured and reported told apart by `kind`."""
-    lines: list[Sequence[object]] = []
-    for entry in entries(record):
-        score = entry.score
-        low, high = score.interval95 or ("", "")
-        worst, best = score.bounds or ("", "")
-        lines.append(
-            (
-                model_label(record), record.model.num_frames, "measured", entry.data, entry.name,
-                "" if score.accuracy is None else score.accuracy, low, high, score.n, score.coverage, worst, best, "this run",
-            )  # fmt: skip
-        )
+    """`leaderboard.csv`: one line a score; `kind` tells measured from reported."""
+    shown = entries(record)
+    lines = [line for entry in shown for line in _measured_lines(entry, record)]
     for published in published_models():
-        lines.extend(_reported_lines(published, entries(record)))
+        lines.extend(_reported_lines(published, shown))
     return to_csv(CSV_COLUMNS, lines)
+
+
+def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[Sequence[object]]:
+    for scoring, score in (("sf-eval", entry.score), ("published", entry.published)):
+        if score is None or (record.scoring != scoring and record.scoring != "both"):
+            continue
+        low, high = score.interval95 or ("", "")
+        bounds = score.bounds if isinstance(score, ScoreRecord) else None
+        worst, best = bounds or ("", "")
+        accuracy = "" if score.accuracy is None else score.accuracy
+        yield (
+            model_label(record), record.model.num_frames, "measured", scoring, entry.data, entry.name,
+            accuracy, low, high, score.n, entry.score.coverage, worst, best, "this run",
+        )  # fmt: skip
 
 
 def caveats(record: RunRecord) -> list[str]:
@@ -129,20 +198,27 @@ def caveats(record: RunRecord) -> list[str]:
     if is_mini(record):
         notes.append(f"{record.data}: synthetic questions in the real format, not the benchmark itself.")
     if record.model.untrained:
-        notes.append("The model's weights are untrained (seeded at random): its scores say nothing but chance.")
+        notes.append(
+            "The model's weights are untrained (seeded at random): its scores say nothing but chance."
+        )
     limited = [task for task in record.tasks if task.questions_asked < task.questions_total]
     for task in limited:
-        notes.append(f"{task.title}: only {task.questions_asked} of {task.questions_total} questions were asked.")
+        notes.append(
+            f"{task.title}: only {task.questions_asked} of {task.questions_total} questions were asked."
+        )
     if any(task.clip == "cut" for task in record.tasks):
-        notes.append("--clip cut: rows with start and end show that part; the published evaluation showed the whole file.")
+        notes.append(
+            "--clip cut: rows with start and end show that part; as published, the whole file was shown."
+        )
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     return notes
 
 
 def model_label(record: RunRecord) -> str:
-    untrained = ", untrained weights" if record.model.untrained else ""
-    return f"{record.model.title} [{record.model.num_frames} frames{untrained}]"
+    title = record.model.title
+    untrained = ", untrained" if record.model.untrained and "untrained" not in title else ""
+    return f"{title}, {record.model.num_frames} frames{untrained}"
 
 
 def is_mini(record: RunRecord) -> bool:
@@ -150,28 +226,37 @@ def is_mini(record: RunRecord) -> bool:
 
 
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
-    remark = "micro" if task.headline == "micro" else f"mean over {task.headline.removeprefix('macro:')}"
+    remark = "" if task.headline == "micro" else f"mean over {task.headline.removeprefix('macro:')}"
     if task.submission_file:
-        remark = f"see {task.submission_file}"
+        remark = f"its truth is not public, the answers are in {task.submission_file}"
+    elif task.score.unjudged:
+        remark = f"its truth is not public, {task.score.unjudged} answers are unjudged"
     column = catalog.get_benchmark(task.task).published_column
-    return Entry(task.task, task.title, record.data, column, task.score, remark)
+    return Entry(task.task, task.title, record.data, column, task.score, task.published, remark)
 
 
 def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
-    complete = "" if group.complete else " (incomplete)"
+    total = len(catalog.get_group(group.group).members)
     return Entry(
         name=group.group,
-        title=group.title + complete,
+        title=group.title if group.complete else f"{group.title} (incomplete)",
         data=record.data,
-        column=group.group if group.complete else None,
+        column=catalog.get_group(group.group).published_column if group.complete else None,
         score=group.score,
-        remark=f"mean of {len(group.tasks)} subtasks",
+        published=group.published,
+        remark=f"mean of {len(group.tasks)} of {total} subtasks",
     )
 
 
 def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
     rows = tuple(
-        (part.category, part.value, percent(part.score.accuracy), interval(part.score.interval95), str(part.score.n))
+        (
+            part.category,
+            part.value,
+            percent(part.score.accuracy),
+            interval(part.score.interval95),
+            str(part.score.n),
+        )
         for part in task.breakdown
     )
     return Table(
@@ -182,39 +267,23 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
     )
 
 
-def published_scoring_tables(record: RunRecord) -> list[Table]:
-    """The same outputs under the authors' scorers, where `--scoring` asks for them."""
-    rows = [
-        (
-            task.title,
-            percent(task.micro.accuracy),
-            percent(task.published.accuracy),
-            str(task.published.n),
-            str(task.published.random_guesses),
-            str(task.published.raised),
-        )
-        for task in record.tasks
-        if task.published is not None
-    ]
-    if not rows:
-        return []
-    return [
-        Table(
-            title=f"The same outputs under both scorers ({record.data})",
-            columns=("benchmark", "sf-eval %", "published scorer %", "n", "random guesses", "raised"),
-            rows=tuple(rows),
-            numeric=frozenset({"sf-eval %", "published scorer %", "n", "random guesses", "raised"}),
-            notes=("The published scorer's random guesses are counted as wrong here.",),
-        )
-    ]
-
-
 def _reported_lines(published: PublishedModel, shown: list[Entry]) -> list[Sequence[object]]:
     return [
         (
-            published.model, published.frames, "reported", "real benchmark", entry.name,
-            published.accuracies[entry.column], "", "", "", "", "", "", published.source,
-        )  # fmt: skip
+            published.model,
+            published.frames,
+            "reported",
+            "real benchmark",
+            entry.name,
+            published.accuracies[entry.column],
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            published.source,
+        )
         for entry in shown
         if entry.column in published.accuracies
     ]

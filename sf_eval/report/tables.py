@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 ABSENT = "–"
+_TEXT_WIDTH = 22
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,27 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def to_rich(table: Table) -> RichTable:
-    """For the terminal. Text is escaped: a model's or a dataset's brackets are not markup."""
-    shown = RichTable(
-        title=escape(table.title),
-        caption="\n".join(escape(note) for note in table.notes) or None,
-        caption_justify="left",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
-    for column in table.columns:
+def print_table(console: Console, table: Table) -> None:
+    """On the terminal: title, cells, notes. Text is not markup, whatever brackets a dataset has in it."""
+    console.print(Text(table.title, style="bold"))
+    console.print(_cells(table))
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+    console.print()
+
+
+def _cells(table: Table) -> RichTable:
+    shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for index, column in enumerate(table.columns):
+        longest = max((len(row[index]) for row in table.rows), default=0)
+        is_numeric = column in table.numeric
         shown.add_column(
-            escape(column),
-            justify="right" if column in table.numeric else "left",
+            # A header of several words stands in several lines, so that 80 columns hold the numbers.
+            escape(column.replace(" ", "\n") if is_numeric else column),
+            justify="right" if is_numeric else "left",
             overflow="fold",
-            no_wrap=column in table.numeric,
+            # Numbers are never broken; words wrap, but not into letters.
+            min_width=longest if is_numeric else min(longest, _TEXT_WIDTH),
         )
     for row in table.rows:
         shown.add_row(*(escape(cell) for cell in row))

@@ -1,0 +1,76 @@
+"""`sf-eval doctor`: would this run work? Checked before hours are spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(name="doctor", short_help="check data, disk, memory and libraries before a long run")
+@click.option("--tasks", required=True, metavar="A,B|all", help="Benchmarks; see `sf-eval ls tasks`.")
+@click.option("--data", default="hub", show_default=True, help="'hub', 'mini', or a directory.")
+@click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
+@click.option("--model", help="Also check that this model's weights fit the device.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--full", is_flag=True, help="Decode every frame, compare digests instead of sizes.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Decoders at once.")
+@click.option("--decode-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
+def command(**options: Any) -> int:
+    """Check annotations, videos, subtitles, archives, disk, memory and libraries; name every bad file.
+
+    Exits with 1 if a run would fail or lose questions.
+    """
+    from rich.console import Console
+
+    from sf_eval.benchmarks import catalog, doctor
+    from sf_eval.benchmarks.data import parse_source
+    from sf_eval.cli._progress import counting
+    from sf_eval.report.doctor_report import show
+
+    benchmarks = catalog.resolve_tasks(options["tasks"])
+    source = parse_source(options["data"], options["data_revision"])
+    rule = _rule(options["model"])
+    console = Console()
+    results = [doctor.check_libraries(), doctor.check_disk(options["output"])]
+    if options["model"]:
+        results.append(_check_memory(options["model"], options["device"]))
+    with counting(console) as progress:
+        for benchmark in benchmarks:
+            results += doctor.check_benchmark(
+                benchmark,
+                source,
+                full=options["full"],
+                rule=rule,
+                timeout_s=options["decode_timeout"],
+                workers=options["workers"],
+                progress=progress,
+            )
+    show(results, source.label, console)
+    return 1 if doctor.would_fail(results) else 0
+
+
+def _rule(model: str | None) -> Any:
+    from sf_eval.core.cards import card_for
+    from sf_eval.video import SamplingRule
+
+    if model is None:
+        return None
+    card = card_for(model)
+    return SamplingRule(card.sampling, card.num_frames, card.target_fps)
+
+
+def _check_memory(model: str, device_name: str) -> Any:
+    """The weights, in half precision or on a CPU in float32, against the device's memory."""
+    from sf_eval.benchmarks.doctor import CheckResult
+    from sf_eval.core.cards import card_for
+    from sf_eval.inference.device import resolve_device, total_memory
+    from sf_eval.model.loading import build_on_meta, count_parameters
+
+    device = resolve_device(device_name)
+    needed = count_parameters(build_on_meta(card_for(model))) * (4 if device.type == "cpu" else 2)
+    have = total_memory(device)
+    detail = f"weights {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device}; activations come on top"
+    return CheckResult("memory", model, "ok" if needed < have else "failure", detail)

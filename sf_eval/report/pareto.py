@@ -1,0 +1,162 @@
+"""Accuracy against cost of all runs that lie beside each other: which model is worth its FLOPs?"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.run import RESULTS
+from sf_eval.report.leaderboard import Entry, entries, model_label
+from sf_eval.report.tables import Table, percent, scaled, seconds
+
+PROFILE = "profile.json"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model on one benchmark.
+
+    Attributes:
+        flops: mean FLOPs of a question; latency_s: sum of the stages' medians, batch stages divided by the
+            batch size. None where the run measured none.
+    """
+
+    model: str
+    benchmark: str
+    accuracy: float
+    flops: float
+    latency_s: float | None
+    run: str
+
+
+def collect(record: RunRecord, folder: Path) -> list[Point]:
+    """The points of every run beside `folder` that used the same data, this run's own included."""
+    points: list[Point] = []
+    for results in sorted(folder.parent.glob(f"*/{RESULTS}")):
+        other, profile = _read(results)
+        if other is None or profile is None or other.data != record.data:
+            continue
+        points.extend(_points(other, profile, results.parent.name))
+    return points
+
+
+def table(points: list[Point], data: str) -> Table:
+    """One row a point; a point is on the front if no other is both cheaper and at least as right."""
+    rows = tuple(
+        (
+            point.benchmark,
+            point.model,
+            percent(point.accuracy),
+            scaled(point.flops),
+            seconds(point.latency_s),
+            "yes" if on_front(point, points) else "no",
+            point.run,
+        )
+        for point in sorted(points, key=lambda point: (point.benchmark, point.flops, -point.accuracy))
+    )
+    return Table(
+        title=f"Accuracy against cost: {data}",
+        columns=(
+            "benchmark",
+            "model",
+            "accuracy %",
+            "FLOPs a question",
+            "latency a question",
+            "Pareto front",
+            "run",
+        ),
+        rows=rows,
+        numeric=frozenset({"accuracy %", "FLOPs a question", "latency a question"}),
+        notes=("The front is by accuracy and FLOPs, of the runs in this folder on the same data.",),
+    )
+
+
+def on_front(point: Point, points: list[Point]) -> bool:
+    """No other point of the benchmark is at least as cheap and as right, and better in one of both."""
+    return not any(
+        other.flops <= point.flops
+        and other.accuracy >= point.accuracy
+        and (other.flops < point.flops or other.accuracy > point.accuracy)
+        for other in points
+        if other.benchmark == point.benchmark
+    )
+
+
+def svg(points: list[Point], data: str) -> str:
+    """One panel a benchmark: accuracy over FLOPs; points on the front are filled."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "sf-eval"  # the same points give the same file
+    from matplotlib import pyplot
+
+    benchmarks = list(dict.fromkeys(point.benchmark for point in points))
+    figure, panels = pyplot.subplots(1, len(benchmarks), figsize=(4.5 * len(benchmarks), 3.6), squeeze=False)
+    for panel, benchmark in zip(panels[0], benchmarks, strict=True):
+        for point in (point for point in points if point.benchmark == benchmark):
+            face = "tab:blue" if on_front(point, points) else "none"
+            panel.scatter(point.flops, point.accuracy, facecolors=face, edgecolors="tab:blue")
+            panel.annotate(
+                point.model,
+                (point.flops, point.accuracy),
+                fontsize=7,
+                xytext=(4, 4),
+                textcoords="offset points",
+            )
+        panel.set(title=benchmark, xlabel="FLOPs a question", ylabel="accuracy %", xscale="log")
+    figure.suptitle(data, fontsize=9)
+    figure.tight_layout()
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+    return stream.getvalue()
+
+
+def _read(results: Path) -> tuple[RunRecord | None, dict[str, Any] | None]:
+    """A neighbour's record and profile; None for what is not ours or not complete."""
+    try:
+        record = RunRecord.model_validate_json(results.read_text(encoding="utf-8"))
+        profile = json.loads((results.parent / PROFILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, ValidationError):
+        return None, None
+    return record, profile
+
+
+def _points(record: RunRecord, profile: dict[str, Any], run: str) -> list[Point]:
+    return [
+        Point(model_label(record), entry.title, entry.score.accuracy, flops, _latency(profile), run)
+        for entry in entries(record)
+        if entry.score.accuracy is not None and (flops := _flops(profile, entry, record)) is not None
+    ]
+
+
+def _flops(profile: dict[str, Any], entry: Entry, record: RunRecord) -> float | None:
+    """Mean FLOPs of a question of the entry: of its task, or of its group's tasks together."""
+    titles = {entry.title}
+    for group in record.groups:
+        if group.group == entry.name:
+            titles = {task.title for task in record.tasks if task.task in group.tasks}
+    rows = [row for row in profile["flops"] if row["who"] == "model" and row["group"] in titles]
+    questions = sum(row["questions"] for row in rows)
+    if not questions:
+        return None
+    return float(sum(row["flops"]["total_flops"] * row["questions"] for row in rows) / questions)
+
+
+def _latency(profile: dict[str, Any]) -> float | None:
+    stages = profile["latency"]
+    if not stages:
+        return None
+    batch = profile["batch_size"]
+    return float(
+        sum(
+            values["median"] / (batch if stage in ("prefill_s", "generate_s") else 1)
+            for stage, values in stages.items()
+        )
+    )

@@ -1,0 +1,76 @@
+"""The command line's surface: instant help, one line a mistake, nearest names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from sf_eval.cli.main import VERBS
+
+
+def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from sf_eval.cli.main import _run; code = _run(['--help'])\n"
+        "heavy = {'torch', 'lmms_eval', 'transformers', 'datasets', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(sf_eval: Callable, verb: str) -> None:
+    done = sf_eval(verb, "--help")
+    assert done.code == 0
+    assert "Usage:" in done.out
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (("rnu",), "there is no verb 'rnu'. Did you mean run?"),
+        (("run", "--task", "videomme"), "--tasks"),
+        (("run", "--tasks", "videome", "--model", "mini", "--data", "mini"), "videomme"),
+        (("run", "--tasks", "videomme", "--model", "mni", "--data", "mini"), "Did you mean mini"),
+        (("run", "--tasks", "videomme", "--model", "mini", "--data", "mni"), "mini"),
+        (("run", "--tasks", "videomme", "--model", "./nowhere", "--data", "mini"), "does not exist"),
+        (("run", "--tasks", "videomme", "--model", "self-attention-16f", "--data", "mini"), "only profiled"),
+        (("run", "--tasks", "videomme", "--model", "mini", "--data", "mini", "--limit", "x"), "--limit x"),
+        (
+            ("run", "--tasks", "videomme", "--model", "mini", "--data", "mini", "--batch-size", "0"),
+            "--batch-size",
+        ),
+        (("run", "--tasks", "videomme", "--model", "mini", "--data", "mini", "--dtype", "fp8"), "--dtype"),
+        (("ls", "modles"), "models"),
+        (("profile", "--model", "slowfast-7b-128"), "slowfast-7b-128f"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_nonzero_exit(
+    sf_eval: Callable, args: tuple[str, ...], complaint: str
+) -> None:
+    done = sf_eval(*args)
+    assert done.code == 2
+    assert complaint in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert "Traceback" not in done.err
+
+
+def test_ls_shows_models_and_tasks(sf_eval: Callable) -> None:
+    models = sf_eval("ls", "models")
+    tasks = sf_eval("ls", "tasks")
+    assert models.code == tasks.code == 0
+    assert "slowfast-7b-64f" in models.out
+    assert "mini" in models.out
+    assert "videomme" in tasks.out
+    assert "mlvu" in tasks.out
+
+
+def test_tasks_path_is_the_folder_with_the_yaml_files(sf_eval: Callable) -> None:
+    from pathlib import Path
+
+    done = sf_eval("tasks", "--path")
+    assert (Path(done.out.strip()) / "videomme" / "sf_videomme.yaml").is_file()

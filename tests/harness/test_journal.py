@@ -1,0 +1,130 @@
+"""The journal: what was answered survives kills, damage and full disks."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from sf_eval.core.errors import OutputError
+from sf_eval.harness.journal import Journal, digest_of
+from sf_eval.inference import Answer, Failure, FailureKind, StageTimings
+
+TIMINGS = StageTimings(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 2)
+
+
+def answer(key: str, text: str = "B") -> Answer:
+    return Answer(key, text, 3, (0, 5, 9), 40, 12, 48, 1, "stop", TIMINGS)
+
+
+def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("d1", answer("t/0", "Die Antwort ist „B“\n\x00"))
+    with Journal(path) as journal:
+        assert journal.get("d1") == answer("t/0", "Die Antwort ist „B“\n\x00")
+        assert journal.get("d2") is None
+
+
+def test_a_failure_is_recorded_but_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("d1", Failure("t/0", FailureKind.TIMEOUT, "slow"))
+    with Journal(path) as journal:
+        assert journal.get("d1") is None
+        assert "timeout" in path.read_text()
+
+
+def test_an_answer_after_a_failure_counts(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("d1", Failure("t/0", FailureKind.TIMEOUT, "slow"))
+        journal.append("d1", answer("t/0"))
+    with Journal(path) as journal:
+        assert journal.get("d1") == answer("t/0")
+
+
+def test_a_kill_at_any_byte_of_a_write_loses_at_most_that_answer(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.jsonl"
+    with Journal(whole) as journal:
+        for number in range(4):
+            journal.append(f"d{number}", answer(f"t/{number}"))
+    data = whole.read_bytes()
+    ends = [index + 1 for index, byte in enumerate(data) if byte == ord("\n")]
+    for cut in range(len(data) + 1):
+        path = tmp_path / "cut.jsonl"
+        path.write_bytes(data[:cut])
+        kept = sum(end <= cut for end in ends)
+        with Journal(path) as journal:
+            assert len(journal) == kept
+            journal.append("new", answer("t/new"))
+        with Journal(path) as journal:
+            assert len(journal) == kept + 1
+
+
+def test_a_damaged_line_costs_only_its_own_answer(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        for number in range(5):
+            journal.append(f"d{number}", answer(f"t/{number}"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    generator = random.Random(0)
+    for _ in range(50):
+        damaged = bytearray(lines[2])
+        position = generator.randrange(len(damaged) - 1)
+        damaged[position] ^= 1 << generator.randrange(7)
+        if b"\n" in damaged[:-1]:
+            continue
+        path.write_bytes(b"".join([*lines[:2], bytes(damaged), *lines[3:]]))
+        with Journal(path) as journal:
+            assert [journal.get(f"d{number}") is not None for number in range(5)] == [
+                True,
+                True,
+                False,
+                True,
+                True,
+            ]
+
+
+def test_a_full_disk_is_one_error_and_damages_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("d1", answer("t/0"))
+    script = f"""
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_journal import answer
+from sf_eval.harness.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path = Path({str(path)!r})
+with Journal(path) as journal:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, -1))
+    journal.append("d2", answer("t/1"))
+"""
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "OutputError" in done.stderr
+    assert "cannot write" in done.stderr
+    with Journal(path) as journal:
+        assert len(journal) == 1
+        journal.append("d2", answer("t/1"))
+    with Journal(path) as journal:
+        assert len(journal) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes into read-only folders")
+def test_a_read_only_folder_is_one_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot write"):
+        Journal(tmp_path / "journal.jsonl")
+
+
+def test_the_digest_depends_on_every_determinant_and_not_on_their_order() -> None:
+    base = {"prompt": "p", "video": {"size": 3}, "frames": 64}
+    assert digest_of(base) == digest_of(dict(reversed(base.items())))
+    assert len({digest_of(base), digest_of({**base, "frames": 32}), digest_of({**base, "prompt": "q"})}) == 3
