@@ -7,7 +7,7 @@ default out of config.json, so the language model's defaults are `Qwen2Config`'s
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
@@ -80,7 +80,7 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
     min_fast_frames: int | None = 1
     tokenizer_model_max_length: int | None = None
     tokenizer_padding_side: str | None = "right"
-    slow_path: Literal["on", "off"] = "on"
+    slow_path: str = "on"
     decode_slow_attention: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -143,6 +143,8 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
                 f"cross_attn_gating_type is {self.cross_attn_gating_type!r}; it must start with "
                 "'whole-dynamic'."
             )
+        if self.slow_path not in ("on", "off"):
+            raise CheckpointError(f"slow_path is {self.slow_path!r}; it must be 'on' or 'off'.")
         if len(self.vision_config.depths) != 4 or len(self.vision_config.hidden_sizes) != 4:
             raise CheckpointError("vision_config: depths and hidden_sizes must have four entries each.")
 

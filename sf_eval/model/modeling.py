@@ -31,6 +31,16 @@ __all__ = [
 ]
 
 
+# Options of transformers' from_pretrained that this class decides (AutoModel passes some of them on).
+_SET_HERE = {
+    "use_safetensors",
+    "trust_remote_code",
+    "ignore_mismatched_sizes",
+    "output_loading_info",
+    "local_files_only",
+}
+
+
 class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
     """Answers a prompt about a video.
 
@@ -77,6 +87,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         """
         directory = checkpoint.resolve(pretrained_model_name_or_path, revision=revision)
         attn = checkpoint.checked_attention(attn_implementation)
+        kwargs = {key: value for key, value in kwargs.items() if key not in _SET_HERE}
         kwargs.setdefault("config", checkpoint.read_config(directory))
         checkpoint.check_shards(directory)
         model, info = super().from_pretrained(
@@ -185,9 +196,10 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             PromptError, PromptTooLongError: the prompt and the videos do not fit together, or the model.
         """
         seen = past_key_values.get_seq_length() if past_key_values is not None else 0
-        if inputs_embeds is None and seen == 0:
+        videos_given = pixel_values_videos is not None or video_features is not None
+        if inputs_embeds is None and (seen == 0 or videos_given):
             assert input_ids is not None
-            if pixel_values_videos is not None or video_features is not None or _has_placeholder(input_ids):
+            if videos_given or _has_placeholder(input_ids):
                 features = self._features(input_ids, pixel_values_videos, video_features)
                 prompt = self.embed_prompt(input_ids, attention_mask, features)
                 past_key_values = self._cache_for(prompt, features, past_key_values)

@@ -31,9 +31,9 @@ RECORDED = PACKAGE / "assets" / "recorded" / "model"
 
 QUANTITIES = ("fast_tokens", "slow_tokens", "inputs_embeds", "prefill_logits")
 
-TOLERANCES = {torch.float32: 1e-4, torch.float16: 5e-2, torch.bfloat16: 5e-1}
-"""Largest allowed absolute difference from float32 on a CPU. In half precision it bounds the rounding of models
-whose logits reach about 4, with room for other devices; equal arithmetic in float32 stays below 1e-5."""
+TOLERANCES = {torch.float32: 1e-4, torch.float16: 4e-2, torch.bfloat16: 3e-1}
+"""Largest allowed absolute difference from float32 on a CPU. Equal arithmetic in float32 stays below 1e-5;
+the values for half precision are twice the rounding seen on the shipped cases (logits reach about 4)."""
 
 _RECORD = "record.safetensors"
 
@@ -150,7 +150,8 @@ def read_record(case: Path) -> dict[str, torch.Tensor]:
     ids, mask = record["input_ids"], record["attention_mask"]
     if ids.ndim != 2 or mask.shape != ids.shape or ids.is_floating_point() or mask.is_floating_point():
         raise RecordError(
-            f"{path}: input_ids {list(ids.shape)} and attention_mask {list(mask.shape)} must be integers [B, L]."
+            f"{path}: input_ids {list(ids.shape)} and attention_mask {list(mask.shape)} "
+            "must be integers of one shape [B, L]."
         )
     return record
 
