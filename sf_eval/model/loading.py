@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from transformers.utils import is_accelerate_available
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError
@@ -63,9 +64,7 @@ def load_model(
     attn = checkpoint.checked_attention(attn, device=torch.device(device), dtype=dtype)
     directory = weights_directory(card, revision=revision)
     with without_progress_bars():
-        model = SlowFastForConditionalGeneration.from_pretrained(
-            directory, dtype=dtype, device_map={"": str(device)}, attn_implementation=attn
-        )
+        model = load_on_device(directory, device=device, dtype=dtype, attn=attn)
     model.config.slow_path = card.slow_path
     model.config.decode_slow_attention = card.decode_slow_attention
     return LoadedModel(
@@ -76,6 +75,21 @@ def load_model(
         revision=directory.name if directory.parent.name == _SNAPSHOTS else "",
         parameters=count_parameters(model),
     )
+
+
+def load_on_device(
+    directory: Path, *, device: torch.device | str, dtype: torch.dtype | str | None, attn: str | None
+) -> SlowFastForConditionalGeneration:
+    """Load a whole model onto one device; straight from the files where accelerate is installed.
+
+    Raises:
+        CheckpointError, UsageError: see `SlowFastForConditionalGeneration.from_pretrained`.
+    """
+    direct = torch.device(device).type != "cpu" and is_accelerate_available()
+    model = SlowFastForConditionalGeneration.from_pretrained(
+        directory, dtype=dtype, device_map={"": str(device)} if direct else None, attn_implementation=attn
+    )
+    return model if direct else model.to(device)
 
 
 def weights_directory(card: ModelCard, *, revision: str | None = None) -> Path:

@@ -21,6 +21,7 @@ from sf_eval.core.errors import UsageError
 from sf_eval.core.paths import PACKAGE
 from sf_eval.model import checkpoint
 from sf_eval.model.errors import RecordError
+from sf_eval.model.loading import load_on_device
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.progress import without_progress_bars
 from sf_eval.model.prompt import VIDEO_TOKEN_ID
@@ -116,9 +117,7 @@ def run_case(
 ) -> CaseResult:
     """Run one case and compare every quantity it records."""
     record = read_record(case)
-    model = SlowFastForConditionalGeneration.from_pretrained(
-        case, dtype=dtype, device_map={"": str(device)}, attn_implementation=attn
-    )
+    model = load_on_device(case, device=device, dtype=dtype, attn=attn)
     _check_ids(record["input_ids"], model.config.vocab_size, case)
     model.config.decode_slow_attention = False
     features = _encode(model, record)

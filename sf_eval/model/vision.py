@@ -11,6 +11,9 @@ from torch import nn
 from sf_eval.model.config import SlowFastConfig, VisionConfig
 from sf_eval.model.errors import PromptError
 
+STRIDE = 32
+"""Pixels a side of a grid cell."""
+
 
 class VisionTower(nn.Module):
     """timm's ConvNeXt up to its last stage, without any head norm.
@@ -34,16 +37,13 @@ class VisionTower(nn.Module):
         """[T, 3, S, S], normalised -> [T, S / 32, S / 32, C].
 
         Raises:
-            PromptError: frames that are not RGB squares of the model's image size.
+            PromptError: frames that are not RGB squares of at least one grid cell.
         """
-        if (
-            frames.ndim != 4
-            or frames.shape[1:] != (3, self.image_size, self.image_size)
-            or not frames.shape[0]
-        ):
+        count, channels, height, width = frames.shape if frames.ndim == 4 else (0, 0, 0, 0)
+        if not count or channels != 3 or height != width or height < STRIDE:
             raise PromptError(
-                f"frames have the shape {list(frames.shape)}; the model takes "
-                f"[T, 3, {self.image_size}, {self.image_size}] with at least one frame.",
+                f"frames have the shape {list(frames.shape)}; the model takes [T, 3, S, S] with at least one "
+                f"frame (S is {self.image_size} for this model).",
                 hint="Make them with SlowFastProcessor.preprocess.",
             )
         weight = self.vision_tower.stem[0].weight
