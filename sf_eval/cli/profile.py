@@ -35,7 +35,7 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
 @click.option(
     "--against",
     multiple=True,
-    help="Compare with this card, directory, qwen2.5-vl-7b or llava-onevision-7b; NAME:FRAMES sets its frames. "
+    help="Compare with this card, directory, qwen2.5-vl-7b or llava-onevision-7b; NAME:FRAMES sets frames. "
     "May be given several times. Default: the model's own self-attention-only baseline.",
 )
 @click.option("--frames", callback=_whole_numbers, help="16,32,64 ...; default: the model's own.")

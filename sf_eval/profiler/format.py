@@ -16,9 +16,16 @@ def work(flops: float, unit: Unit) -> str:
     return f"{value:.0f} {unit.name}"
 
 
-def tera(flops: float, unit: Unit) -> str:
-    """`flops` in 10^12 of the unit, for columns that share one unit."""
-    value = flops * unit.per_mac / 2 / 1e12
+def scale_for(flops: float, unit: Unit) -> tuple[int, str]:
+    """Power and name that suit `flops`, for columns that share one unit: (10**12, "TFLOP")."""
+    value = flops * unit.per_mac / 2
+    power, prefix = next(((power, prefix) for power, prefix in _PREFIXES if value >= power), (1, ""))
+    return power, f"{prefix}{unit.name}"
+
+
+def scaled(flops: float, unit: Unit, power: int) -> str:
+    """`flops` in `power` of the unit."""
+    value = flops * unit.per_mac / 2 / power
     if value == 0:
         return "0"
     return f"{value:.3g}" if value < 10 else f"{value:.4g}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from sf_eval.profiler import format as fmt
 from sf_eval.profiler.closed_form import Unit
 from sf_eval.profiler.record import Growth, Profile, ProfileRow
 from sf_eval.profiler.tables import part_flops
@@ -32,12 +33,12 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 def growth_figure(profile: Profile) -> Any:
     """Prefill, end-to-end work and memory over frames, both axes logarithmic."""
     figure, axes = _figure(3, width=12.5)
-    per_mac = Unit(profile.unit).per_mac / 2
-    name = f"T{profile.unit.upper()}"
-    _lines(axes[0], profile.growth, ("prefill",), per_mac / 1e12)
+    power, name = fmt.scale_for(profile.main.total_flops, Unit(profile.unit))
+    factor = Unit(profile.unit).per_mac / 2 / power
+    _lines(axes[0], profile.growth, ("prefill",), factor)
     axes[0].set_title("LLM prefill")
     axes[0].set_ylabel(name)
-    _lines(axes[1], profile.growth, ("end to end",), per_mac / 1e12)
+    _lines(axes[1], profile.growth, ("end to end",), factor)
     axes[1].set_title("End to end")
     axes[1].set_ylabel(name)
     _lines(axes[2], profile.growth, ("KV cache", "slow-token memory"), 1 / 2**20)
@@ -76,13 +77,14 @@ def breakdown_figure(profile: Profile) -> Any:
     """Stacked bars of the model and what it is compared with: end to end, and the prefill alone."""
     rows = [profile.main, *profile.against]
     figure, axes = _figure(2, width=12.5, height=1.6 + 0.5 * len(rows))
-    scale = Unit(profile.unit).per_mac / 2 / 1e12
+    power, name = fmt.scale_for(profile.main.total_flops, Unit(profile.unit))
+    scale = Unit(profile.unit).per_mac / 2 / power
     _bars(axes[0], rows, GROUPS, scale)
     axes[0].set_title("End to end")
     _bars(axes[1], rows, [group for group in GROUPS if group[0].startswith("LLM")], scale)
     axes[1].set_title("LLM prefill (the paper's claim)")
     for axis in axes:
-        axis.set_xlabel(f"T{profile.unit.upper()}")
+        axis.set_xlabel(name)
     axes[0].legend(frameon=False, fontsize=7, loc="best")
     return figure
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 
 from sf_eval import __version__
 from sf_eval.core.cards import ModelCard, card_for, card_names
 from sf_eval.core.errors import UsageError, nearest
-from sf_eval.model import SlowFastConfig
+from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.model.loading import config_for
 from sf_eval.profiler import others, trace
 from sf_eval.profiler.closed_form import DecodeVariant, Unit
@@ -112,6 +114,25 @@ def subject_of(card: ModelCard) -> Subject:
     return Subject(card.name, card.title, config.to_dict(), int(frames))
 
 
+def subjects_of(request: Request) -> tuple[list[Subject], list[Subject]]:
+    """What to measure: the model at each number of frames, and what it is compared with.
+
+    Other families of models are left out.
+    """
+    model = _with_strides(subject_of(card_for(request.model)), request)
+    models = [replace(model, frames=count) for count in request.frames or (model.frames,)]
+    against = []
+    for asked in request.against:
+        name, _, wanted = asked.partition(":")
+        if name not in others.other_names():
+            subject = subject_of(card_for(name))
+            against.append(replace(subject, frames=int(wanted) if wanted else subject.frames))
+    if not request.against:
+        budget = count_tokens(model.shape, models[0].frames).fast_frames
+        against.append(replace(model.self_attention_only(), frames=budget))
+    return models, against
+
+
 def _with_strides(model: Subject, request: Request) -> Subject:
     changes = {
         "fast_token_temporal_sampling_stride": request.sampling_stride,
@@ -148,13 +169,16 @@ def _row(subject: Subject, frames: int, request: Request, role: str, say: Say) -
     return closed_form_row(subject, frames, question, role=role, trace=record)
 
 
+@lru_cache(maxsize=2)
+def _meta_model(config: str) -> SlowFastForConditionalGeneration:
+    """The rows of one subject share one model: on meta it holds no state but its shape."""
+    return trace.meta_model(SlowFastConfig(**json.loads(config)))
+
+
 def _traced(subject: Subject, frames: int, question: Question) -> TraceRecord:
     """Closed form against trace, with one decoding step at most."""
-    model = trace.meta_model(
-        SlowFastConfig(
-            **{**subject.config, "decode_slow_attention": question.decode is not DecodeVariant.WITHOUT}
-        )
-    )
+    attends = question.decode is not DecodeVariant.WITHOUT
+    model = _meta_model(json.dumps({**subject.config, "decode_slow_attention": attends}, sort_keys=True))
     work = replace(question.work(frames), new_tokens=min(question.new_tokens, 2))
     try:
         parts = trace.compare(model, work, question.decode)

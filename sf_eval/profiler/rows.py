@@ -59,6 +59,9 @@ class Question:
     convention: Convention = Convention.HALVED
     decode: DecodeVariant = DecodeVariant.CACHED
 
+    def with_batch(self, batch_size: int) -> Question:
+        return replace(self, batch_size=batch_size)
+
     def work(self, frames: int) -> Workload:
         return Workload(frames, self.text_tokens, self.new_tokens, self.batch_size, self.text_before_video)
 

@@ -58,6 +58,7 @@ def summary_table(profile: Profile) -> Table:
     """Every row's parts in tera, and its ratios to the first row it is compared with."""
     unit = Unit(profile.unit)
     base = profile.against[0]
+    power, name = fmt.scale_for(min(row.total_flops for row in profile.rows), unit)
     body = []
     for row in profile.rows:
         parts = (
@@ -75,14 +76,14 @@ def summary_table(profile: Profile) -> Table:
                 str(row.frames),
                 f"{row.slow_tokens:,}",
                 f"{row.fast_tokens:,}",
-                *(fmt.tera(value, unit) for value in parts),
+                *(fmt.scaled(value, unit, power) for value in parts),
                 *_ratios(row, base),
                 row.trace.status,
             )
         )
     main = profile.main
     return Table(
-        title=f"Cost of a question in T{unit.name}: {main.text_tokens} text tokens, "
+        title=f"Cost of a question in {name}: {main.text_tokens} text tokens, "
         f"{main.new_tokens} new tokens, batch {main.batch_size}",
         columns=(
             "model", "frames", "slow tokens", "fast tokens", "vision", "projector", "pooling", "prefill",
