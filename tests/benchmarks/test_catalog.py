@@ -84,3 +84,18 @@ def test_the_group_lists_its_members() -> None:
     assert sorted(config["task"]) == sorted(
         get_benchmark(name).lmms_task for name in get_group("mvbench").members
     )
+
+
+def test_the_page_of_benchmarks_has_the_sizes_we_expect() -> None:
+    page = (tasks_dir().parent / "docs" / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line[:3] == "| `"
+    ]
+    listed = {name.strip("` "): row for row in rows for name in row[0].split(",")}
+    for name in benchmark_names():
+        benchmark = get_benchmark(name)
+        if benchmark.group is not None:
+            assert listed[benchmark.group][2] == f"20 x {benchmark.expected_questions}"
+            continue
+        assert listed[name][2] == str(benchmark.expected_questions or "not known")
+        assert listed[name][3] == str(benchmark.expected_videos or "not known")
