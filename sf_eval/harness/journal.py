@@ -13,6 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from io import FileIO
 from pathlib import Path
@@ -78,7 +79,8 @@ class Journal:
             _write_all(self._stream, _line(payload))
             os.fsync(self._stream.fileno())
         except OSError as error:
-            self._stream.truncate(start)  # takes back a half-written line; shrinking needs no free space
+            with suppress(OSError):  # a disk that fails here too: opening the journal cuts the tail off
+                self._stream.truncate(start)  # takes back a half-written line; needs no free space
             raise output_error(self.path, error) from error
         self._results[digest] = result
 
@@ -88,14 +90,13 @@ class Journal:
     def _recover(self) -> None:
         """Read every whole line; cut off what a kill left half-written at the end."""
         self._stream.seek(0)
-        end = 0
-        for raw in self._stream:
-            if not raw.endswith(b"\n"):
-                break
-            end += len(raw)
-            for digest, result in _parse(raw):
+        data = self._stream.readall()
+        *lines, tail = data.split(b"\n")
+        for line in lines:
+            for digest, result in _parse(line):
                 self._results[digest] = result
-        self._stream.truncate(end)
+        if tail:
+            self._stream.truncate(len(data) - len(tail))
 
 
 def _line(payload: bytes) -> bytes:
@@ -103,7 +104,7 @@ def _line(payload: bytes) -> bytes:
 
 
 def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
-    checksum, _, payload = raw.rstrip(b"\n").partition(b" ")
+    checksum, _, payload = raw.partition(b" ")
     if checksum.decode(errors="replace") != f"{zlib.crc32(payload):08x}":
         return
     value = json.loads(payload)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 
 import loguru
@@ -21,6 +22,25 @@ def quiet_imports() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+class _Log(io.TextIOBase):
+    """The run's log. What does not fit on a full disk is lost: answers matter, and the journal says so."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._file.write(text.encode(errors="backslashreplace"))
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Send logging, warnings, and what lmms-eval writes to stderr to `path` while the block runs.
@@ -32,7 +52,7 @@ def logging_to(path: Path) -> Iterator[None]:
         OutputError: the file cannot be opened.
     """
     try:
-        stream = path.open("a", encoding="utf-8", buffering=1)
+        stream = _Log(path)
     except OSError as error:
         raise output_error(path, error) from error
     handler = logging.StreamHandler(stream)

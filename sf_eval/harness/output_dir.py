@@ -40,7 +40,7 @@ def choose(wanted: Path | None, model: str, fingerprint: dict[str, Any]) -> Path
         raise OutputError(f"--output {wanted} is a file.", hint="Name a directory.")
     state = read_state(wanted)
     if state is None:
-        if wanted.is_dir() and any(entry.name != LOCK for entry in wanted.iterdir()):
+        if wanted.is_dir() and any(not _is_left_over(entry) for entry in wanted.iterdir()):
             raise OutputError(
                 f"--output {wanted} is not empty and holds no run of sf-eval.", hint="Name a new directory."
             )
@@ -71,9 +71,21 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise files.output_error(directory, error) from error
     try:
+        for entry in filter(_is_half_written, directory.iterdir()):
+            entry.unlink()
         yield
     finally:
         lock.release()
+
+
+def _is_left_over(entry: Path) -> bool:
+    """What a run that was killed before it wrote its state leaves behind."""
+    return entry.name == LOCK or _is_half_written(entry)
+
+
+def _is_half_written(entry: Path) -> bool:
+    """A temporary neighbour of `core.files.replacing`, whose process was killed in the middle of a write."""
+    return entry.name.startswith(".") and entry.suffix == ".part" and entry.is_file()
 
 
 def write_state(directory: Path, fingerprint: dict[str, Any], *, complete: bool) -> None:

@@ -82,16 +82,18 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
         opened = context.open(benchmark)
         total = len(opened.documents)
         tasks.append(TaskPlan(benchmark, opened, settings.limit.of(total) if settings.limit else total))
-    if not settings.skip_missing:
-        _require_media(tasks)
+    _check_media(tasks, may_miss=settings.skip_missing)
     output = output_dir.choose(settings.output, card.name, _fingerprint(settings, card, source, tasks))
     return RunPlan(settings, card, source, context, tuple(tasks), output)
 
 
-def _require_media(tasks: list[TaskPlan]) -> None:
-    """Raise the first missing file's error, with how many more there are."""
+def _check_media(tasks: list[TaskPlan], *, may_miss: bool) -> None:
+    """Look for every file: refuse a path that leaves its root, and a missing one unless it `may_miss`.
+
+    The error is the first missing file's, with how many more there are.
+    """
     missing = [(task, item) for task in tasks for item in task.opened.missing_media(task.documents)]
-    if not missing:
+    if not missing or may_miss:
         return
     task, first = missing[0]
     others = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""

@@ -21,14 +21,13 @@ class Verdict:
 def judge(document: Document, text: str) -> Verdict:
     """Read a letter from `text` and compare; a failure's text is never read for a letter.
 
-    A document whose truth is not public gets `no_answer` where no letter was found and otherwise
-    `unjudged`: it was answered, and nobody here knows whether rightly.
+    A document whose truth is not public is `unjudged`, whatever was answered: nobody here knows.
     """
     if (failure := from_text(text)) is not None:
         return Verdict(Outcome(failure.value), None)
     answer = extract_answer(text, document.options)
-    if answer is None:
-        return Verdict(Outcome.no_answer, None)
     if document.answer is None:
         return Verdict(Outcome.unjudged, answer)
+    if answer is None:
+        return Verdict(Outcome.no_answer, None)
     return Verdict(Outcome.correct if answer == document.answer else Outcome.wrong, answer)

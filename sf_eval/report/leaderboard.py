@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
@@ -145,7 +145,7 @@ def reported_table(record: RunRecord) -> Table | None:
             (name, published.frames or ABSENT, *(percent(value) for value in values), published.source)
         )
     titles = tuple(title for title, _ in columns)
-    notes = ["Reported by their authors or third parties, not measured here."]
+    notes = ["Reported by their authors or third parties, not measured here.", *_published_notes(record)]
     if is_mini(record):
         notes.append("On the real benchmarks: not comparable with the mini edition above.")
     return Table(
@@ -154,6 +154,14 @@ def reported_table(record: RunRecord) -> Table | None:
         rows=tuple(rows),
         numeric=frozenset({"frames", *titles}),
         notes=tuple(notes),
+    )
+
+
+def _published_notes(record: RunRecord) -> list[str]:
+    """How a published number is made otherwise than ours."""
+    noted = (catalog.get_benchmark(task.task) for task in record.tasks)
+    return list(
+        dict.fromkeys(f"{each.title}: {each.published_note}." for each in noted if each.published_note)
     )
 
 
@@ -178,18 +186,28 @@ def csv_text(record: RunRecord) -> str:
     return to_csv(CSV_COLUMNS, lines)
 
 
-def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[Sequence[object]]:
+def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, object]]:
     for scoring, score in (("sf-eval", entry.score), ("published", entry.published)):
-        if score is None or (record.scoring != scoring and record.scoring != "both"):
+        if score is None or record.scoring not in (scoring, "both"):
             continue
-        low, high = score.interval95 or ("", "")
-        bounds = score.bounds if isinstance(score, ScoreRecord) else None
-        worst, best = bounds or ("", "")
-        accuracy = "" if score.accuracy is None else score.accuracy
-        yield (
-            model_label(record), record.model.num_frames, "measured", scoring, entry.data, entry.name,
-            accuracy, low, high, score.n, entry.score.coverage, worst, best, "this run",
-        )  # fmt: skip
+        low, high = score.interval95 or (None, None)
+        worst, best = (score.bounds if isinstance(score, ScoreRecord) else None) or (None, None)
+        yield {
+            "model": model_label(record),
+            "frames": record.model.num_frames,
+            "kind": "measured",
+            "scoring": scoring,
+            "data": entry.data,
+            "benchmark": entry.name,
+            "accuracy": score.accuracy,
+            "interval95_low": low,
+            "interval95_high": high,
+            "n": score.n,
+            "coverage": entry.score.coverage,
+            "bound_low": worst,
+            "bound_high": best,
+            "source": "this run",
+        }
 
 
 def caveats(record: RunRecord) -> list[str]:
@@ -226,7 +244,10 @@ def is_mini(record: RunRecord) -> bool:
 
 
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
-    remark = "" if task.headline == "micro" else f"mean over {task.headline.removeprefix('macro:')}"
+    remark = ""
+    if task.headline != "micro":
+        category = task.headline.removeprefix("macro:")
+        remark = f"mean over {category}; all questions alike (micro): {percent(task.micro.accuracy)}"
     if task.submission_file:
         remark = f"its truth is not public, the answers are in {task.submission_file}"
     elif task.score.unjudged:
@@ -267,23 +288,17 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
     )
 
 
-def _reported_lines(published: PublishedModel, shown: list[Entry]) -> list[Sequence[object]]:
+def _reported_lines(published: PublishedModel, shown: list[Entry]) -> list[dict[str, object]]:
     return [
-        (
-            published.model,
-            published.frames,
-            "reported",
-            "real benchmark",
-            entry.name,
-            published.accuracies[entry.column],
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            published.source,
-        )
+        {
+            "model": published.model,
+            "frames": published.frames,
+            "kind": "reported",
+            "data": "real benchmark",
+            "benchmark": entry.name,
+            "accuracy": published.accuracies[entry.column],
+            "source": published.source,
+        }
         for entry in shown
         if entry.column in published.accuracies
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -71,10 +71,11 @@ def to_markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows by column name; an absent or None value is an empty cell, an unknown column an error."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
 

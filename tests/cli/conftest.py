@@ -1,4 +1,4 @@
-"""The command line, called in this process: lmms-eval's import alone takes longer than most of these tests."""
+"""The command line, called in this process: importing lmms-eval takes longer than most of these tests."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ def sf_eval(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return call
 
 
-def in_a_shell(command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def in_a_shell() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command line as a user types it, with our scripts on the PATH."""
+    return _in_a_shell
+
+
+def _in_a_shell(command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     path = f"{SF_EVAL.parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", command],
