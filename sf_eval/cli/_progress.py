@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -56,7 +57,7 @@ class RunProgress:
 
     def stage(self, text: str) -> None:
         """Say what happens now."""
-        self.console.print(f"[dim]{text}[/dim]", highlight=False)
+        self.console.print(f"[dim]{escape(text)}[/dim]", highlight=False)
 
     def begin(self, total: int) -> None:
         self._progress.update(self._bar, description="questions", total=total, completed=0, visible=True)
@@ -70,8 +71,7 @@ class RunProgress:
             self.failed += 1
             if self.failed <= 5:
                 self.console.print(
-                    f"[yellow]failed[/yellow] {result.key} ({result.kind.value}): {result.reason}",
-                    markup=True,
+                    f"[yellow]failed[/yellow] {result.key} ({result.kind.value}): {escape(result.reason)}"
                 )
         description = "questions" + (f" ({self.failed} failed)" if self.failed else "")
         self._progress.update(self._bar, advance=1, description=description)
