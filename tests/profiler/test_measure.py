@@ -1,0 +1,119 @@
+"""`--measure` on the CPU: a complete report, and nothing invented where a stage cannot be measured."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from sf_eval.cli.profile import command
+from sf_eval.profiler import measure as measuring
+from sf_eval.profiler.measure import Settings, measure
+from sf_eval.profiler.profile import Request
+from sf_eval.profiler.rounds import STAGES
+from sf_eval.profiler.rows import Question
+from sf_eval.profiler.stopwatch import paired_ratio, quantile
+from sf_eval.video import VideoError
+
+QUICK = Settings(device="cpu", iterations=2, seconds=0, warmup=0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a busy machine take longer than the tiny model itself."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def request_for(*frames: int, new_tokens: int = 3) -> Request:
+    return Request("mini", frames=frames, question=Question(text_tokens=30, new_tokens=new_tokens))
+
+
+def test_complete_report_on_the_cpu(tmp_path: Path) -> None:
+    arguments = [
+        "--model", "mini", "--frames", "4,8", "--text-tokens", "30", "--new-tokens", "3", "--no-trace",
+        "--measure", "--device", "cpu", "--iterations", "2", "--seconds", "0", "--warmup", "1",
+        "--batch-sizes", "1,2", "--output", str(tmp_path),
+    ]  # fmt: skip
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    for stage in STAGES:
+        assert stage in result.output
+    measured = json.loads((tmp_path / "profile.json").read_text())["measured"]
+    assert [(run["model"], run["frames"], run["batch_size"]) for run in measured["runs"]] == [
+        ("mini", 4, 1), ("mini", 8, 1), ("self-attention-only", 4, 1),
+        ("mini", 4, 2), ("mini", 8, 2), ("self-attention-only", 4, 2),
+    ]  # fmt: skip
+    for run in measured["runs"]:
+        assert set(run["stages"]) == set(STAGES)
+        for samples in run["stages"].values():
+            assert samples["n"] == len(samples["values"]) == 2
+            assert min(samples["values"]) > 0
+            assert samples["median"] <= samples["p90"] <= samples["p99"]
+        assert run["memory"] == {"allocated_bytes": None, "reserved_bytes": None}
+        assert run["achieved"]["vision"]["flops_per_s"] > 0
+    assert {(ratio["frames"], ratio["against"]) for ratio in measured["ratios"]} == {
+        (4, "self-attention-only"), (8, "self-attention-only"),
+    }  # fmt: skip
+    assert measured["peak"]["measured_flops"] > 0
+    assert measured["peak"]["sheet_flops"] is None
+    assert measured["memory"]["process_peak_bytes"] > 100 * 2**20
+    assert "Latency of mini" in (tmp_path / "profile.html").read_text()
+
+
+def test_what_cannot_be_measured_is_absent_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PyAV there is nothing to decode; with one new token there is no decoding step."""
+    monkeypatch.setattr(measuring, "can_render", lambda: False)
+    run, *_ = measure(request_for(4, new_tokens=1), QUICK).runs
+    assert set(run["not_measured"]) == {"video decode", "TTFT from file", "new token (TPOT)"}
+    assert not set(run["not_measured"]) & set(run["stages"])
+    assert "PyAV" in run["not_measured"]["video decode"]
+    assert run["end_to_end_from"] == "frames in memory"
+    assert "new token (TPOT)" not in run["achieved"]
+
+
+def test_random_weights_of_the_same_size_run_in_bfloat16() -> None:
+    settings = Settings(
+        random_weights=True, device="cpu", dtype="bfloat16", iterations=2, seconds=0, warmup=0
+    )
+    measured = measure(request_for(4), settings)
+    assert measured.environment["weights"] == "random"
+    assert measured.environment["dtype"] == "bfloat16"
+    assert all("end to end" in run["stages"] for run in measured.runs)
+
+
+def test_rounds_last_at_least_as_long_as_asked() -> None:
+    settings = Settings(device="cpu", iterations=1, seconds=1.0, warmup=0)
+    run, *_ = measure(request_for(2), settings).runs
+    assert run["stages"]["end to end"]["n"] > 1
+
+
+def test_video_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a video")
+    with pytest.raises(VideoError, match=r"broken\.mp4"):
+        measure(request_for(2), Settings(device="cpu", iterations=1, seconds=0, warmup=0, video=broken))
+
+
+def test_another_size_is_told_and_left_out() -> None:
+    request = Request("mini", against=("mini-self-attention:2", "self-attention-16f"), frames=(2,))
+    measured = measure(request, QUICK)
+    assert [run["model"] for run in measured.runs] == ["mini", "mini-self-attention"]
+    assert any("self-attention-16f is not measured" in note for note in measured.notes)
+
+
+def test_quantiles_and_paired_ratios_of_known_values() -> None:
+    assert quantile([3, 1, 2], 0.5) == 2
+    assert quantile([0, 10], 0.9) == pytest.approx(9)
+    ratio = paired_ratio([2, 4, 8, 6], [1, 2, 4, 3])
+    assert (ratio.median, ratio.low, ratio.high, ratio.n) == (2, 2, 2, 4)
+    drifting = paired_ratio([1, 10, 100], [2, 20, 200])
+    assert math.isclose(drifting.p10, 0.5)
+    assert math.isclose(drifting.p90, 0.5)

@@ -1,0 +1,192 @@
+"""Closed form and trace agree, part by part, on everything; an operation nobody judged is an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sf_eval.core.cards import card_names, load_card
+from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
+from sf_eval.model.loading import config_for
+from sf_eval.profiler import Convention, DecodeVariant, ModelShape, Workload, cost, count_tokens
+from sf_eval.profiler.ops import TraceError
+from sf_eval.profiler.trace import compare, meta_model, trace
+
+from .shapes import tiny
+
+
+def agree(
+    config: dict[str, Any] | SlowFastConfig, work: Workload, decode: DecodeVariant = DecodeVariant.CACHED
+) -> None:
+    if isinstance(config, dict):
+        config = SlowFastConfig(**config, decode_slow_attention=decode is not DecodeVariant.WITHOUT)
+    rows = compare(meta_model(config), work, decode)
+    assert [row for row in rows if row.closed_form != row.traced] == []
+    assert sum(row.traced for row in rows) > 0
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_every_card_agrees(name: str) -> None:
+    card = load_card(name)
+    agree(config_for(card), Workload(card.num_frames, text_tokens=100, new_tokens=2))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(Workload(0, 17, 4), id="text only"),
+        pytest.param(Workload(1, 17, 4), id="single image"),
+        pytest.param(Workload(9, 17, 5), id="cached decoding"),
+        pytest.param(Workload(9, 17, 3, batch_size=3), id="batch"),
+        pytest.param(Workload(2, 1, 1), id="fewer frames than the floor, one token"),
+    ],
+)
+@pytest.mark.parametrize("decode", list(DecodeVariant))
+def test_every_kind_of_work_agrees(work: Workload, decode: DecodeVariant) -> None:
+    agree(tiny(), work, decode)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"slow_path": "off"},
+        {"cross_attn_implementation": "vanilla"},
+        {"cross_attn_implementation": "text-only-vanilla-masksystem"},
+        {"cross_attn_gating_type": "whole-dynamic"},
+        {"cross_attn_min_layer_depth": 1, "cross_attn_max_layer_depth": 2},
+        {"cross_attn_every_n_layers": None},
+        {"mm_projector_type": "linear"},
+        {"mm_projector_type": "mlp3x_gelu"},
+        {"fast_token_spatial_stride": 2, "mm_video_pooling_stride": 1},
+        {"fast_token_temporal_sampling_stride": 3},
+        {"num_key_value_heads": 4},
+        {"num_key_value_heads": 1},
+    ],
+    ids=str,
+)
+def test_every_key_of_the_configuration_agrees(changes: dict[str, Any]) -> None:
+    agree(tiny(**changes), Workload(8, 13, 2, text_before_video=4))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_odd_sizes_agree(data: st.DataObject) -> None:
+    def draw(low: int, high: int) -> int:
+        return data.draw(st.integers(low, high))
+
+    kv_heads, groups, head_dim = draw(1, 3), draw(1, 3), 2 * draw(1, 5)
+    text = draw(2, 20)
+    config = tiny(
+        num_attention_heads=kv_heads * groups,
+        num_key_value_heads=kv_heads,
+        hidden_size=kv_heads * groups * head_dim,
+        intermediate_size=draw(1, 40),
+        num_hidden_layers=draw(1, 4),
+        vocab_size=draw(5, 60),
+        cross_attn_every_n_layers=draw(1, 3),
+        mm_video_pooling_stride=draw(1, 3),
+        fast_token_temporal_sampling_stride=draw(1, 3),
+        fast_token_temporal_stride=draw(1, 4),
+        min_fast_frames=draw(1, 6),
+        vision_config={
+            "depths": [draw(1, 2) for _ in range(4)],
+            "hidden_sizes": [draw(1, 9) for _ in range(4)],
+            "image_size": draw(96, 170),
+        },
+    )
+    work = Workload(draw(0, 14), text, draw(1, 3), draw(1, 3), text_before_video=draw(0, text - 1))
+    agree(config, work, data.draw(st.sampled_from(DecodeVariant)))
+
+
+def test_eager_attention_costs_what_sdpa_costs() -> None:
+    work = Workload(6, 11, 3)
+    counted = [trace(meta_model(SlowFastConfig(**tiny()), attn=attn), work) for attn in ("sdpa", "eager")]
+    assert counted[0].total == counted[1].total > 0
+
+
+def test_trace_counts_the_whole_square() -> None:
+    """Halving is ours alone: the trace equals the full convention and not the halved one."""
+    config = SlowFastConfig(**tiny())
+    shape = ModelShape.from_config(tiny())
+    work = Workload(6, 11, 1)
+    traced = trace(meta_model(config), work)
+    assert traced.total == cost(shape, work, convention=Convention.FULL).total
+    halved = cost(shape, work, convention=Convention.HALVED)
+    assert traced.total - halved.total == halved.prefill.self_attention
+
+
+def test_modules_are_named_as_in_the_model() -> None:
+    model = meta_model(SlowFastConfig(**tiny()))
+    traced = trace(model, Workload(4, 9, 1))
+    names = {f"model.{name}" for name, _ in model.named_modules()}
+    assert set(traced.by_module) - {"model"} <= names
+    assert traced.by_module["model.model.layers.0.mlp"] == 3 * 32 * 56 * (9 + fast_tokens(4))
+
+
+def fast_tokens(frames: int) -> int:
+    return count_tokens(ModelShape.from_config(tiny()), frames).fast_tokens
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5, 8, 13])
+def test_token_counts_are_those_of_the_tensors(frames: int) -> None:
+    for sampling, temporal, spatial in ((1, 2, 1), (2, 2, 1), (3, 4, 1), (1, 1, 2)):
+        config = tiny(
+            fast_token_temporal_sampling_stride=sampling,
+            fast_token_temporal_stride=temporal,
+            fast_token_spatial_stride=spatial,
+        )
+        model = meta_model(SlowFastConfig(**config))
+        features = model.encode_video(torch.empty(frames, 3, 128, 128, device="meta"))
+        counted = count_tokens(ModelShape.from_config(config), frames)
+        assert counted.fast_tokens == features.fast_tokens.shape[0]
+        assert counted.slow_tokens == features.slow_tokens.shape[0]
+
+
+@torch.library.custom_op("sf_eval_test::fused_scale", mutates_args=())
+def fused_scale(hidden: torch.Tensor) -> torch.Tensor:
+    return hidden * 2
+
+
+@fused_scale.register_fake
+def _(hidden: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(hidden)
+
+
+def test_planted_operation_without_formula_is_an_error_with_its_name() -> None:
+    model = meta_model(SlowFastConfig(**tiny()))
+    inner = model.model.layers[1].mlp.forward
+    model.model.layers[1].mlp.forward = lambda hidden: inner(fused_scale(hidden))
+    with pytest.raises(TraceError, match=r"sf_eval_test\.fused_scale"):
+        trace(model, Workload(3, 5, 1))
+
+
+def test_fast_path_of_multihead_attention_is_an_error_not_a_zero() -> None:
+    """torch counts nothing for nn.MultiheadAttention's fused kernel (off meta, in eval, without grad)."""
+    model = SlowFastForConditionalGeneration(SlowFastConfig(**tiny())).eval()
+    attention = torch.nn.MultiheadAttention(32, 4, batch_first=True).eval()
+    inner = model.model.layers[1].mlp.forward
+    model.model.layers[1].mlp.forward = lambda hidden: inner(attention(hidden, hidden, hidden)[0])
+    with pytest.raises(TraceError, match="_native_multi_head_attention"):
+        trace(model, Workload(3, 5, 1))
+
+
+def test_real_tensors_cost_what_meta_tensors_cost() -> None:
+    """The same module off meta, where attention is one fused operation with a formula of its own."""
+    model = SlowFastForConditionalGeneration(SlowFastConfig(**tiny())).eval()
+    work = Workload(5, 9, 3, batch_size=2)
+    assert trace(model, work).total == trace(meta_model(SlowFastConfig(**tiny())), work).total
+
+
+def test_work_outside_of_the_known_parts_is_an_error() -> None:
+    """A product that the closed form has no part for must not hide in the total."""
+    model = meta_model(SlowFastConfig(**tiny()))
+    norm = model.model.norm
+    weight = torch.empty(32, 32, device="meta")
+    inner = norm.forward
+    norm.forward = lambda hidden: inner(hidden @ weight)
+    with pytest.raises(TraceError, match="no part"):
+        trace(model, Workload(3, 5, 1))
