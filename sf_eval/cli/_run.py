@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 
 from sf_eval.cli._progress import RunProgress
 from sf_eval.core.errors import SfEvalError
 from sf_eval.harness import output_dir
 from sf_eval.harness.plan import OTHER_WAYS, RunPlan, fingerprint_of, make_plan
-from sf_eval.harness.run import RunOutput, execute
+from sf_eval.harness.run import RunOutput, execute, interrupted
 from sf_eval.harness.settings import RunSettings
 from sf_eval.report.run_report import show, write
 
@@ -19,12 +20,17 @@ def run_and_report(settings: RunSettings) -> int:
     progress = RunProgress(console)
     with progress.shown():
         plan = _plan(settings, progress)
-        console.print(f"Output: {plan.output}", highlight=False)
-        with output_dir.locked(plan.output):
-            output = _execute(plan, progress)
-            write(output)
-            output_dir.write_state(plan.output, fingerprint_of(plan), complete=_all_answered(output))
+        console.print(f"Output: {plan.output}", highlight=False, markup=False)
+        try:
+            with output_dir.locked(plan.output):
+                output = execute(plan, progress)
+                write(output)
+                output_dir.write_state(plan.output, fingerprint_of(plan), complete=_all_answered(output))
+        except KeyboardInterrupt:
+            raise interrupted(plan) from None
     show(output, console)
+    if output.stopped is not None:
+        raise output.stopped
     return _exit_code(output, console)
 
 
@@ -37,29 +43,26 @@ def _plan(settings: RunSettings, progress: RunProgress) -> RunPlan:
         raise
 
 
-def _execute(plan: RunPlan, progress: RunProgress) -> RunOutput:
-    try:
-        return execute(plan, progress)
-    except KeyboardInterrupt:
-        progress.console.print(
-            f"Interrupted. What was answered is kept in {plan.output}: run the same command again to go on.",
-            highlight=False,
-        )
-        raise
-
-
 def _all_answered(output: RunOutput) -> bool:
-    return not any(task.micro.failures for task in output.record.tasks)
+    return output.stopped is None and not _failed(output)
+
+
+def _failed(output: RunOutput) -> int:
+    return sum(sum(task.micro.failures.values()) for task in output.record.tasks)
 
 
 def _exit_code(output: RunOutput, console: Console) -> int:
-    failed = sum(sum(task.micro.failures.values()) for task in output.record.tasks)
+    """Non-zero if anything failed, unless `--fail-on-error` accepts as many."""
+    failed = _failed(output)
     if not failed:
         return 0
-    asked = sum(task.questions_asked for task in output.record.tasks)
+    policy = output.plan.settings.failures
+    accepted = policy.most is not None and not policy.exceeded(failed, output.plan.total)
     console.print(
-        f"[red]{failed} of {asked} questions failed[/red] (samples.jsonl says why). "
-        f"Run the same command again with --output {output.plan.output} to try them again.",
+        f"[red]{failed} of {output.plan.total} questions failed[/red]"
+        f"{', which --fail-on-error accepts' if accepted else ''} (samples.jsonl says why). "
+        f"Run the same command again with --output {escape(str(output.plan.output))} to try them again.",
         highlight=False,
+        soft_wrap=True,
     )
-    return 1
+    return 0 if accepted else 1

@@ -20,10 +20,20 @@ ANSWER_PROTOCOL = 1
 Result = Answer | Failure
 
 
-class TooManyFailuresError(SfEvalError):
-    """`--fail-on-error` was exceeded; what was answered is in the journal."""
+class StoppedError(SfEvalError):
+    """The run ended before its end; what was answered is in the journal."""
+
+
+class TooManyFailuresError(StoppedError):
+    """`--fail-on-error` was exceeded."""
 
     exit_code = 1
+
+
+class InterruptedRunError(StoppedError):
+    """Ctrl-C."""
+
+    exit_code = 130
 
 
 class Watcher(Protocol):
@@ -54,6 +64,9 @@ class JournaledAnswers:
 
     Args:
         total: questions of the whole run, for a failure policy given as a fraction.
+
+    Attributes:
+        given: every question that has a result by now, with it, by its key.
     """
 
     def __init__(
@@ -75,6 +88,7 @@ class JournaledAnswers:
         self.failures = failures
         self.total = total
         self.failed = 0
+        self.given: dict[str, tuple[Question, Result]] = {}
 
     def __call__(self, questions: list[Question]) -> Iterator[Result]:
         """Results in any order; every question has exactly one.
@@ -84,16 +98,19 @@ class JournaledAnswers:
         """
         open_questions: list[Question] = []
         digests: dict[str, str] = {}
-        for question in map(self._limited, questions):
+        by_key = {question.key: question for question in map(self._limited, questions)}
+        for question in by_key.values():
             digests[question.key] = digest_of(self._determinants(question))
             recorded = self.journal.get(digests[question.key])
             if recorded is None:
                 open_questions.append(question)
                 continue
+            self.given[question.key] = question, recorded
             self.watcher.result(recorded, resumed=True)
             yield recorded
         for result in self.engine.answer(open_questions):
             self.journal.append(digests[result.key], result)
+            self.given[result.key] = by_key[result.key], result
             self.watcher.result(result, resumed=False)
             self._count(result)
             yield result
@@ -106,7 +123,8 @@ class JournaledAnswers:
             raise TooManyFailuresError(
                 f"{self.failed} of {self.total} samples failed, more than --fail-on-error accepts; "
                 f"the last: {result.key} ({result.kind.value}): {result.reason}",
-                hint="What was answered is kept: mend the cause and run the same command again.",
+                hint=f"What was answered is kept in {self.journal.path.parent}: mend the cause and run the "
+                "same command again to go on.",
             )
 
     def _limited(self, question: Question) -> Question:

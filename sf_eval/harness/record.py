@@ -125,7 +125,11 @@ class RunRecord(Strict):
     seconds: float = Field(description="Wall-clock of this process, model loading included.")
     load_seconds: float
     memory: MemoryRecord
-    complete: bool
+    degraded: list[str] = Field(
+        default_factory=list,
+        description="What was made smaller because memory ran out, in order (batch, frames a chunk).",
+    )
+    complete: bool = Field(description="False where the run was stopped: not all that was asked is in it.")
     tasks: list[TaskRecord]
     groups: list[GroupRecord]
 

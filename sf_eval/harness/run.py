@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from argparse import Namespace
 from dataclasses import asdict, dataclass
@@ -13,7 +14,14 @@ import torch
 from sf_eval.core import files
 from sf_eval.core.errors import CheckpointError
 from sf_eval.harness import context, environment, output_dir
-from sf_eval.harness.answering import JournaledAnswers, ModelIdentity, Result
+from sf_eval.harness.answering import (
+    InterruptedRunError,
+    JournaledAnswers,
+    ModelIdentity,
+    Result,
+    StoppedError,
+    TooManyFailuresError,
+)
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.logs import logging_to
 from sf_eval.harness.memory import measure as measure_memory
@@ -40,12 +48,18 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class RunOutput:
-    """A complete run, as written to the output directory."""
+    """A run, as written to the output directory.
+
+    Attributes:
+        stopped: why the run ended before its end (Ctrl-C, `--fail-on-error`); then it holds what was
+            answered until then. None for a complete run.
+    """
 
     plan: RunPlan
     loaded: LoadedModel
     record: RunRecord
     samples: list[SampleRecord]
+    stopped: StoppedError | None = None
 
 
 def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
@@ -53,7 +67,8 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
-        TooManyFailuresError: `--fail-on-error` says to stop.
+        StoppedError: the run was stopped before there was anything to write, or where writing it would
+            replace the results of a complete run.
         OutputError: the output directory cannot be written.
     """
     started = time.perf_counter()
@@ -80,11 +95,48 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
                 total=plan.total,
             )
             watcher.begin(plan.total)
-            samples = [sample for task in plan.tasks for sample in _run_task(plan, task, answers)]
+            samples, stopped = _ask(plan, answers)
+    if stopped is not None and (not samples or _holds_complete_results(plan)):
+        raise stopped
     record = _record(plan, loaded, samples, time.perf_counter() - started, load_seconds)
+    record = record.model_copy(update={"degraded": engine.degraded, "complete": stopped is None})
     files.write_text(plan.output / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
     files.write_json(plan.output / RESULTS, record.model_dump(mode="json"))
-    return RunOutput(plan, loaded, record, samples)
+    return RunOutput(plan, loaded, record, samples, stopped)
+
+
+def _ask(plan: RunPlan, answers: JournaledAnswers) -> tuple[list[SampleRecord], StoppedError | None]:
+    """The samples of all tasks; or, when stopped, those there are by then, and why it stopped."""
+    try:
+        return [sample for task in plan.tasks for sample in _run_task(plan, task, answers)], None
+    except KeyboardInterrupt:
+        stopped: StoppedError = interrupted(plan, len(answers.given))
+    except TooManyFailuresError as error:
+        stopped = error
+    samples = []
+    for task in plan.tasks:
+        for document in task.documents:
+            if given := answers.given.get(f"{task.benchmark.lmms_task}/{document.index}"):
+                question, result = given
+                samples.append(sample_record(task, document, question.prompt, result))
+    return samples, stopped
+
+
+def interrupted(plan: RunPlan, answered: int | None = None) -> InterruptedRunError:
+    """What to say on Ctrl-C."""
+    after = "" if answered is None else f" after {answered} of {plan.total} questions"
+    return InterruptedRunError(
+        f"interrupted{after}; every answer is kept in {plan.output}.",
+        hint="Run the same command again to go on.",
+    )
+
+
+def _holds_complete_results(plan: RunPlan) -> bool:
+    try:
+        results = json.loads((plan.output / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(results, dict) and results.get("complete") is True
 
 
 def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
@@ -160,14 +212,13 @@ def _identity(plan: RunPlan, loaded: LoadedModel) -> ModelIdentity:
 def _record(
     plan: RunPlan, loaded: LoadedModel, samples: list[SampleRecord], seconds: float, load_seconds: float
 ) -> RunRecord:
+    by_task: dict[str, list[SampleRecord]] = {}
+    for sample in samples:
+        by_task.setdefault(sample.task, []).append(sample)
+    begun = [task for task in plan.tasks if task.benchmark.name in by_task]  # all, unless it was stopped
     tasks = [
-        task_record(
-            task,
-            [sample for sample in samples if sample.task == task.benchmark.name],
-            clip=plan.settings.clip,
-            submission=plan.output,
-        )
-        for task in plan.tasks
+        task_record(task, by_task[task.benchmark.name], clip=plan.settings.clip, submission=plan.output)
+        for task in begun
     ]
     identity = asdict(_identity(plan, loaded))
     return RunRecord(
@@ -193,7 +244,7 @@ def _record(
         memory=measure_memory(loaded.model.device),
         complete=True,
         tasks=tasks,
-        groups=group_records(plan.tasks, samples),
+        groups=group_records(begun, samples),
     )
 
 

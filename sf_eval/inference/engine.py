@@ -49,6 +49,9 @@ class Engine:
         loaded: model, processor and card.
         loader: decodes clips by the card's sampling rule.
         batch_size: questions a prefill; answers do not depend on it beyond rounding.
+
+    Attributes:
+        degraded: what was made smaller because memory ran out, in order; it stays smaller.
     """
 
     def __init__(self, loaded: LoadedModel, loader: ClipLoader, *, batch_size: int = 1) -> None:
@@ -56,6 +59,7 @@ class Engine:
         self.loader = loader
         self.batch_size = batch_size
         self.chunk_frames = CHUNK_FRAMES
+        self.degraded: list[str] = []
 
     @property
     def device(self) -> torch.device:
@@ -67,11 +71,17 @@ class Engine:
         batch: list[_Prepared] = []
         for question in questions:
             prepared = self._prepare(question)
+            if batch and isinstance(prepared, Failure) and prepared.kind is FailureKind.OUT_OF_MEMORY:
+                # The encoded videos that wait for their batch may be what is in the way.
+                self._shrink_batch(len(batch))
+                yield from self._answer_batch(batch)
+                batch = []
+                prepared = self._prepare(question)
             if isinstance(prepared, Failure):
                 yield prepared
                 continue
             batch.append(prepared)
-            if len(batch) == self.batch_size:
+            if len(batch) >= self.batch_size:
                 yield from self._answer_batch(batch)
                 batch = []
         if batch:
@@ -124,27 +134,42 @@ class Engine:
             except (MemoryError, RuntimeError) as error:
                 if self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
-                self.chunk_frames //= 2
-                _free(self.device)
-                logger.warning(
-                    "out of memory in the vision tower: going on with %d frames a chunk.", self.chunk_frames
-                )
+            # Outside of the handler, which keeps the failed call's tensors alive.
+            _free(self.device)
+            self.chunk_frames //= 2
+            self._degrade(
+                f"out of memory in the vision tower: going on with {self.chunk_frames} frames a chunk"
+            )
+
+    def _shrink_batch(self, batch_size: int) -> None:
+        if batch_size < self.batch_size:
+            self.batch_size = batch_size
+            self._degrade(f"out of memory with a batch: going on with batches of {batch_size}")
+
+    def _degrade(self, what: str) -> None:
+        self.degraded.append(what)
+        logger.warning("%s.", what)
 
     def _answer_batch(self, batch: list[_Prepared]) -> Iterator[Answer | Failure]:
+        middle = -(-len(batch) // 2)
         try:
             generated = self._generate(batch)
         except Exception as error:  # as above: one sample's failure is recorded
             if len(batch) == 1:
                 yield _failure(batch[0].question, error)
                 return
-            logger.warning("a batch of %d failed, answering it in halves: %s", len(batch), _first_line(error))
+            if is_out_of_memory(error):
+                self._shrink_batch(middle)
+            else:
+                logger.warning(
+                    "a batch of %d failed, answering it in halves: %s", len(batch), _first_line(error)
+                )
         else:
             for prepared, result in zip(batch, generated, strict=True):
                 yield _to_answer(prepared, result, len(batch))
             return
         # Some sample of the batch failed: halves find out which, answer the others, and need less memory.
         _free(self.device)
-        middle = len(batch) // 2
         yield from self._answer_batch(batch[:middle])
         yield from self._answer_batch(batch[middle:])
 
