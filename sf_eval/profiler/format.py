@@ -45,7 +45,9 @@ def share(part: float, whole: float) -> str:
 
 def ratio(value: float) -> str:
     """1.0196 -> "+1.96%"; from a factor of two on, "x5.40"."""
-    return f"x{value:.2f}" if value >= 2 or value <= 0.5 else f"{100 * (value - 1):+.2f}%"
+    if 0.5 < value < 2:
+        return f"{100 * (value - 1):+.2f}%"
+    return f"x{value:.2f}" if value >= 0.1 else f"x{value:.2g}"
 
 
 def seconds(value: float | None) -> str:

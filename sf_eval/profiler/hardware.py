@@ -158,10 +158,11 @@ def _foreign_on_gpu(device: torch.device) -> list[str]:
         gib = (total - free - ours) / 2**30
         signs.append(f"{gib:.1f} GiB of the GPU's memory is in use by others (or by contexts and libraries).")
     query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader"]
-    index = torch.cuda.current_device() if device.index is None else device.index
+    # By its own id: CUDA_VISIBLE_DEVICES renumbers for torch, not for nvidia-smi.
+    gpu = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
     try:
         listed = subprocess.run(
-            [*query, f"--id={index}"], capture_output=True, text=True, timeout=20, check=True
+            [*query, f"--id={gpu}"], capture_output=True, text=True, timeout=20, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         signs.append(f"nvidia-smi could not be asked for other processes ({type(error).__name__}).")

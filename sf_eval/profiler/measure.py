@@ -77,6 +77,8 @@ def measure(request: Request, settings: Settings, *, say: Say = lambda _: None) 
     """
     device = hardware.resolve_device(settings.device)
     dtype = hardware.resolve_dtype(settings.dtype, device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # events are recorded on the current device
     notes = [f"Before: {sign}" for sign in hardware.foreign_load(device)]
     if not settings.warmup:
         notes.append("No warm-up: the first round holds what is paid only once.")

@@ -43,8 +43,8 @@ class _Chart:
     key: tuple[tuple[str, str], ...]
 
 
-def to_html(profile: Profile, growth_svg: str) -> str:
-    """One page; `growth_svg` is the growth plot as a whole SVG document of our own making."""
+def to_html(profile: Profile, growth_svg: str | None) -> str:
+    """One page; `growth_svg` is the growth plot as an SVG document of our own making, if there is one."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -56,7 +56,8 @@ def to_html(profile: Profile, growth_svg: str) -> str:
         tiles=_tiles(profile),
         charts=_charts(profile),
         tables=all_tables(profile),
-        growth_svg=Markup(inline_svg(growth_svg)),  # noqa: S704 - matplotlib has escaped its text
+        # matplotlib has escaped its text
+        growth_svg=Markup(inline_svg(growth_svg)) if growth_svg else "",  # noqa: S704
     )
 
 

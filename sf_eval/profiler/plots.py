@@ -6,6 +6,7 @@ that the plot follows the light or dark theme of the page.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from typing import Any
 
@@ -28,6 +29,11 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("prefill_cross_kv_projection", "prefill_cross_attention", "prefill_cross_gate")),
     ("decoding", "#c9567a", ("decode",)),
 )  # fmt: skip
+
+
+def available() -> bool:
+    """Whether matplotlib is installed: a machine that only measures needs no plots."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def growth_figure(profile: Profile) -> Any:

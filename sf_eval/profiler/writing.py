@@ -14,23 +14,31 @@ from sf_eval.profiler.record import Profile
 def write_report(profile: Profile, folder: Path) -> list[Path]:
     """Write `profile.json` last: where it is, the other files are too.
 
+    Without matplotlib there are no plots; everything else is written all the same.
+
     Raises:
         OutputError: `folder` cannot be written.
     """
-    growth = plots.growth_figure(profile)
-    breakdown = plots.breakdown_figure(profile)
-    growth_svg = plots.to_svg(growth)
-    texts = {
-        "growth.svg": growth_svg,
-        "breakdown.svg": plots.to_svg(breakdown),
+    texts, pictures = _plots(profile)
+    texts |= {
         "profile.csv": to_csv(profile),
         "profile.md": to_markdown(profile),
-        "profile.html": to_html(profile, growth_svg),
+        "profile.html": to_html(profile, texts.get("growth.svg")),
     }
-    pictures = {"growth.png": plots.to_png(growth), "breakdown.png": plots.to_png(breakdown)}
     for name, text in texts.items():
         files.write_text(folder / name, text)
     for name, data in pictures.items():
         files.write_bytes(folder / name, data)
     files.write_json(folder / "profile.json", profile.to_json())
     return [folder / name for name in (*texts, *pictures, "profile.json")]
+
+
+def _plots(profile: Profile) -> tuple[dict[str, str], dict[str, bytes]]:
+    """SVG and PNG by name; none on a machine without matplotlib (a GPU machine needs only torch)."""
+    if not plots.available():
+        return {}, {}
+    figures = {"growth": plots.growth_figure(profile), "breakdown": plots.breakdown_figure(profile)}
+    return (
+        {f"{name}.svg": plots.to_svg(figure) for name, figure in figures.items()},
+        {f"{name}.png": plots.to_png(figure) for name, figure in figures.items()},
+    )

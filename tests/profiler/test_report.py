@@ -100,6 +100,16 @@ def test_files_of_a_report(tiny_profile: Profile, tmp_path: Path) -> None:
     assert "<img" not in markdown.replace("\\<img", "")
 
 
+def test_report_without_matplotlib_lacks_only_the_plots(
+    tiny_profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU machine may have torch and transformers alone."""
+    monkeypatch.setattr("sf_eval.profiler.plots.available", lambda: False)
+    written = {path.name for path in write_report(tiny_profile, tmp_path)}
+    assert written == {"profile.csv", "profile.md", "profile.html", "profile.json"}
+    assert "<svg" not in (tmp_path / "profile.html").read_text()
+
+
 class _Page(HTMLParser):
     """Collects what a page would ask for, and its elements."""
 
