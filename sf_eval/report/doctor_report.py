@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sf_eval.benchmarks.doctor import CheckResult
-from sf_eval.report.tables import Table, print_table
+from sf_eval.core.tables import Table, print_table
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 

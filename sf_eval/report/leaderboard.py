@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
+from sf_eval.core.tables import ABSENT, Table, interval, percent, to_csv, to_markdown
 from sf_eval.harness.record import (
     GroupRecord,
     PublishedScoreRecord,
@@ -14,7 +15,6 @@ from sf_eval.harness.record import (
     TaskRecord,
 )
 from sf_eval.report.published import PublishedModel, published_models
-from sf_eval.report.tables import ABSENT, Table, interval, percent, to_csv, to_markdown
 
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
@@ -213,6 +213,8 @@ def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, objec
 def caveats(record: RunRecord) -> list[str]:
     """What a reader must know before quoting a number of this run."""
     notes = []
+    if not record.complete:
+        notes.append("The run was stopped before its end: only what was answered until then is counted.")
     if is_mini(record):
         notes.append(f"{record.data}: synthetic questions in the real format, not the benchmark itself.")
     if record.model.untrained:

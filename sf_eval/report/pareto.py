@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.run import RESULTS
 from sf_eval.report.leaderboard import Entry, entries, model_label
-from sf_eval.report.tables import Table, percent, scaled, seconds
 
 PROFILE = "profile.json"
 

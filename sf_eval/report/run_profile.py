@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
 from sf_eval.harness.run import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
 from sf_eval.report.leaderboard import caveats, model_label
-from sf_eval.report.tables import ABSENT, Table, scaled, seconds
 
 SCHEMA = 1
 CONVENTION = "FLOP = 2 multiply-adds; causal self-attention halved"

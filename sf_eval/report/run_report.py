@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from sf_eval.core import files
+from sf_eval.core.tables import Table, print_table, to_markdown
 from sf_eval.harness.run import RESULTS, SAMPLES, RunOutput
 from sf_eval.report import leaderboard, run_profile
-from sf_eval.report.tables import Table, print_table, to_markdown
 
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
 PROFILE_JSON, PROFILE_MD = "profile.json", "profile.md"

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 from sf_eval.benchmarks.verify import is_protocol_dir, recorded_protocol_dir, verify_protocol
 from sf_eval.core.errors import DataError
+from sf_eval.core.tables import ABSENT, Table
 from sf_eval.model.preprocess import CLIP_STD, preprocess_frames
 from sf_eval.model.verify import QUANTITIES, RECORDED, CaseResult
-from sf_eval.report.tables import ABSENT, Table
 from sf_eval.video import published_indices
 
 INDICES, PREPROCESS = "frame_indices.jsonl", "preprocess.safetensors"

@@ -1,0 +1,102 @@
+"""A researcher's own checkpoint: published keys in two shards, a Qwen2 tokenizer, nothing else on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sf_eval.core.paths import PACKAGE
+from sf_eval.harness.record import RunRecord
+
+MINI = PACKAGE / "assets" / "mini"
+RUN = ("run", "--data", "mini", "--tasks", "mlvu", "--limit", "4")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """Other weights than the package's, as trainers save them: two shards, an index, an unused head."""
+    folder = tmp_path / "my-checkpoint"
+    folder.mkdir()
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(MINI / name, folder / name)
+    generator = torch.Generator().manual_seed(7)
+    weights = {
+        key: tensor + 0.02 * torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
+        for key, tensor in load_file(MINI / "model.safetensors").items()
+    }
+    weights["model.vision_tower.vision_tower.head.norm.weight"] = torch.ones(64, dtype=torch.float16)
+    names = sorted(weights)
+    shards = {
+        "model-00001-of-00002.safetensors": names[::2],
+        "model-00002-of-00002.safetensors": names[1::2],
+    }
+    for shard, keys in shards.items():
+        save_file({key: weights[key].contiguous() for key in keys}, folder / shard, {"format": "pt"})
+    index = {
+        "metadata": {"total_size": sum(tensor.nbytes for tensor in weights.values())},
+        "weight_map": {key: shard for shard, keys in shards.items() for key in keys},
+    }
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert 500_000 <= sum(tensor.numel() for tensor in weights.values()) <= 2_000_000
+    return folder
+
+
+def test_a_checkpoint_directory_is_evaluated(sf_eval: Callable, checkpoint: Path, tmp_path: Path) -> None:
+    done = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "run")
+    assert done.code == 0, done.err
+    record = RunRecord.model_validate_json((tmp_path / "run" / "results.json").read_text())
+    assert record.model.name == "my-checkpoint"
+    assert record.model.weights == str(checkpoint)
+    assert not record.model.untrained
+    assert record.tasks[0].micro.n == 4
+
+
+def test_other_weights_are_another_run(sf_eval: Callable, checkpoint: Path, tmp_path: Path) -> None:
+    """The journal knows weights by their digest: the same directory with new weights is asked anew."""
+    output = tmp_path / "run"
+    assert sf_eval(*RUN, "--model", checkpoint, "--output", output).code == 0
+    first = RunRecord.model_validate_json((output / "results.json").read_text())
+    shard = checkpoint / "model-00001-of-00002.safetensors"
+    weights = load_file(shard)
+    save_file({key: tensor * 1.5 for key, tensor in weights.items()}, shard, {"format": "pt"})
+    assert sf_eval(*RUN, "--model", checkpoint, "--output", output).code == 0
+    second = RunRecord.model_validate_json((output / "results.json").read_text())
+    assert first.model.weights_digest != second.model.weights_digest
+    assert len((output / "journal.jsonl").read_bytes().splitlines()) == 2 * 4
+
+
+def test_a_lacking_weight_is_one_line_that_names_its_key(
+    sf_eval: Callable, checkpoint: Path, tmp_path: Path
+) -> None:
+    shard = checkpoint / "model-00002-of-00002.safetensors"
+    weights = load_file(shard)
+    del weights["model.norm.weight"]
+    save_file(weights, shard, {"format": "pt"})
+    index = checkpoint / "model.safetensors.index.json"
+    listed = json.loads(index.read_text())
+    del listed["weight_map"]["model.norm.weight"]
+    index.write_text(json.dumps(listed))
+    done = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "run")
+    assert done.code == 2
+    assert "model.norm.weight" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_without_the_hub_the_error_names_the_other_ways(sf_eval: Callable, tmp_path: Path) -> None:
+    """The default model and data come from the Hub, which cannot be reached here."""
+    default = sf_eval("run", "--tasks", "videomme,mlvu", "--output", tmp_path / "a")
+    assert default.code == 2
+    assert "--data mini" in default.err
+    assert "--model mini" in default.err
+    assert len(default.err.strip().splitlines()) == 1
+    weights = sf_eval("run", "--tasks", "videomme", "--data", "mini", "--output", tmp_path / "b")
+    assert weights.code == 2
+    assert "slowfast-video-mllm" in weights.err
+    assert "--model mini" in weights.err
+    assert len(weights.err.strip().splitlines()) == 1

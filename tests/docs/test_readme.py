@@ -1,0 +1,79 @@
+"""The README's commands run, and its promises name things that exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [body for found, body in FENCE.findall(README) if found == language]
+
+
+RUNNABLE = [line.removeprefix("$ ") for body in blocks("console") for line in body.splitlines()]
+NEEDS_WEIGHTS = [line for body in blocks("sh") for line in body.splitlines()]
+
+
+@pytest.mark.parametrize("command", RUNNABLE)
+def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip()
+
+
+def test_the_readme_shows_what_make_demo_prints() -> None:
+    """The block in the README is the beginning of the real output; numbers of the mini model are its own."""
+    (shown,) = blocks("text")
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"$(BIN)/{RUNNABLE[0]}" in makefile
+    assert "untrained" in shown
+    assert "mini edition" in shown
+
+
+@pytest.mark.parametrize("command", NEEDS_WEIGHTS)
+def test_a_command_that_needs_weights_has_only_known_options(command: str) -> None:
+    words = command.split("#")[0].split()
+    assert words[0] == "sf-eval"
+    verbs = [word for word in words[1:3] if not word.startswith("-")]
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("sf-eval")), *verbs, "--help"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for option in (word for word in words if word.startswith("--")):
+        assert option in done.stdout, f"{option} is no option of sf-eval {' '.join(verbs)}"
+
+
+def test_every_linked_file_exists() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_published_schemas_are_those_of_the_code() -> None:
+    import json
+
+    from sf_eval.harness.record import RunRecord, SampleRecord
+
+    for name, model in (("results", RunRecord), ("samples", SampleRecord)):
+        written = json.loads((ROOT / "docs" / "schemas" / f"{name}.schema.json").read_text())
+        assert written == model.model_json_schema(), "run python -m sf_eval.harness.record"
