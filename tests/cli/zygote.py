@@ -73,6 +73,12 @@ class Process:
             time.sleep(0.002)
         return True
 
+    def let_run(self, seconds: float) -> None:
+        """Wait so long, or until the process ended."""
+        deadline = time.monotonic() + seconds
+        while self.is_running() and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def _read(self, name: str) -> str:
         return (self._folder / name).read_text(encoding="utf-8", errors="replace")
 
@@ -103,6 +109,7 @@ class Zygote:
         *args: str | Path,
         env: Mapping[str, str] | None = None,
         file_limit: int | None = None,
+        streams: str = "streams",
     ) -> Process:
         """Start `sf-eval ARGS` in `folder`; what it prints goes into files below it.
 
@@ -110,17 +117,18 @@ class Zygote:
             env: set on top of the tests' own environment.
             file_limit: the kernel kills the command in the middle of the write that would make any file
                 longer than this many bytes.
+            streams: name of that folder, where two commands run in one `folder`.
         """
-        streams = folder / ".streams"
-        streams.mkdir(exist_ok=True, parents=True)
+        printed = folder / f".{streams}"
+        printed.mkdir(exist_ok=True, parents=True)
         request = {
             "args": [str(arg) for arg in args],
             "cwd": str(folder),
             "env": {**os.environ, **_ONE_THREAD, "COLUMNS": "200", **(env or {})},
-            "streams": str(streams),
+            "streams": str(printed),
             "file_limit": file_limit,
         }
-        return Process(self, self.ask(request)["pid"], streams)
+        return Process(self, self.ask(request)["pid"], printed)
 
     def run(self, folder: Path, *args: str | Path, **options: Any) -> Ended:
         return self.start(folder, *args, **options).wait()
