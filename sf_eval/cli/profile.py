@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +93,15 @@ def command(**flags: Any) -> None:
     from rich.console import Console
 
     from sf_eval.profiler.closed_form import Convention, DecodeVariant, Unit
-    from sf_eval.profiler.profile import Request, make_profile
+
+    with _without_wandb():
+        from sf_eval.profiler.profile import Request, make_profile
     from sf_eval.profiler.rows import Question
     from sf_eval.profiler.terminal import show
 
     console = Console()
+    if flags["output"]:
+        _make(flags["output"])  # before minutes of work, not after
     request = Request(
         model=flags["model"],
         against=flags["against"],
@@ -121,6 +127,28 @@ def command(**flags: Any) -> None:
     show(profile, console)
     if flags["output"]:
         _write(profile, flags["output"], console)
+
+
+@contextmanager
+def _without_wandb() -> Iterator[None]:
+    """timm imports wandb where it is installed (lmms-eval brings it): 4 s, and never used here."""
+    if "wandb" in sys.modules:
+        yield
+        return
+    sys.modules["wandb"] = None  # type: ignore[assignment]  # makes `import wandb` an ImportError
+    try:
+        yield
+    finally:
+        del sys.modules["wandb"]
+
+
+def _make(folder: Path) -> None:
+    from sf_eval.core.files import output_error
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 def _measure(request: Any, flags: dict[str, Any], say: Any) -> dict[str, Any]:

@@ -91,6 +91,8 @@ def _described(series: GrowthSeries) -> str:
 
 
 def _trace(rows: Sequence[ProfileRow]) -> str:
+    if all(row.trace.status == "not traced" for row in rows):
+        return "Counted once, in closed form: no row was traced."
     agreeing = [row for row in rows if row.trace.status == "agrees"]
     parts = sum(row.trace.parts for row in agreeing)
     text = (

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from sf_eval.cli.profile import command
-from sf_eval.core.errors import CheckpointError, SfEvalError, UsageError
+from sf_eval.core.errors import CheckpointError, OutputError, SfEvalError, UsageError
 from sf_eval.profiler.growth import fitted_order
 from sf_eval.profiler.profile import Request, make_profile
 from sf_eval.profiler.record import Profile
@@ -182,6 +182,13 @@ def test_other_models_stand_beside_ours() -> None:
     for row in (llava, qwen):
         assert sum(row.breakdown.values()) == row.total_flops
         assert row.trace.status == "only traced"
+
+
+def test_output_that_cannot_be_made_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(command, ["--model", "mini", "--output", str(tmp_path / "file" / "out")])
+    assert isinstance(result.exception, OutputError)
+    assert "Cost of a question" not in result.output
 
 
 @pytest.mark.parametrize(
