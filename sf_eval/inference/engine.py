@@ -16,7 +16,7 @@ from sf_eval.inference.generation import Generated, generate_batch, synchronise
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
-from sf_eval.video import ClipLoader, VideoError, VideoErrorReason
+from sf_eval.video import Clip, ClipLoader, VideoError, VideoErrorReason
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Engine:
         self.batch_size = batch_size
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
+        self._timed_out: dict[Clip, VideoError] = {}
 
     @property
     def device(self) -> torch.device:
@@ -91,6 +92,8 @@ class Engine:
         try:
             return self._encode(question)
         except VideoError as error:
+            if error.reason is VideoErrorReason.timeout and question.clip is not None:
+                self._timed_out[question.clip] = error
             kind = _FAILURE_OF_VIDEO.get(error.reason, FailureKind.DECODE_ERROR)
             return Failure(question.key, kind, str(error))
         except Exception as error:  # one sample's failure is recorded, not fatal: the harness counts it
@@ -105,6 +108,8 @@ class Engine:
         """
         if question.clip is None:
             return _Prepared(question, None, (), 0.0, 0.0, 0.0, 0.0)
+        if known := self._timed_out.get(question.clip):
+            raise known  # its other questions need not wait as long again
         frames = self.loader.load(question.clip)
         start = time.perf_counter()
         pixel_values = self.loaded.processor.preprocess(frames.pixels)  # [T, 3, S, S]

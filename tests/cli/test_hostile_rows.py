@@ -1,0 +1,162 @@
+"""Hostile annotation files through the command line: one line, before any weights, and nothing left behind."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from zygote import Ended, Zygote, shared_zygote
+
+from sf_eval.benchmarks.mini import EDITIONS, mini_root
+
+ROWS = Path(__file__).parents[1] / "benchmarks" / "hostile" / "rows.json"
+HOSTILE: list[dict[str, Any]] = json.loads(ROWS.read_text(encoding="utf-8"))
+# Where a directory source looks for each benchmark's rows as JSON, and the mini edition's own table of them.
+TABLES = {
+    "videomme": ("videomme.json", "videomme/test-00000-of-00001.parquet"),
+    "mlvu": ("mlvu.json", "data/test-00000-of-00001.parquet"),
+    "egoschema": ("GENERATION.json", "GENERATION/test-00000-of-00001.parquet"),
+    "egoschema_subset": ("Subset.json", "Subset/test-00000-of-00001.parquet"),
+    "longvideobench": ("validation.json", "validation-00000-of-00001.parquet"),
+}
+HOSTILE_ROW = 1
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Zygote:
+    return shared_zygote()
+
+
+def refused(zygote: Zygote, folder: Path, task: str, *args: str) -> Ended:
+    """Run on the data in `folder`; the command must have said one line and done nothing else."""
+    before = sorted(path for path in folder.rglob("*") if ".streams" not in path.parts)
+    ended = zygote.run(
+        folder, "run", "--model", "mini", "--data", "data", "--tasks", task, "--output", "run", *args
+    )
+    assert ended.code == 2, ended
+    assert ended.complaint.startswith("sf-eval: error: ")
+    assert ended.complaint.isprintable(), "control characters reach the terminal"
+    assert len(ended.complaint) < 1000
+    assert "Loading" not in ended.out
+    assert "Output:" not in ended.out
+    assert sorted(path for path in folder.rglob("*") if ".streams" not in path.parts) == before
+    return ended
+
+
+def made_hostile(row: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    row = {**row, **case.get("set", {})}
+    for column in case.get("drop", ()):
+        del row[column]
+    if "long" in case:
+        column, length = case["long"]
+        row[column] = "x" * length
+    if "repeat" in case:
+        column, item, count = case["repeat"]
+        row[column] = [item] * count
+    return row
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=[case["name"] for case in HOSTILE])
+def test_a_hostile_row_is_one_line_that_names_row_and_column(
+    zygote: Zygote, tmp_path: Path, case: dict[str, Any]
+) -> None:
+    task = case["benchmark"]
+    subtask = task.removeprefix("mvbench_")
+    if subtask != task:
+        file, table, edition = f"{subtask}.json", f"json/{subtask}.json", "mvbench"
+    else:
+        (file, table), edition = TABLES[task], task.removesuffix("_subset")
+    rows = copy.deepcopy(list(EDITIONS[edition]().tables[table]))
+    rows[HOSTILE_ROW] = made_hostile(rows[HOSTILE_ROW], case)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / file).write_text(json.dumps(rows), encoding="utf-8")
+    complaint = refused(zygote, tmp_path, task, "--skip-missing").complaint
+    assert f"row {HOSTILE_ROW}" in complaint
+    assert file in complaint
+    assert all(word in complaint for word in case["says"])
+
+
+# --- what leads out of the media folder ------------------------------------------------------------------
+
+
+def linked_out(data: Path, secret: Path) -> Path:
+    video = data / "videomme" / "data" / "mini-001.mp4"
+    video.unlink()
+    video.symlink_to(secret)
+    return video
+
+
+def folder_linked_out(data: Path, secret: Path) -> Path:
+    folder = data / "videomme" / "data"
+    outside = secret.parent / "outside"
+    shutil.move(folder / "mini-001.mp4", outside.with_suffix(".mp4"))
+    (folder / "mini-001.mp4").symlink_to(outside.with_suffix(".mp4"))
+    return folder / "mini-001.mp4"
+
+
+def fifo(data: Path, secret: Path) -> Path:
+    import os
+
+    video = data / "videomme" / "data" / "mini-001.mp4"
+    video.unlink()
+    os.mkfifo(video)
+    return video
+
+
+@pytest.mark.parametrize("option", [(), ("--skip-missing",)], ids=["", "--skip-missing"])
+@pytest.mark.parametrize("make", [linked_out, folder_linked_out, fifo])
+def test_a_video_that_is_a_way_out_is_refused_by_name(
+    zygote: Zygote, tmp_path: Path, make: Callable[[Path, Path], Path], option: tuple[str, ...]
+) -> None:
+    shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the password is swordfish")
+    path = make(tmp_path / "data", secret)
+    complaint = refused(zygote, tmp_path, "videomme", *option).complaint
+    assert str(path) in complaint
+    assert "swordfish" not in complaint
+
+
+def test_hostile_parquet_rows_are_refused_too(zygote: Zygote, tmp_path: Path) -> None:
+    shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
+    table = tmp_path / "data" / "videomme" / "videomme" / "test-00000-of-00001.parquet"
+    rows = pq.read_table(table).to_pylist()
+    rows[2]["videoID"] = "../../secret"
+    pq.write_table(pa.Table.from_pylist(rows), table)
+    complaint = refused(zygote, tmp_path, "videomme").complaint
+    assert "row 2" in complaint
+    assert "'videoID'" in complaint
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1garbagePAR1", b"[1, 2]", b'{"rows": []}', b"[" * 100_000, b"\xff\xfe[]", b"[]"]
+)
+def test_a_file_that_holds_no_rows_is_one_line(zygote: Zygote, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    name = "videomme.json" if not content.startswith(b"PAR1") else "videomme.parquet"
+    folder = tmp_path / "data" / ("videomme" if name.endswith("parquet") else "")
+    folder.mkdir(exist_ok=True)
+    path = folder / ("test-00000-of-00001.parquet" if name.endswith("parquet") else name)
+    path.write_bytes(content)
+    assert str(path) in refused(zygote, tmp_path, "videomme").complaint
+
+
+@pytest.mark.parametrize("data", ["nowhere", "file.json"])
+def test_no_data_there_is_one_line(zygote: Zygote, tmp_path: Path, data: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "file.json").write_text("[]")
+    ended = zygote.run(tmp_path, "run", "--model", "mini", "--data", data, "--tasks", "videomme")
+    assert ended.code == 2
+    assert data in ended.complaint
+    assert not (tmp_path / "results").exists()
