@@ -71,13 +71,15 @@ class Engine:
         """Answer in order, one batch after the other; a result is yielded as soon as its batch is done."""
         batch: list[_Prepared] = []
         for question in questions:
-            prepared = self._prepare(question)
-            if batch and isinstance(prepared, Failure) and prepared.kind is FailureKind.OUT_OF_MEMORY:
+            prepared = self._prepare(question, alone=not batch)
+            if batch and _ran_out(prepared):
                 # The encoded videos that wait for their batch may be what is in the way.
-                self._shrink_batch(len(batch))
+                waiting, chunk_frames = len(batch), self.chunk_frames
                 yield from self._answer_batch(batch)
                 batch = []
-                prepared = self._prepare(question)
+                prepared = self._prepare(question, alone=True)
+                if chunk_frames == self.chunk_frames and not _ran_out(prepared):
+                    self._shrink_batch(waiting)
             if isinstance(prepared, Failure):
                 yield prepared
                 continue
@@ -88,9 +90,9 @@ class Engine:
         if batch:
             yield from self._answer_batch(batch)
 
-    def _prepare(self, question: Question) -> _Prepared | Failure:
+    def _prepare(self, question: Question, *, alone: bool) -> _Prepared | Failure:
         try:
-            return self._encode(question)
+            return self._encode(question, alone)
         except VideoError as error:
             if error.reason is VideoErrorReason.timeout and question.clip is not None:
                 self._timed_out[question.clip] = error
@@ -99,12 +101,12 @@ class Engine:
         except Exception as error:  # one sample's failure is recorded, not fatal: the harness counts it
             return _failure(question, error)
 
-    def _encode(self, question: Question) -> _Prepared:
-        """Decode and encode the question's clip.
+    def _encode(self, question: Question, alone: bool) -> _Prepared:
+        """Decode and encode the question's clip; `alone` where no other encoded video waits.
 
         Raises:
             VideoError: the clip cannot be decoded.
-            MemoryError or RuntimeError: not even one frame at a time fits.
+            MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
         if question.clip is None:
             return _Prepared(question, None, (), 0.0, 0.0, 0.0, 0.0)
@@ -117,7 +119,7 @@ class Engine:
         pixel_values = pixel_values.to(self.device, self.loaded.model.dtype)
         synchronise(self.device)
         uploaded = time.perf_counter()
-        features = self._tower(pixel_values)
+        features = self._tower(pixel_values, may_shrink=alone)
         synchronise(self.device)
         encoded = time.perf_counter()
         return _Prepared(
@@ -131,13 +133,13 @@ class Engine:
         )
 
     @torch.inference_mode()
-    def _tower(self, pixel_values: torch.Tensor) -> VideoFeatures:
-        """Encode in chunks; when memory is short, halve the chunk for good and say so."""
+    def _tower(self, pixel_values: torch.Tensor, *, may_shrink: bool) -> VideoFeatures:
+        """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""
         while True:
             try:
                 return self.loaded.model.encode_video(pixel_values, chunk_frames=self.chunk_frames)
             except (MemoryError, RuntimeError) as error:
-                if self.chunk_frames == 1 or not is_out_of_memory(error):
+                if not may_shrink or self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
             # Outside of the handler, which keeps the failed call's tensors alive.
             _free(self.device)
@@ -227,6 +229,10 @@ def _failure(question: Question, error: Exception) -> Failure:
         return Failure(question.key, FailureKind.OUT_OF_MEMORY, reason)
     logger.error("question %s failed in the model.", question.key, exc_info=error)
     return Failure(question.key, FailureKind.MODEL_ERROR, reason)
+
+
+def _ran_out(prepared: _Prepared | Failure) -> bool:
+    return isinstance(prepared, Failure) and prepared.kind is FailureKind.OUT_OF_MEMORY
 
 
 def _first_line(error: Exception) -> str:

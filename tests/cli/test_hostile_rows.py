@@ -1,9 +1,10 @@
-"""Hostile annotation files through the command line: one line, before any weights, and nothing left behind."""
+"""Hostile annotation files through the command line: one line before any weights, and nothing left behind."""
 
 from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -90,24 +91,21 @@ def test_a_hostile_row_is_one_line_that_names_row_and_column(
 # --- what leads out of the media folder ------------------------------------------------------------------
 
 
-def linked_out(data: Path, secret: Path) -> Path:
+def link_to_a_secret(data: Path, outside: Path) -> Path:
     video = data / "videomme" / "data" / "mini-001.mp4"
     video.unlink()
-    video.symlink_to(secret)
+    video.symlink_to(outside / "secret.txt")
     return video
 
 
-def folder_linked_out(data: Path, secret: Path) -> Path:
-    folder = data / "videomme" / "data"
-    outside = secret.parent / "outside"
-    shutil.move(folder / "mini-001.mp4", outside.with_suffix(".mp4"))
-    (folder / "mini-001.mp4").symlink_to(outside.with_suffix(".mp4"))
-    return folder / "mini-001.mp4"
+def link_to_a_video(data: Path, outside: Path) -> Path:
+    video = data / "videomme" / "data" / "mini-001.mp4"
+    shutil.move(video, outside / "video.mp4")
+    video.symlink_to(outside / "video.mp4")
+    return video
 
 
-def fifo(data: Path, secret: Path) -> Path:
-    import os
-
+def fifo(data: Path, outside: Path) -> Path:
     video = data / "videomme" / "data" / "mini-001.mp4"
     video.unlink()
     os.mkfifo(video)
@@ -115,14 +113,14 @@ def fifo(data: Path, secret: Path) -> Path:
 
 
 @pytest.mark.parametrize("option", [(), ("--skip-missing",)], ids=["", "--skip-missing"])
-@pytest.mark.parametrize("make", [linked_out, folder_linked_out, fifo])
+@pytest.mark.parametrize("make", [link_to_a_secret, link_to_a_video, fifo])
 def test_a_video_that_is_a_way_out_is_refused_by_name(
     zygote: Zygote, tmp_path: Path, make: Callable[[Path, Path], Path], option: tuple[str, ...]
 ) -> None:
     shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
-    secret = tmp_path / "secret.txt"
-    secret.write_text("the password is swordfish")
-    path = make(tmp_path / "data", secret)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("the password is swordfish")
+    path = make(tmp_path / "data", tmp_path / "outside")
     complaint = refused(zygote, tmp_path, "videomme", *option).complaint
     assert str(path) in complaint
     assert "swordfish" not in complaint
