@@ -15,12 +15,21 @@ from sf_eval.benchmarks import manifest as manifests
 from sf_eval.benchmarks import remote
 from sf_eval.benchmarks.document import Benchmark
 from sf_eval.benchmarks.fetch import DEFAULT_WORKERS, Fetched, fetch
+from sf_eval.benchmarks.fetch_plan import plan
 from sf_eval.benchmarks.fetch_progress import Reporter, TerminalReporter
 from sf_eval.benchmarks.layouts import HubLayout, layout_of
 from sf_eval.core import files, paths
 from sf_eval.core.errors import DataError
 
-__all__ = ["HubLayout", "annotations", "default_root", "fetch_to", "layout_of", "media_root"]
+__all__ = [
+    "HubLayout",
+    "annotations",
+    "bytes_to_fetch",
+    "default_root",
+    "fetch_to",
+    "layout_of",
+    "media_root",
+]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -46,6 +55,18 @@ def media_root(benchmark: Benchmark, revision: str | None = None) -> Path:
         DataError: as `annotations`.
     """
     return _fetch_default(benchmark, revision, annotations_only=False).root
+
+
+def bytes_to_fetch(benchmark: Benchmark, folder: Path) -> int | None:
+    """Size of what a fetch into `folder`, which holds the annotations, would still download, in bytes.
+
+    None where the folder was not made by a fetch.
+    """
+    manifest = manifests.load(folder)
+    if manifest is None:
+        return None
+    units = plan([benchmark], manifest, annotations_only=False)
+    return sum(unit.size for unit in units if not manifest.units.get(unit.name))
 
 
 def fetch_to(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.console import Console
 from rich.markup import escape
 
@@ -32,6 +34,18 @@ def run_and_report(settings: RunSettings) -> int:
     if output.stopped is not None:
         raise output.stopped
     return _exit_code(output, console)
+
+
+def dry_run_only(settings: RunSettings) -> int:
+    """Tell what a run would ask, cost and need; videos that are not here yet are not fetched."""
+    from sf_eval.report.dry_run import show as show_dry_run
+
+    console = Console()
+    progress = RunProgress(console)
+    with progress.shown():
+        plan = _plan(replace(settings, skip_missing=True, fetch_media=False), progress)
+    show_dry_run(plan, console)
+    return 0
 
 
 def _plan(settings: RunSettings, progress: RunProgress) -> RunPlan:

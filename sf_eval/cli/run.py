@@ -66,7 +66,8 @@ DEFAULT_MODEL = "slowfast-7b-64f"
 @click.option(
     "--fail-on-error", metavar="any|N|FRACTION", help="Stop once more samples than this have failed."
 )
-def command(**options: Any) -> int:
+@click.option("--dry-run", is_flag=True, help="Only tell what would be asked, and what it would cost.")
+def command(dry_run: bool, **options: Any) -> int:
     """Evaluate a model on benchmarks; write results, leaderboard and FLOPs/latency report.
 
     \b
@@ -79,9 +80,10 @@ def command(**options: Any) -> int:
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
-    from sf_eval.cli._run import run_and_report
+    from sf_eval.cli._run import dry_run_only, run_and_report
 
-    return run_and_report(_settings(options))
+    settings = _settings(options)
+    return dry_run_only(settings) if dry_run else run_and_report(settings)
 
 
 def _settings(options: dict[str, Any]) -> Any:

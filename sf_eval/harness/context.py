@@ -33,6 +33,7 @@ class RunContext:
     Attributes:
         clip_mode: "whole" shows the whole file, as the published evaluation did; "cut" shows start to end
             where a row has them (MVBench).
+        fetch_media: False leaves videos that are not here on the Hub.
         progress: told what is rendered or fetched while a benchmark is opened.
     """
 
@@ -41,6 +42,7 @@ class RunContext:
     clip_mode: ClipMode = "whole"
     backend: str = "pyav"
     progress: Progress | None = None
+    fetch_media: bool = True
     opened: dict[str, OpenBenchmark] = field(default_factory=dict)
 
     def open(self, benchmark: Benchmark) -> OpenBenchmark:
@@ -48,7 +50,9 @@ class RunContext:
             source = self.source
             if source.kind == "hub" and source.revision is None:
                 source = replace(source, revision=pinned_revision(benchmark))
-            self.opened[benchmark.name] = open_benchmark(benchmark, source, progress=self.progress)
+            self.opened[benchmark.name] = open_benchmark(
+                benchmark, source, progress=self.progress, fetch_media=self.fetch_media
+            )
         return self.opened[benchmark.name]
 
     def clip(self, opened: OpenBenchmark, document: Document) -> Clip:

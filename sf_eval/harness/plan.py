@@ -76,6 +76,7 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
         clip_mode=settings.clip,
         backend=settings.video_backend,
         progress=progress,
+        fetch_media=settings.fetch_media,
     )
     tasks = []
     for benchmark in benchmarks:

@@ -109,6 +109,7 @@ class RunSettings:
     slow_path: Literal["on", "off"] | None = None
     published_decoding: bool = False
     skip_missing: bool = False
+    fetch_media: bool = True
     failures: FailurePolicy = FailurePolicy()
     command: tuple[str, ...] = ()
 

@@ -30,6 +30,7 @@ class Point:
     model: str
     benchmark: str
     accuracy: float
+    n: int
     flops: float
     latency_s: float | None
     run: str
@@ -53,6 +54,7 @@ def table(points: list[Point], data: str) -> Table:
             point.benchmark,
             point.model,
             percent(point.accuracy),
+            str(point.n),
             scaled(point.flops),
             seconds(point.latency_s),
             "yes" if on_front(point, points) else "no",
@@ -66,13 +68,14 @@ def table(points: list[Point], data: str) -> Table:
             "benchmark",
             "model",
             "accuracy %",
+            "n",
             "FLOPs a question",
             "latency a question",
             "Pareto front",
             "run",
         ),
         rows=rows,
-        numeric=frozenset({"accuracy %", "FLOPs a question", "latency a question"}),
+        numeric=frozenset({"accuracy %", "n", "FLOPs a question", "latency a question"}),
         notes=("The front is by accuracy and FLOPs, of the runs in this folder on the same data.",),
     )
 
@@ -130,7 +133,15 @@ def _read(results: Path) -> tuple[RunRecord | None, dict[str, Any] | None]:
 
 def _points(record: RunRecord, profile: dict[str, Any], run: str) -> list[Point]:
     return [
-        Point(model_label(record), entry.title, entry.score.accuracy, flops, _latency(profile), run)
+        Point(
+            model_label(record),
+            entry.title,
+            entry.score.accuracy,
+            entry.score.n,
+            flops,
+            _latency(profile),
+            run,
+        )
         for entry in entries(record)
         if entry.score.accuracy is not None and (flops := _flops(profile, entry, record)) is not None
     ]

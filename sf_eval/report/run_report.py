@@ -10,10 +10,12 @@ from rich.console import Console
 from sf_eval.core import files
 from sf_eval.core.tables import Table, print_table, to_markdown
 from sf_eval.harness.run import RESULTS, SAMPLES, RunOutput
-from sf_eval.report import leaderboard, run_profile
+from sf_eval.report import leaderboard, pareto, run_profile
 
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
 PROFILE_JSON, PROFILE_MD = "profile.json", "profile.md"
+PARETO_MD, PARETO_SVG = "pareto.md", "pareto.svg"
+BENCHMARKS_A_TABLE = 3
 
 
 def write(output: RunOutput) -> None:
@@ -28,6 +30,10 @@ def write(output: RunOutput) -> None:
     files.write_text(folder / LEADERBOARD_CSV, leaderboard.csv_text(output.record))
     files.write_json(folder / PROFILE_JSON, profile)
     files.write_text(folder / PROFILE_MD, profile_markdown(profile))
+    points = pareto.collect(output.record, folder)
+    if points:
+        files.write_text(folder / PARETO_MD, to_markdown(pareto.table(points, output.record.data)))
+        files.write_text(folder / PARETO_SVG, pareto.svg(points, output.record.data))
 
 
 def profile_markdown(profile: dict[str, Any]) -> str:
@@ -47,24 +53,51 @@ def show(output: RunOutput, console: Console) -> None:
     tables = [
         leaderboard.measured_table(output.record),
         leaderboard.failures_table(output.record),
-        _without_sources(leaderboard.reported_table(output.record)),
+        *_for_terminal(leaderboard.reported_table(output.record)),
         run_profile.cost_table(profile),
         run_profile.latency_table(profile),
+        _comparison(output),
     ]
     for table in tables:
         if table is not None:
             print_table(console, table)
-    names = (RESULTS, SAMPLES, LEADERBOARD_MD, LEADERBOARD_CSV, PROFILE_JSON, PROFILE_MD)
+    names = (
+        RESULTS,
+        SAMPLES,
+        LEADERBOARD_MD,
+        LEADERBOARD_CSV,
+        PROFILE_JSON,
+        PROFILE_MD,
+        PARETO_MD,
+        PARETO_SVG,
+    )
     console.print(f"Written to {output.plan.output}: {', '.join(names)}", highlight=False, soft_wrap=True)
 
 
-def _without_sources(table: Table | None) -> Table | None:
-    """The terminal is narrow: the sources are in leaderboard.md."""
-    if table is None:
+def _comparison(output: RunOutput) -> Table | None:
+    """Accuracy against cost, once there is more than one run to compare."""
+    points = pareto.collect(output.record, output.plan.output)
+    if len({point.run for point in points}) < 2:
         return None
-    return replace(
-        table,
-        columns=table.columns[:-1],
-        rows=tuple(row[:-1] for row in table.rows),
-        notes=(*table.notes, f"Sources: {LEADERBOARD_MD}."),
-    )
+    return pareto.table(points, output.record.data)
+
+
+def _for_terminal(table: Table | None) -> list[Table]:
+    """The published numbers without their sources, in pieces that fit a narrow terminal."""
+    if table is None:
+        return []
+    benchmarks = range(2, len(table.columns) - 1)
+    starts = range(0, len(benchmarks), BENCHMARKS_A_TABLE)
+    pieces = [benchmarks[start : start + BENCHMARKS_A_TABLE] for start in starts]
+    tables = []
+    for number, piece in enumerate(pieces, start=1):
+        kept = (0, 1, *piece)
+        tables.append(
+            replace(
+                table,
+                columns=tuple(table.columns[index] for index in kept),
+                rows=tuple(tuple(row[index] for index in kept) for row in table.rows),
+                notes=(*table.notes, f"Sources: {LEADERBOARD_MD}.") if number == len(pieces) else (),
+            )
+        )
+    return tables

@@ -1,0 +1,173 @@
+"""`sf-eval run --dry-run`: what a run would ask, cost and need, told before any weights are loaded.
+
+Nothing here was measured on the model: FLOPs are closed form at the most frames and new tokens a question may
+have; the time is what those FLOPs take at the rate of a large matrix product measured on this device, so a
+run takes longer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sf_eval.benchmarks import hub
+from sf_eval.core.cards import ModelCard
+from sf_eval.core.tables import ABSENT, Table, print_table, scaled
+from sf_eval.harness.plan import RunPlan, TaskPlan
+from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
+from sf_eval.model.loading import build_on_meta, config_for, count_parameters
+from sf_eval.profiler import ModelShape, Workload, compare_question, count_tokens
+from sf_eval.profiler.hardware import measure_peak
+from sf_eval.profiler.memory import kv_cache_bytes, slow_bytes
+
+# Characters of English a token of Qwen2's vocabulary stands for, roughly; only the estimate depends on it.
+CHARACTERS_A_TOKEN = 4
+# System prompt and chat markup around every question.
+MARKUP_TOKENS = 25
+
+
+@dataclass(frozen=True)
+class TaskEstimate:
+    """What one task would take.
+
+    Attributes:
+        flops: of all its questions together, at most.
+        media_bytes: size of the videos it needs, on this disk; None where some are not here yet.
+        fetch_bytes: what a run would still download; None where that is not known.
+    """
+
+    title: str
+    questions: int
+    videos: int
+    flops: float
+    media_bytes: int | None
+    fetch_bytes: int | None
+
+
+def show(plan: RunPlan, console: Console) -> None:
+    """Print questions, videos, FLOPs, least time, memory and disk of the plan."""
+    settings = plan.settings
+    device = resolve_device(settings.device)
+    dtype = resolve_dtype(settings.dtype, device) or torch.float16
+    estimates = [_estimate(plan.card, task) for task in plan.tasks]
+    console.print(f"Measuring what {device} can do ...", style="dim")
+    rate = measure_peak(device, dtype).measured_flops
+    print_table(console, _work_table(plan, estimates, rate, f"{device}, {_name(dtype)}"))
+    print_table(console, _memory_table(plan.card, device, dtype, settings.batch_size))
+
+
+def _estimate(card: ModelCard, task: TaskPlan) -> TaskEstimate:
+    config = config_for(card)
+    flops = 0
+    for document in task.documents:
+        text_tokens = MARKUP_TOKENS + len(document.prompt) // CHARACTERS_A_TOKEN
+        new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
+        flops += compare_question(config, card.num_frames, text_tokens, new_tokens).model.total_flops
+    videos = {document.video_id: document for document in task.documents}
+    return TaskEstimate(
+        title=task.benchmark.title,
+        questions=len(task.documents),
+        videos=len(videos),
+        flops=flops,
+        media_bytes=_media_bytes(task),
+        fetch_bytes=hub.bytes_to_fetch(task.benchmark, task.opened.folder),
+    )
+
+
+def _media_bytes(task: TaskPlan) -> int | None:
+    if task.opened.missing_media(task.documents):
+        return None
+    paths = {task.opened.media_path(document) for document in task.documents}
+    return sum(_size(path) for path in paths)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(entry.stat().st_size for entry in path.iterdir())
+    return path.stat().st_size
+
+
+def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where: str) -> Table:
+    rows = [
+        (
+            estimate.title,
+            str(estimate.questions),
+            str(estimate.videos),
+            scaled(estimate.flops),
+            _duration(estimate.flops / rate),
+            _disk(estimate),
+        )
+        for estimate in estimates
+    ]
+    total = sum(estimate.flops for estimate in estimates)
+    known = [estimate.media_bytes for estimate in estimates if estimate.media_bytes is not None]
+    rows.append(
+        (
+            "all",
+            str(sum(estimate.questions for estimate in estimates)),
+            str(sum(estimate.videos for estimate in estimates)),
+            scaled(total),
+            _duration(total / rate),
+            scaled(sum(known), "B") if len(known) == len(estimates) else ABSENT,
+        )
+    )
+    columns = ("task", "questions", "videos", "FLOPs at most", "time at least", "videos' size")
+    return Table(
+        title=f"Dry run: {plan.card.title}, {plan.card.num_frames} frames, {plan.source.label}",
+        columns=columns,
+        rows=tuple(rows),
+        numeric=frozenset(columns[1:]),
+        notes=(
+            f"FLOPs: closed form with {plan.card.num_frames} frames a video, prompts of about "
+            f"{CHARACTERS_A_TOKEN} characters a token, and as many new tokens as the task allows.",
+            f"Time: those FLOPs at {scaled(rate, 'FLOP/s')}, a large matrix product measured just now on "
+            f"{where}. Decoding videos and everything else comes on top.",
+        ),
+    )
+
+
+def _memory_table(card: ModelCard, device: torch.device, dtype: torch.dtype, batch_size: int) -> Table:
+    width = torch.empty((), dtype=dtype).element_size()
+    shape = ModelShape.from_config(config_for(card).to_dict(), slow_path=card.slow_path == "on")
+    work = Workload(frames=card.num_frames, text_tokens=200, new_tokens=16, batch_size=batch_size)
+    tokens = count_tokens(shape, card.num_frames)
+    weights = count_parameters(build_on_meta(card)) * width
+    cache = kv_cache_bytes(shape, tokens, work, width)
+    slow = slow_bytes(shape, tokens, work, width)
+    have = total_memory(device)
+    rows = (
+        ("weights", scaled(weights, "B")),
+        ("KV cache", scaled(cache, "B")),
+        ("slow tokens' keys and values", scaled(slow, "B")),
+        ("together, without activations", scaled(weights + cache + slow, "B")),
+        (f"{device} has", scaled(have, "B")),
+    )
+    fits = "It fits." if weights + cache + slow < have else "IT DOES NOT FIT."
+    return Table(
+        title=f"Memory at batch size {batch_size}, {_name(dtype)}",
+        columns=("what", "memory"),
+        rows=rows,
+        numeric=frozenset({"memory"}),
+        notes=(f"{fits} Activations come on top; they are bounded by encoding frames in chunks.",),
+    )
+
+
+def _disk(estimate: TaskEstimate) -> str:
+    if estimate.media_bytes is not None:
+        return scaled(estimate.media_bytes, "B")
+    if estimate.fetch_bytes:
+        return f"{scaled(estimate.fetch_bytes, 'B')} to fetch"
+    return "missing"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
