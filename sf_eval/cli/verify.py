@@ -28,10 +28,10 @@ def command(
     from rich.console import Console
 
     from sf_eval.core.errors import UsageError
+    from sf_eval.core.tables import print_table
     from sf_eval.inference.device import DTYPES, resolve_device
     from sf_eval.model.verify import run_recorded_cases
     from sf_eval.report import verification
-    from sf_eval.core.tables import print_table
 
     for directory in directories:
         if not directory.is_dir():

@@ -221,18 +221,29 @@ def caveats(record: RunRecord) -> list[str]:
         notes.append(
             "The model's weights are untrained (seeded at random): its scores say nothing but chance."
         )
-    limited = [task for task in record.tasks if task.questions_asked < task.questions_total]
-    for task in limited:
-        notes.append(
-            f"{task.title}: only {task.questions_asked} of {task.questions_total} questions were asked."
-        )
-    if any(task.clip == "cut" for task in record.tasks):
-        notes.append(
-            "--clip cut: rows with start and end show that part; as published, the whole file was shown."
-        )
+    notes.extend(note for task in record.tasks for note in _size_notes(task, record))
+    notes.extend(_clip_notes(record))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     return notes
+
+
+def _size_notes(task: TaskRecord, record: RunRecord) -> Iterator[str]:
+    """Questions that were not asked, and annotations that are not the benchmark's."""
+    if task.questions_asked < task.questions_total:
+        yield f"{task.title}: only {task.questions_asked} of {task.questions_total} questions were asked."
+    expected = catalog.get_benchmark(task.task).expected_questions
+    if not is_mini(record) and expected is not None and task.questions_total != expected:
+        yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
+
+
+def _clip_notes(record: RunRecord) -> Iterator[str]:
+    """Which part of a file was shown, where rows name one (MVBench)."""
+    modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).group == "mvbench"}
+    if "cut" in modes:
+        yield "MVBench: rows with start and end showed that part (--clip cut); published was the whole file."
+    elif modes:
+        yield "MVBench: rows with start and end showed the whole file, as published (see --clip)."
 
 
 def model_label(record: RunRecord) -> str:

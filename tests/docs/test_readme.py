@@ -19,7 +19,9 @@ def blocks(language: str) -> list[str]:
     return [body for found, body in FENCE.findall(README) if found == language]
 
 
-RUNNABLE = [line.removeprefix("$ ") for body in blocks("console") for line in body.splitlines()]
+COMMANDS = [line.removeprefix("$ ") for body in blocks("console") for line in body.splitlines()]
+# The stock command is run by tests/cli/test_stock_lmms_eval.py, which also compares its answers.
+RUNNABLE = [command for command in COMMANDS if "lmms-eval " not in command]
 NEEDS_WEIGHTS = [line for body in blocks("sh") for line in body.splitlines()]
 
 
