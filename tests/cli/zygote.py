@@ -109,6 +109,7 @@ class Zygote:
         *args: str | Path,
         env: Mapping[str, str] | None = None,
         file_limit: int | None = None,
+        memory_limit: int | None = None,
         streams: str = "streams",
     ) -> Process:
         """Start `sf-eval ARGS` in `folder`; what it prints goes into files below it.
@@ -117,6 +118,7 @@ class Zygote:
             env: set on top of the tests' own environment.
             file_limit: the kernel kills the command in the middle of the write that would make any file
                 longer than this many bytes.
+            memory_limit: bytes of address space that the command may take beyond the imported modules.
             streams: name of that folder, where two commands run in one `folder`.
         """
         printed = folder / f".{streams}"
@@ -127,6 +129,7 @@ class Zygote:
             "env": {**os.environ, **_ONE_THREAD, "COLUMNS": "200", **(env or {})},
             "streams": str(printed),
             "file_limit": file_limit,
+            "memory_limit": memory_limit,
         }
         return Process(self, self.ask(request)["pid"], printed)
 
@@ -219,6 +222,10 @@ def _become(request: dict[str, Any]) -> Sequence[str]:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; ignored, the write only fails
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"],) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if request["memory_limit"] is not None:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + request["memory_limit"]
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     return ["sf-eval", *request["args"]]
 
 
