@@ -45,8 +45,11 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
     """The open PyAV container and its first video stream, with decoding on all cores.
+
+    Args:
+        options: of the demuxer, beside ours.
 
     Raises:
         VideoError: anything FFmpeg cannot do with the file, here or in the body of the `with`.
@@ -55,7 +58,7 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
     av = _import_av()
     what = "it is not a video file, or it is cut off"
     try:
-        with av.open(str(path.absolute()), options=OPEN_OPTIONS) as container:
+        with av.open(str(path.absolute()), options={**options, **OPEN_OPTIONS}) as container:
             stream = _first_video_stream(path, container)
             stream.thread_type = "AUTO"
             what = "a part of it is damaged or missing"

@@ -77,13 +77,19 @@ class ClipLoader:
         assert pixels is not None
         return wire.frames_from_json(header, pixels)
 
-    def check(self, clip: Clip, indices: Sequence[int] | Literal["ends", "full"] = "ends") -> VideoInfo:
-        """`sf_eval.video.check` of the clip's file, with the same protection as `load`; raises the same."""
+    def check(
+        self, clip: Clip, indices: Sequence[int] | Literal["ends", "full", "rule"] = "ends"
+    ) -> VideoInfo:
+        """`sf_eval.video.check` of the clip's file, with the same protection as `load`; raises the same.
+
+        "rule": the frames that the loader's own rule takes of the whole file.
+        """
         if self.in_process:
             self._refuse_if_closed()
-            return check(clip.path, indices, backend=self.backend, fps=clip.fps)
-        wanted = indices if isinstance(indices, str) else list(indices)
-        header, _ = self._ask(clip, {"do": "check", "indices": wanted})
+            wanted = self.rule if indices == "rule" else indices
+            return check(clip.path, wanted, backend=self.backend, fps=clip.fps)
+        request = {"do": "check", "indices": indices if isinstance(indices, str) else list(indices)}
+        header, _ = self._ask(clip, {**request, "rule": wire.rule_to_json(self.rule)})
         return wire.info_from_json(header["info"])
 
     def close(self) -> None:

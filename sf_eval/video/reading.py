@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded, check_backend, get_backend
 from sf_eval.video.container import count_decoded, presentation_times, probe_file
+from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
 from sf_eval.video.folder import probe_folder, read_folder
 from sf_eval.video.sampling import rule_indices, span_indices
@@ -47,6 +48,9 @@ def read_frames(path: Path, indices: Sequence[int], *, backend: str = "pyav") ->
     if not wanted:
         return np.empty((0, 0, 0, 3), np.uint8)
     pixels = _decode(Path(path), wanted, backend).pixels
+    if len(pixels) < len(wanted):
+        detail = f"frame {wanted[len(pixels)]} (counted from 0) is wanted, but the file's edit list hides it"
+        raise VideoError(Path(path), VideoErrorReason.ends_early, detail)
     if list(indices) == wanted:
         return pixels
     rows = {index: row for row, index in enumerate(wanted)}
@@ -79,8 +83,11 @@ def plan_clip(clip: Clip, rule: SamplingRule) -> tuple[VideoInfo, list[int]]:
 def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frames:
     """Decode the frames that `rule` wants of `clip`, in this process.
 
+    An mp4's edit list may hide pictures that the container counts. The rule is applied to the count, as
+    published; wanted frames that are hidden are left out and counted in `Frames.missing`.
+
     Raises:
-        VideoError: the clip gives no frames, or not all of the wanted ones.
+        VideoError: the clip gives no frames, or lacks wanted ones for another reason.
         UsageError: the backend is not installed.
     """
     check_backend(backend)
@@ -92,12 +99,15 @@ def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frame
         gigabytes = len(indices) * info.width * info.height * 3 / 1e9
         detail = f"{len(indices)} frames of {info.width}x{info.height} need {gigabytes:.1f} GB of memory"
         raise VideoError(info.path, VideoErrorReason.not_decodable, detail) from error
-    return Frames(decoded.pixels, tuple(indices), decoded.times_s, info, time.perf_counter() - started)
+    shown = tuple(indices[: len(decoded.times_s)])
+    missing = len(indices) - len(shown)
+    decode_s = time.perf_counter() - started
+    return Frames(decoded.pixels, shown, decoded.times_s, info, decode_s, missing)
 
 
 def check(
     path: Path,
-    indices: Sequence[int] | Literal["ends", "full"] = "ends",
+    indices: Sequence[int] | Literal["ends", "full"] | SamplingRule = "ends",
     *,
     backend: str = "pyav",
     fps: float | None = None,
@@ -105,20 +115,26 @@ def check(
     """Decode some frames of a file, or all of them, to see whether it is whole; the pictures are not kept.
 
     Args:
-        indices: frames to decode; "ends" is the first, the middle and the last one, "full" all of them.
+        indices: frames to decode; "ends" is the first, the middle and the last one, "full" all of them, a
+            rule those that it takes of the whole file.
         fps: rate of a folder of frames.
 
     Raises:
         VideoError: a frame is missing or cannot be decoded. "ends" and "full" take the container at its
             word, so a container that overstates its frames by one fails although a run might not miss
-            that frame.
+            that frame; only frames that an edit list hides are not missed. A frame that is asked for by
+            its number is.
     """
     info = probe(path, backend=backend, fps=fps)
     if indices == "full":
         _decode_all(info)
-        return info
-    last = info.num_frames - 1
-    read_frames(info.path, sorted({0, last // 2, last}) if indices == "ends" else indices, backend=backend)
+    elif indices == "ends":
+        last = info.num_frames - 1
+        _decode(info.path, sorted({0, last // 2, last}), backend)
+    elif isinstance(indices, SamplingRule):
+        _decode(info.path, rule_indices(indices, info.num_frames, info.fps), backend)
+    else:
+        read_frames(info.path, indices, backend=backend)
     return info
 
 
@@ -126,7 +142,7 @@ def _decode_all(info: VideoInfo) -> None:
     if info.path.is_dir():
         for index in range(info.num_frames):
             read_folder(info.path, [index])
-    elif (decoded := count_decoded(info.path)) < info.num_frames:
+    elif (decoded := count_decoded(info.path)) < info.num_frames and not hides_the_rest(info.path, decoded):
         raise ends_early(info.path, wanted=info.num_frames - 1, decoded=decoded, stated=info.num_frames)
 
 

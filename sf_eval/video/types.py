@@ -89,6 +89,7 @@ class Frames:
         indices: T indices of decoded frames, counted from 0 at the start of the file (not of the clip).
         times_s: T presentation times in seconds since the first frame of the file.
         decode_s: wall-clock seconds spent on probing and decoding.
+        missing: frames that the rule wants beside these T, but that the file's edit list hides.
     """
 
     pixels: NDArray[np.uint8]
@@ -96,3 +97,4 @@ class Frames:
     times_s: tuple[float, ...]
     info: VideoInfo
     decode_s: float
+    missing: int = 0

@@ -74,12 +74,14 @@ def frames_to_json(frames: Frames) -> dict[str, Any]:
         "times_s": frames.times_s,
         "info": info_to_json(frames.info),
         "decode_s": frames.decode_s,
+        "missing": frames.missing,
     }
 
 
 def frames_from_json(header: dict[str, Any], pixels: NDArray[np.uint8]) -> Frames:
     indices, times_s = tuple(header["indices"]), tuple(header["times_s"])
-    return Frames(pixels, indices, times_s, info_from_json(header["info"]), header["decode_s"])
+    info = info_from_json(header["info"])
+    return Frames(pixels, indices, times_s, info, header["decode_s"], header["missing"])
 
 
 def error_to_json(error: VideoError | UsageError) -> dict[str, Any]:

@@ -41,13 +41,14 @@ def main(parent_pid: int) -> int:
 
 def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
     try:
+        rule = SamplingRule(**request["rule"])
         if request["do"] == "load":
-            rule = SamplingRule(**request["rule"])
             frames = load_clip(wire.clip_from_json(request["clip"]), rule, backend=request["backend"])
             wire.send(answers, wire.frames_to_json(frames), frames.pixels)
         else:
             clip = wire.clip_from_json(request["clip"])
-            info = check(clip.path, request["indices"], backend=request["backend"], fps=clip.fps)
+            indices = rule if request["indices"] == "rule" else request["indices"]
+            info = check(clip.path, indices, backend=request["backend"], fps=clip.fps)
             wire.send(answers, {"info": wire.info_to_json(info)})
     except (VideoError, UsageError) as error:
         wire.send(answers, wire.error_to_json(error))

@@ -110,10 +110,6 @@ def test_a_trimmed_mp4_starts_where_it_is_shown(tmp_path):
     path = files.trim_by_edit_list(whole, tmp_path / "trimmed.mp4", 10)
     assert [files.index_of(frame) for frame in read_frames(path, [0, 20, 37])] == [10, 30, 47]
     assert probe(path).num_frames == 48  # the container's count, which is the published one
-    if "decord" in BACKENDS:
-        with pytest.raises(VideoError, match="edit list") as error:
-            read_frames(path, [0, 20, 37], backend="decord")
-        assert error.value.reason is VideoErrorReason.unsupported
 
 
 def test_a_colour_tag_is_not_followed(tmp_path):

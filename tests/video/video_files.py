@@ -124,12 +124,10 @@ def rotate_display(path: Path, degrees: int) -> Path:
     return path
 
 
-def trim_by_edit_list(source: Path, path: Path, frames: int) -> Path:
+def trim_by_edit_list(source: Path, path: Path, frames: int, *, faststart: bool = False) -> Path:
     """A copy of an mp4 at 24 fps whose first `frames` pictures are still coded, but not shown."""
-    with (
-        av.open(str(source)) as old,
-        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as new,
-    ):
+    options = {"avoid_negative_ts": "disabled"} | ({"movflags": "faststart"} if faststart else {})
+    with av.open(str(source)) as old, av.open(str(path), "w", options=options) as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         shift = int(Fraction(frames, 24) / old.streams.video[0].time_base)
         for packet in old.demux(video=0):

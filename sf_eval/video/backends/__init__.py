@@ -23,7 +23,10 @@ _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec":
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's first frame."""
+    """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's first frame.
+
+    T is the number of wanted frames, or less: then the file's edit list hides the last of them.
+    """
 
     pixels: NDArray[np.uint8]
     times_s: tuple[float, ...]
@@ -40,7 +43,7 @@ class Backend(Protocol):
         since that is how the published evaluation saw videos.
 
         Raises:
-            VideoError: the file cannot be decoded, or has no such frame.
+            VideoError: the file cannot be decoded, or has no such frame and no edit list that hides it.
         """
         ...
 

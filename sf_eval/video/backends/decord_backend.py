@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded
 from sf_eval.video.container import open_video
+from sf_eval.video.edit_list import hidden_frames
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
 
 # ITU-T H.273 codes of the colour matrix
@@ -93,10 +94,9 @@ def _what_decord_changes(path: Path) -> tuple[int, NDArray[np.float32] | None]:
 
 def _refuse_edit_lists(path: Path) -> None:
     """decord counts the pictures that a trimmed mp4 leaves out: its frames are not those asked for."""
-    with open_video(path) as (container, stream):
-        if any(packet.is_discard for packet in container.demux(stream)):
-            detail = "it was trimmed by an edit list, which decord does not follow; use pyav"
-            raise VideoError(path, VideoErrorReason.unsupported, detail)
+    if hidden_frames(path):
+        detail = "it was trimmed by an edit list, which decord does not follow; use pyav"
+        raise VideoError(path, VideoErrorReason.unsupported, detail)
 
 
 def _luma_chroma(red: float, blue: float) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded
 from sf_eval.video.container import open_video
+from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
 
 
@@ -41,6 +42,8 @@ class PyAVBackend:
                 times_s.append(position / rate if frame.time is None else frame.time - first_time)
                 if len(times_s) == len(indices):
                     return Decoded(pixels, tuple(times_s))
+        if pixels is not None and hides_the_rest(path, decoded):
+            return Decoded(pixels[: len(times_s)], tuple(times_s))
         raise ends_early(path, wanted=indices[len(times_s)], decoded=decoded, stated=stated)
 
 

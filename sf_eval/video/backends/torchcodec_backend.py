@@ -10,6 +10,7 @@ from torchcodec.decoders import VideoDecoder
 
 from sf_eval.video.backends import Decoded
 from sf_eval.video.container import open_video
+from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
 
 _BT601 = (2, 5, 6)  # H.273: unspecified (taken as BT.601), BT.470BG, SMPTE 170M
@@ -26,9 +27,10 @@ class TorchcodecBackend:
         try:
             decoder = VideoDecoder(str(path.absolute()), dimension_order="NHWC", seek_mode="exact")
             count = len(decoder)
-            if indices[-1] >= count:
+            existing = [index for index in indices if index < count]
+            if len(existing) < len(indices) and not (existing and hides_the_rest(path, count)):
                 raise ends_early(path, wanted=indices[-1], decoded=count, stated=count)
-            batch = decoder.get_frames_at(list(indices))
+            batch = decoder.get_frames_at(existing)
             first_s = decoder.get_frame_at(0).pts_seconds
         except (RuntimeError, ValueError, IndexError) as error:
             detail = f"torchcodec cannot decode it ({str(error).splitlines()[0] if str(error) else error!r})"
