@@ -151,6 +151,9 @@ class SampleRecord(Strict):
     failure_reason: str | None = None
     published_verdict: str | None = None
     num_frames: int | None = None
+    frames_missing: int | None = Field(
+        None, description="Frames wanted beside those, but hidden by the video's edit list (docs/video.md)."
+    )
     prompt_tokens: int | None = None
     fast_tokens: int | None = None
     slow_tokens: int | None = None

@@ -63,6 +63,7 @@ def sample_record(task: TaskPlan, document: Document, prompt: str, result: Resul
         outcome=verdict.outcome.value,
         published_verdict=_published_verdict(task, document, result.text),
         num_frames=result.num_frames,
+        frames_missing=result.frames_missing,
         prompt_tokens=result.prompt_tokens,
         fast_tokens=result.fast_tokens,
         slow_tokens=result.slow_tokens,

@@ -16,7 +16,7 @@ from sf_eval.inference.generation import Generated, generate_batch, synchronise
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
-from sf_eval.video import Clip, ClipLoader, VideoError, VideoErrorReason
+from sf_eval.video import Clip, ClipLoader, Frames, VideoError, VideoErrorReason
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class _Prepared:
     question: Question
     features: VideoFeatures | None
     frame_indices: tuple[int, ...]
+    frames_missing: int
     decode_s: float
     preprocess_s: float
     upload_s: float
@@ -109,10 +110,12 @@ class Engine:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
         if question.clip is None:
-            return _Prepared(question, None, (), 0.0, 0.0, 0.0, 0.0)
+            return _Prepared(question, None, (), 0, 0.0, 0.0, 0.0, 0.0)
         if known := self._timed_out.get(question.clip):
             raise known  # its other questions need not wait as long again
         frames = self.loader.load(question.clip)
+        if frames.missing:
+            logger.info("%s: %s", question.clip.path, _hidden(frames))
         start = time.perf_counter()
         pixel_values = self.loaded.processor.preprocess(frames.pixels)  # [T, 3, S, S]
         preprocessed = time.perf_counter()
@@ -126,6 +129,7 @@ class Engine:
             question=question,
             features=features,
             frame_indices=frames.indices,
+            frames_missing=frames.missing,
             decode_s=frames.decode_s,
             preprocess_s=preprocessed - start,
             upload_s=uploaded - preprocessed,
@@ -210,7 +214,13 @@ def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answe
             generate_s=result.generate_s,
             batch_size=batch_size,
         ),
+        frames_missing=prepared.frames_missing,
     )
+
+
+def _hidden(frames: Frames) -> str:
+    wanted = len(frames.indices) + frames.missing
+    return f"its edit list hides {frames.missing} of the {wanted} wanted frames; the others are shown."
 
 
 def is_out_of_memory(error: Exception) -> bool:

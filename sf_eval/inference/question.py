@@ -59,6 +59,7 @@ class Answer:
     Attributes:
         prompt_tokens: tokens of the LLM's prefill: text plus fast tokens.
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
+        frames_missing: frames wanted beside the shown ones, but hidden by the file's edit list.
     """
 
     key: str
@@ -71,6 +72,7 @@ class Answer:
     new_tokens: int
     finish_reason: str
     timings: StageTimings
+    frames_missing: int = 0
 
 
 @dataclass(frozen=True)

@@ -238,6 +238,24 @@ def test_a_repaired_file_is_tried_again_and_nothing_else(
     assert second.samples == sound.samples
 
 
+def test_a_video_cut_without_coding_it_anew_is_shown_as_published(
+    zygote: Zygote, sound: Finished, tmp_path: Path
+) -> None:
+    data = copy_of_mini(tmp_path)
+    files.trim_by_edit_list(video(sound.data, "mini-000"), video(data, "mini-000"), 24)  # one second
+    done = Finished(data, tmp_path / "run", zygote.run(
+        tmp_path, *RUN, "--data", "data", "--output", "run", "--limit", "6"
+    ))  # fmt: skip
+    assert done.ended.code == 0, done.ended
+    trimmed, others = done.samples[:OF_A_VIDEO], done.samples[OF_A_VIDEO:]
+    assert [(s["video"], s["num_frames"], s["frames_missing"]) for s in trimmed] == [("mini-000", 3, 1)] * 3
+    assert others == sound.samples[OF_A_VIDEO:6]
+    assert [(s["num_frames"], s["frames_missing"]) for s in others] == [(4, 0)] * 3
+    log = (done.run / "run.log").read_text(encoding="utf-8")
+    assert "its edit list hides 1 of the 4 wanted frames" in log
+    assert f"{video(data, 'mini-000')}" in log
+
+
 @pytest.mark.parametrize("batch_size", ["1", "4"])
 def test_a_question_that_does_not_fit_the_model_fails_alone(
     zygote: Zygote, sound: Finished, tmp_path: Path, batch_size: str

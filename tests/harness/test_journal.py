@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,20 @@ def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> None:
     with Journal(path) as journal:
         assert journal.get("d1") == answer("t/0", "Die Antwort ist „B“\n\x00")
         assert journal.get("d2") is None
+
+
+def test_an_answer_from_before_hidden_frames_were_counted_lacks_none(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("d1", replace(answer("t/0"), frames_missing=2))
+        journal.append("d2", answer("t/1"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    payload = lines[1].partition(b" ")[2].rstrip().replace(b', "frames_missing": 0', b"")
+    assert b"frames_missing" not in payload
+    path.write_bytes(lines[0] + f"{zlib.crc32(payload):08x} ".encode() + payload + b"\n")
+    with Journal(path) as journal:
+        assert journal.get("d1") == replace(answer("t/0"), frames_missing=2)
+        assert journal.get("d2") == answer("t/1")
 
 
 def test_a_failure_is_recorded_but_asked_again(tmp_path: Path) -> None:
