@@ -15,6 +15,7 @@ from sf_eval.benchmarks import manifest
 from sf_eval.benchmarks.checks import BadFile, CheckResult, Status, check_disk, check_libraries, would_fail
 from sf_eval.benchmarks.data import MINI_INDEX, DataSource, OpenBenchmark, open_benchmark
 from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.benchmarks.fetch_progress import human_size
 from sf_eval.core.errors import DataError
 from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError, VideoErrorReason, VideoInfo
 
@@ -36,8 +37,9 @@ def check_benchmark(
     """All checks of one benchmark, in the order in which a run would stumble over their faults.
 
     Args:
-        full: decode every frame instead of the first, middle and last; compare digests instead of sizes.
-        rule: the frames a run would take; files that end early, but not for this rule, are only warned of.
+        full: decode every frame; compare digests instead of sizes.
+        rule: the frames a run would take, decoded instead of the first, middle and last; with `full`, files
+            that end early, but not for this rule, are only warned of.
         timeout_s: limit for one video, in seconds.
         workers: processes that decode at the same time.
         progress: told (benchmark, videos done, videos in all) while videos are decoded.
@@ -53,11 +55,12 @@ def check_benchmark(
         results.append(manifested)
     media, present = check_media(opened)
     results.append(media)
-    results.append(
-        check_decoding(
-            opened, present, full=full, rule=rule, timeout_s=timeout_s, workers=workers, progress=progress
+    if present:
+        results.append(
+            check_decoding(
+                opened, present, full=full, rule=rule, timeout_s=timeout_s, workers=workers, progress=progress
+            )
         )
-    )
     if any(document.subtitles for document in opened.documents):
         results.append(check_subtitles(opened))
     return results
@@ -119,17 +122,27 @@ def check_manifest(opened: OpenBenchmark, *, full: bool) -> CheckResult | None:
 
 
 def check_media(opened: OpenBenchmark) -> tuple[CheckResult, dict[Path, list[Document]]]:
-    """Whether every video exists; also returns those that do, with their questions."""
+    """Whether every video exists; also returns those that do, with their questions.
+
+    Videos whose archives were never fetched are counted, not listed.
+    """
+    from sf_eval.benchmarks.hub import bytes_to_fetch
+
     name = opened.benchmark.name
     present: dict[Path, list[Document]] = {}
     try:
         missing = opened.missing_media()
+        not_fetched = bytes_to_fetch(opened.benchmark, opened.folder)
         lost = {identifier for file in missing for identifier in file.document_ids}
         for document in opened.documents:
             if document.id not in lost:
                 present.setdefault(opened.media_path(document), []).append(document)
     except DataError as error:  # a path that leaves the media folder
         return CheckResult("media", name, "failure", str(error)), {}
+    detail = f"{len(missing)} of {len(missing) + len(present)} videos are missing ({len(lost)} questions)"
+    if missing and not_fetched:
+        detail = f"not fetched yet: {_fetch_command(opened)} ({human_size(not_fetched)}); {detail}"
+        return CheckResult("media", name, "failure", detail), present
     if missing:
         bad = tuple(
             BadFile(
@@ -139,9 +152,15 @@ def check_media(opened: OpenBenchmark) -> tuple[CheckResult, dict[Path, list[Doc
             )
             for file in missing
         )
-        detail = f"{len(missing)} of {len(missing) + len(present)} videos are missing ({len(lost)} questions)"
         return CheckResult("media", name, "failure", detail, bad), present
     return CheckResult("media", name, "ok", f"{len(present)} videos are there"), present
+
+
+def _fetch_command(opened: OpenBenchmark) -> str:
+    command = f"sf-eval data fetch --tasks {opened.benchmark.name}"
+    if opened.source.kind == "directory":
+        return f"{command} --to {opened.source.root}"
+    return f"{command} --revision {opened.source.revision}" if opened.source.revision else command
 
 
 def check_decoding(
@@ -154,7 +173,10 @@ def check_decoding(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> CheckResult:
-    """Decode the first, middle and last frame (or all) of every video, in processes that can be stopped."""
+    """Decode the first, middle and last frame, or those of `rule`, or all, of every video that is `present`.
+
+    In processes that can be stopped.
+    """
     name = opened.benchmark.name
     done = 0
     counting = threading.Lock()
@@ -176,7 +198,9 @@ def check_decoding(
     shares = [share for start in range(max(workers, 1)) if (share := paths[start :: max(workers, 1)])]
     with ThreadPoolExecutor(max_workers=max(len(shares), 1)) as pool:
         faults = [fault for found in pool.map(examine, shares) for fault in found]
-    frames = "all frames" if full else "first, middle and last frame"
+    frames = (
+        "all frames" if full else "first, middle and last frame" if rule is None else "the model's frames"
+    )
     if not faults:
         return CheckResult("decoding", name, "ok", f"{len(present)} videos decode ({frames})")
     bad = tuple(file for _, file in sorted(faults, key=lambda fault: fault[1].path))
@@ -191,18 +215,18 @@ def _fault(
     media = documents[0].media
     clip = Clip(path, fps=media.fps)
     try:
-        info = loader.check(clip, "full" if full else "ends")
+        info = loader.check(clip, "full" if full else "rule" if know_rule else "ends")
     except VideoError as error:
         reason = f"{error.reason.value}: {error.detail}"
-        if error.reason is VideoErrorReason.ends_early and know_rule and _loads(loader, clip):
+        if full and know_rule and error.reason is VideoErrorReason.ends_early and _shows(loader, clip):
             return "warning", BadFile(str(path), f"{reason}; a run with these settings does not miss it")
         return "failure", BadFile(str(path), reason)
     return _range_fault(path, info, documents)
 
 
-def _loads(loader: ClipLoader, clip: Clip) -> bool:
+def _shows(loader: ClipLoader, clip: Clip) -> bool:
     try:
-        loader.load(clip)
+        loader.check(clip, "rule")
     except VideoError:
         return False
     return True

@@ -12,7 +12,9 @@ import click
 @click.option("--tasks", required=True, metavar="A,B|all", help="Benchmarks; see `sf-eval ls tasks`.")
 @click.option("--data", default="hub", show_default=True, help="'hub', 'mini', or a directory.")
 @click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
-@click.option("--model", help="Also check that this model's weights fit the device.")
+@click.option(
+    "--model", help="Decode the frames that this model is shown; check that its weights fit the device."
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--full", is_flag=True, help="Decode every frame, compare digests instead of sizes.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Decoders at once.")
@@ -21,7 +23,8 @@ import click
 def command(**options: Any) -> int:
     """Check annotations, videos, subtitles, archives, disk, memory and libraries; name every bad file.
 
-    Exits with 1 if a run would fail or lose questions.
+    Without --model the first, middle and last frame of every video are decoded. Videos are not downloaded.
+    Exits with 1 if a run would fail or lose questions, or if there are no videos to check yet.
     """
     from rich.console import Console
 
