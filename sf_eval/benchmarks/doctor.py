@@ -132,7 +132,7 @@ def check_media(opened: OpenBenchmark) -> tuple[CheckResult, dict[Path, list[Doc
     present: dict[Path, list[Document]] = {}
     try:
         missing = opened.missing_media()
-        not_fetched = bytes_to_fetch(opened.benchmark, opened.folder)
+        not_fetched = bytes_to_fetch(opened.benchmark, opened.folder) if missing else None
         lost = {identifier for file in missing for identifier in file.document_ids}
         for document in opened.documents:
             if document.id not in lost:
