@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import OpenBenchmark, open_benchmark, parse_source
+from sf_eval.benchmarks.data import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
 from sf_eval.benchmarks.mini import EDITIONS, mini_root
 from sf_eval.core.errors import DataError, UsageError
 
@@ -242,16 +242,16 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
 # --- media through a benchmark --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def egoschema(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("ego")
-    EDITIONS["egoschema"]().write(root, lambda done, total: None)
+@pytest.fixture
+def egoschema(tmp_path: Path) -> Path:
+    """The mini edition's files as if they were the benchmark's own."""
+    root = Path(shutil.copytree(mini_root(["egoschema"]) / "egoschema", tmp_path / "egoschema"))
+    (root / MINI_INDEX).unlink()
     return root
 
 
-def test_media_are_found_and_missing_ones_are_listed_once(egoschema: Path, tmp_path: Path) -> None:
-    root = tmp_path / "copy"
-    shutil.copytree(egoschema, root)
+def test_media_are_found_and_missing_ones_are_listed_once(egoschema: Path) -> None:
+    root = egoschema
     (root / "videos/mini-ego-04.mp4").unlink()
     opened = open_in(root, "egoschema")
     assert opened.media_path(opened.documents[0]) == root / "videos/mini-ego-00.mp4"
@@ -264,10 +264,7 @@ def test_media_are_found_and_missing_ones_are_listed_once(egoschema: Path, tmp_p
     assert all(str(place) in str(caught.value) for place in missing.looked_at)
 
 
-def test_a_copy_of_a_mini_edition_still_says_what_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, egoschema: Path
-) -> None:
-    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path / "cache"))
+def test_a_copy_of_a_mini_edition_still_says_what_it_is(tmp_path: Path, egoschema: Path) -> None:
     shutil.copytree(mini_root(["egoschema"]), tmp_path / "copy")
     opened = open_in(tmp_path / "copy", "egoschema")
     assert opened.is_mini

@@ -10,10 +10,19 @@ import av
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import parse_source
-from sf_eval.benchmarks.doctor import CheckResult, check_benchmark, check_disk, check_libraries, would_fail
+from sf_eval.benchmarks.data import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
+from sf_eval.benchmarks.doctor import (
+    CheckResult,
+    check_benchmark,
+    check_decoding,
+    check_disk,
+    check_libraries,
+    check_manifest,
+    check_subtitles,
+    would_fail,
+)
 from sf_eval.benchmarks.manifest import DataFile, Manifest
-from sf_eval.benchmarks.mini import EDITIONS
+from sf_eval.benchmarks.mini import mini_root
 from sf_eval.benchmarks.mini.encode import write_video
 from sf_eval.benchmarks.mini.questions import SceneMaker
 from sf_eval.video import SamplingRule
@@ -21,15 +30,24 @@ from sf_eval.video import SamplingRule
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("sound")
-    EDITIONS["egoschema"]().write(root / "egoschema", lambda done, total: None)
-    EDITIONS["mvbench"]().write(root / "mvbench", lambda done, total: None)
+    return _as_if_real(tmp_path_factory.mktemp("sound"), "egoschema", "mvbench")
+
+
+def _as_if_real(root: Path, *editions: str) -> Path:
+    """Mini editions without the file that tells them from the real benchmarks."""
+    for name in editions:
+        shutil.copytree(mini_root([name]) / name, root / name)
+        (root / name / MINI_INDEX).unlink()
     return root
 
 
 @pytest.fixture
 def data(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "data"))
+
+
+def opened_in(root: Path, name: str) -> OpenBenchmark:
+    return open_benchmark(get_benchmark(name), parse_source(str(root)))
 
 
 def examine(root: Path, name: str = "egoschema", **settings: object) -> dict[str, CheckResult]:
@@ -58,8 +76,7 @@ def test_numbers_that_differ_from_the_real_benchmark_are_warned_of(data: Path) -
     assert "36 questions instead of 5031" in counts.detail
 
 
-def test_a_mini_edition_is_measured_against_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
+def test_a_mini_edition_is_measured_against_itself() -> None:
     results = check_benchmark(get_benchmark("egoschema_subset"), parse_source("mini"))
     assert {result.status for result in results} == {"ok"}
 
@@ -119,7 +136,13 @@ def test_missing_annotations_end_the_examination(tmp_path: Path) -> None:
 
 
 def test_fetched_data_is_held_against_its_manifest(data: Path) -> None:
+    def manifested(full: bool = False) -> CheckResult:
+        found = check_manifest(opened_in(data, "egoschema"), full=full)
+        assert found is not None
+        return found
+
     root = data / "egoschema"
+    assert check_manifest(opened_in(data, "egoschema"), full=False) is None
     videos = sorted((root / "videos").iterdir())
     manifest = Manifest("lmms-eval/egoschema", "0" * 40, "main", repository=[])
     manifest.want(["videos_chunked_01.zip", "videos_chunked_02.zip"])
@@ -134,25 +157,26 @@ def test_fetched_data_is_held_against_its_manifest(data: Path) -> None:
     ]
     manifest.add("videos_chunked_01.zip", entries)
     manifest.save(root)
-    found = examine(data)["manifest"]
+    found = manifested()
     assert found.status == "failure"
     assert [bad.path for bad in found.bad_files] == ["videos_chunked_02.zip"], "half-unpacked archives fail"
 
     manifest.add("videos_chunked_02.zip", [])
     manifest.save(root)
-    assert examine(data)["manifest"].status == "ok"
+    assert manifested().status == "ok"
     original = videos[0].read_bytes()
     videos[0].write_bytes(bytes([original[0] ^ 1]) + original[1:])
-    assert examine(data)["manifest"].status == "ok", "sizes alone do not show it"
-    found = examine(data, full=True)["manifest"]
+    assert manifested().status == "ok", "sizes alone do not show it"
+    found = manifested(full=True)
     assert [bad.path for bad in found.bad_files] == [f"videos/{videos[0].name}"]
 
 
 def test_missing_subtitles_are_told(tmp_path: Path) -> None:
-    EDITIONS["videomme"]().write(tmp_path / "videomme", lambda done, total: None)
-    assert examine(tmp_path, "videomme_w_subtitle")["subtitles"].detail == "10 of 12 videos have subtitles"
+    _as_if_real(tmp_path, "videomme")
+    opened = opened_in(tmp_path, "videomme_w_subtitle")
+    assert check_subtitles(opened).detail == "10 of 12 videos have subtitles"
     shutil.rmtree(tmp_path / "videomme/subtitle")
-    assert examine(tmp_path, "videomme_w_subtitle")["subtitles"].status == "warning"
+    assert check_subtitles(opened).status == "warning"
 
 
 def test_a_file_that_ends_early_but_not_for_this_run_is_at_most_warned_of(data: Path) -> None:
@@ -160,10 +184,12 @@ def test_a_file_that_ends_early_but_not_for_this_run_is_at_most_warned_of(data: 
     path = data / "egoschema/videos/mini-ego-00.mp4"
     write_video(path, SceneMaker("a test").scene(19.75, 12))
     path.write_bytes(_overstated(path.read_bytes()))
-    assert examine(data)["decoding"].status == "failure"
+    opened = opened_in(data, "egoschema")
+    present = {path: opened.documents[:3]}
+    assert check_decoding(opened, present).status == "failure"
     rule = SamplingRule("published", 16)
-    assert examine(data, rule=rule)["decoding"].status == "ok"
-    found = examine(data, rule=rule, full=True)["decoding"]
+    assert check_decoding(opened, present, rule=rule).status == "ok"
+    found = check_decoding(opened, present, rule=rule, full=True)
     assert found.status == "warning"
     assert "does not miss it" in found.bad_files[0].reason
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -31,17 +32,7 @@ from sf_eval.benchmarks.mini.scene import BRIGHT, DARK, flash_at
 from sf_eval.core.errors import DataError, UsageError
 from sf_eval.video import published_indices
 
-LONGEST_WATCHED_S = 24  # the solver below watches only the shorter videos of each edition
-
-
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("mini-cache")
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SF_EVAL_CACHE", str(cache_dir))
+LONGEST_WATCHED_S = 12  # the solver below watches only the shorter videos of each edition
 
 
 def opened(name: str) -> OpenBenchmark:
@@ -161,7 +152,8 @@ class Viewer:
         height, width = frames[0].shape[:2]
         side = min(height, width)
         self.background = _nearest(frames[0][1, 1], DARK)
-        far = [np.abs(f.astype(int) - np.array(DARK[self.background])).sum(-1) > 150 for f in frames]
+        ends = frames[0], frames[-1]
+        far = [np.abs(f.astype(int) - np.array(DARK[self.background])).sum(-1) > 150 for f in ends]
         y, x = np.mgrid[:height, :width]
         in_middle = np.hypot(y - height / 2, x - width / 2) < 0.22 * side
         centre = [
@@ -289,10 +281,30 @@ def test_another_process_makes_the_same_rows() -> None:
 
 # --- the cache ------------------------------------------------------------------------------------------
 
-RENDER = (
-    "import sys; from sf_eval.benchmarks.mini import mini_root;"
-    "mini_root(['mvbench'], lambda name, done, total: print(done, flush=True))"
-)
+# Enough videos to be killed between, few enough to be rendered by several tests.
+TINY = """
+from sf_eval.benchmarks.mini import EDITIONS, mini_root
+from sf_eval.benchmarks.mini.edition import Edition
+from sf_eval.benchmarks.mini.questions import SceneMaker
+
+def tiny():
+    maker = SceneMaker("tiny")
+    return Edition("tiny", {"rows.json": []}, {f"videos/{i}.mp4": (maker.scene(6, 12),) for i in range(12)})
+
+EDITIONS["tiny"] = tiny
+"""
+RENDER = f"{TINY}mini_root(['tiny'], lambda name, done, total: print(done, flush=True))"
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, and an edition called tiny."""
+    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
+    names: dict[str, Any] = {}
+    exec(TINY, names)  # the same as in the other processes
+    tiny = EDITIONS.pop("tiny")
+    monkeypatch.setitem(EDITIONS, "tiny", tiny)
+    return tmp_path
 
 
 def _start(cache_dir: Path) -> subprocess.Popen[str]:
@@ -302,48 +314,42 @@ def _start(cache_dir: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_a_killed_renderer_leaves_nothing_that_is_taken_for_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    process = _start(tmp_path)
+def test_a_killed_renderer_leaves_nothing_that_is_taken_for_whole(own_cache: Path) -> None:
+    process = _start(own_cache)
     assert process.stdout is not None
     while process.stdout.readline().strip() != "5":
         pass
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not list(tmp_path.glob("mini-v*/mvbench"))
-    assert list(tmp_path.glob("mini-v*/.mvbench.*.part")), "it was killed in the middle"
+    assert not list(own_cache.glob("mini-v*/tiny"))
+    assert list(own_cache.glob("mini-v*/.tiny.*.part")), "it was killed in the middle"
 
-    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
-    folder = mini_root(["mvbench"]) / "mvbench"
+    folder = mini_root(["tiny"]) / "tiny"
     assert is_complete(folder)
-    assert not list(tmp_path.glob("mini-v*/.mvbench.*.part")), "left-overs are cleared away"
+    assert not list(own_cache.glob("mini-v*/.tiny.*.part")), "left-overs are cleared away"
 
 
-def test_two_processes_at_once_make_one_edition(tmp_path: Path) -> None:
-    processes = [_start(tmp_path) for _ in range(2)]
+def test_two_processes_at_once_make_one_edition(own_cache: Path) -> None:
+    processes = [_start(own_cache) for _ in range(2)]
     for process in processes:
         process.communicate()
         assert process.returncode == 0
-    (folder,) = tmp_path.glob("mini-v*/mvbench")
+    (folder,) = own_cache.glob("mini-v*/tiny")
     assert is_complete(folder)
 
 
-def test_only_what_is_asked_for_is_rendered_once_or_when_a_file_was_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path))
+def test_only_what_is_asked_for_is_rendered_once_or_when_a_file_was_deleted(own_cache: Path) -> None:
     calls: list[tuple[str, int, int]] = []
-    root = mini_root(["egoschema"], lambda *call: calls.append(call))
-    assert [path.name for path in root.iterdir() if not path.name.startswith(".")] == ["egoschema"]
-    assert calls[0] == ("egoschema", 0, 12)
-    assert calls[-1] == ("egoschema", 12, 12)
-    mini_root(["egoschema"], lambda *call: pytest.fail("rendered again"))
+    root = mini_root(["tiny"], lambda *call: calls.append(call))
+    assert [path.name for path in root.iterdir() if not path.name.startswith(".")] == ["tiny"]
+    assert calls[0] == ("tiny", 0, 12)
+    assert calls[-1] == ("tiny", 12, 12)
+    mini_root(["tiny"], lambda *call: pytest.fail("rendered again"))
 
-    folder = root / "egoschema"
+    folder = root / "tiny"
     before = digest(folder)
-    (folder / "videos/mini-ego-03.mp4").unlink()
-    mini_root(["egoschema"])
+    (folder / "videos/3.mp4").unlink()
+    mini_root(["tiny"])
     assert digest(folder) == before
 
 
