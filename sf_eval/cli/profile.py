@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +91,7 @@ def command(**flags: Any) -> None:
     from rich.console import Console
 
     from sf_eval.profiler.closed_form import Convention, DecodeVariant, Unit
-
-    with _without_wandb():
-        from sf_eval.profiler.profile import Request, make_profile
+    from sf_eval.profiler.profile import Request, make_profile
     from sf_eval.profiler.rows import Question
     from sf_eval.profiler.terminal import show
 
@@ -127,19 +123,6 @@ def command(**flags: Any) -> None:
     show(profile, console)
     if flags["output"]:
         _write(profile, flags["output"], console)
-
-
-@contextmanager
-def _without_wandb() -> Iterator[None]:
-    """timm imports wandb where it is installed (lmms-eval brings it): 4 s, and never used here."""
-    if "wandb" in sys.modules:
-        yield
-        return
-    sys.modules["wandb"] = None  # type: ignore[assignment]  # makes `import wandb` an ImportError
-    try:
-        yield
-    finally:
-        del sys.modules["wandb"]
 
 
 def _make(folder: Path) -> None:

@@ -1,13 +1,11 @@
-"""Where a number came from: versions, commit, machine."""
+"""Where a number came from: versions and commit."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 from importlib import metadata
-from typing import Any
-
-import torch
+from pathlib import Path
 
 from sf_eval import __version__
 from sf_eval.core.paths import checkout_root
@@ -42,34 +40,7 @@ def git_commit() -> str | None:
     return commit + ("+changes" if changed else "")
 
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """The device that answered and the machine around it."""
-    described: dict[str, Any] = {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-    }
-    if device.type == "cuda":
-        properties = torch.cuda.get_device_properties(device)
-        described.update(
-            gpu=properties.name, gpu_memory_bytes=properties.total_memory, cuda=torch.version.cuda
-        )
-    return described
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as stream:  # noqa: PTH123 - not a file of ours
-            for line in stream:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _git(root: Any, *args: str) -> str:
+def _git(root: Path, *args: str) -> str:
     done = subprocess.run(
         ["git", *args],
         cwd=root,

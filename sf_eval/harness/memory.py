@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-
 import torch
 
 from sf_eval.harness.record import MemoryRecord
+from sf_eval.inference.machine import peak_memory
 
 
 def measure(device: torch.device) -> MemoryRecord:
-    """What was the most so far; device figures only where there is a GPU (never 0 for "not measured")."""
-    # ru_maxrss is in KiB on Linux and in bytes on macOS (getrusage(2)).
-    unit = 1 if sys.platform == "darwin" else 1024
-    on_gpu = device.type == "cuda"
+    """What was the most so far; device figures only where there is a GPU."""
+    peak = peak_memory(device)
     return MemoryRecord(
-        process_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-        device_allocated_peak_bytes=torch.cuda.max_memory_allocated(device) if on_gpu else None,
-        device_reserved_peak_bytes=torch.cuda.max_memory_reserved(device) if on_gpu else None,
+        process_peak_bytes=peak.process,
+        device_allocated_peak_bytes=peak.device_allocated,
+        device_reserved_peak_bytes=peak.device_reserved,
     )

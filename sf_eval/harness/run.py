@@ -21,6 +21,7 @@ from sf_eval.harness.answering import (
     Result,
     StoppedError,
     TooManyFailuresError,
+    libraries_that_answer,
 )
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.logs import logging_to
@@ -28,6 +29,7 @@ from sf_eval.harness.memory import measure as measure_memory
 from sf_eval.harness.plan import OTHER_WAYS, RunPlan, TaskPlan, fingerprint_of
 from sf_eval.harness.record import ModelRecord, RunRecord, SampleRecord
 from sf_eval.harness.scored import group_records, sample_record, task_record
+from sf_eval.inference import machine
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.model.loading import LoadedModel, load_model
@@ -206,6 +208,7 @@ def _identity(plan: RunPlan, loaded: LoadedModel) -> ModelIdentity:
         target_fps=card.target_fps,
         video_backend=plan.context.backend,
         prompt_format=card.prompt_format,
+        libraries=libraries_that_answer(),
     )
 
 
@@ -235,7 +238,7 @@ def _record(
         },
         versions=environment.versions(),
         git_commit=environment.git_commit(),
-        machine=environment.machine(loaded.model.device),
+        machine=machine.describe(loaded.model.device),
         model=_model_record(loaded, identity),
         data=plan.source.label,
         scoring=plan.settings.scoring,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 import torch
-from timm.models.convnext import ConvNeXt
 from torch import nn
 
 from sf_eval.model.config import SlowFastConfig, VisionConfig
 from sf_eval.model.errors import PromptError
+from sf_eval.model.imports import without_wandb
+
+with without_wandb():
+    from timm.models.convnext import ConvNeXt
 
 STRIDE = 32
 """Pixels a side of a grid cell."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
-import resource
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from sf_eval.core.errors import UsageError
+from sf_eval.inference import machine
 from sf_eval.profiler.stopwatch import timed
 
 # Dense 16-bit tensor-core peak (FLOP/s, float32 accumulation) and memory bandwidth (byte/s), from NVIDIA's
@@ -54,58 +50,13 @@ class Peak:
     sheet_bytes: float | None
 
 
-def resolve_device(name: str) -> torch.device:
-    """`auto` is the first GPU, else the CPU.
-
-    Raises:
-        UsageError: no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name!r} is no device.", hint="Use auto, cpu, cuda or cuda:1.") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"--device {name}: this machine has {torch.cuda.device_count()} GPUs.")
-    return device
-
-
-def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on a GPU and float32 on the CPU."""
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    dtype = getattr(torch, name)
-    assert isinstance(dtype, torch.dtype)
-    return dtype
-
-
-def device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return _cpu_name() or platform.processor() or platform.machine()
-
-
-def _cpu_name() -> str:
-    """Linux names the processor in /proc/cpuinfo; other systems have no such file."""
-    listing = Path("/proc/cpuinfo")
-    if not listing.is_file():
-        return ""
-    lines = listing.read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-
-
 def describe(device: torch.device) -> dict[str, Any]:
     """Everything about the machine that a latency depends on."""
     return {
-        "device": str(device),
-        "device_name": device_name(device),
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
+        **machine.describe(device),
+        "device_name": machine.device_name(device),
         "torch": torch.__version__,
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
         "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
-        "platform": platform.platform(),
     }
 
 
@@ -118,7 +69,9 @@ def measure_peak(device: torch.device, dtype: torch.dtype) -> Peak:
     source = torch.zeros(count, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copied = min(timed(lambda: target.copy_(source), device)[0] for _ in range(6))
-    sheet_flops, sheet_bytes = _data_sheet(device_name(device)) if device.type == "cuda" else (None, None)
+    sheet_flops, sheet_bytes = (
+        _data_sheet(machine.device_name(device)) if device.type == "cuda" else (None, None)
+    )
     return Peak(
         measured_flops=2 * side**3 / product,
         measured_bytes=2 * count / copied,
@@ -171,22 +124,6 @@ def _foreign_on_gpu(device: torch.device) -> list[str]:
     if others:
         signs.append(f"nvidia-smi lists {len(others)} other processes on the GPU: {'; '.join(others)}.")
     return signs
-
-
-def process_peak_bytes() -> int:
-    """Largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def gpu_memory(device: torch.device) -> dict[str, int | None]:
-    """Peak bytes allocated and reserved since the last reset; None where there is no GPU to ask."""
-    if device.type != "cuda":
-        return {"allocated_bytes": None, "reserved_bytes": None}
-    return {
-        "allocated_bytes": torch.cuda.max_memory_allocated(device),
-        "reserved_bytes": torch.cuda.max_memory_reserved(device),
-    }
 
 
 def reset_gpu_memory(device: torch.device) -> None:

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 from sf_eval.core.cards import card_for
+from sf_eval.inference.device import resolve_device, resolve_dtype
+from sf_eval.inference.machine import peak_memory
 from sf_eval.profiler import hardware
 from sf_eval.profiler.clip import can_render, render, still_frames
 from sf_eval.profiler.pipeline import Ask, Pipeline, compile_model, load, make_model, same_size
@@ -75,8 +77,8 @@ def measure(request: Request, settings: Settings, *, say: Say = lambda _: None) 
         CheckpointError: no weights here and no `random_weights`.
         VideoError: `settings.video` cannot be decoded.
     """
-    device = hardware.resolve_device(settings.device)
-    dtype = hardware.resolve_dtype(settings.dtype, device)
+    device = resolve_device(settings.device)
+    dtype = resolve_dtype(settings.dtype, device) or torch.bfloat16
     if device.type == "cuda":
         torch.cuda.set_device(device)  # events are recorded on the current device
     notes = [f"Before: {sign}" for sign in hardware.foreign_load(device)]
@@ -130,7 +132,7 @@ def measure(request: Request, settings: Settings, *, say: Say = lambda _: None) 
         compile_s=compile_s,
         runs=tuple(runs),
         ratios=tuple(ratios),
-        memory={"process_peak_bytes": hardware.process_peak_bytes()},
+        memory={"process_peak_bytes": peak_memory(device).process},
         notes=tuple(notes),
     )
 
@@ -215,6 +217,6 @@ def _whole(pipeline: Pipeline, series: Series, frames: list[np.ndarray] | None) 
         series.add("TTFT from file", wall_timed(partial(pipeline.first_token, ask, None), device)[0])
     hardware.reset_gpu_memory(device)
     series.add("end to end", wall_timed(partial(pipeline.answer, ask, frames), device)[0])
-    for name, value in hardware.gpu_memory(device).items():
-        before = series.memory.get(name)
-        series.memory[name] = value if value is None or before is None else max(before, value)
+    peak = peak_memory(device)
+    series.at_most("allocated_bytes", peak.device_allocated)
+    series.at_most("reserved_bytes", peak.device_reserved)

@@ -40,6 +40,11 @@ class Series:
     def add(self, stage: str, value: float) -> None:
         self.seconds.setdefault(stage, []).append(value)
 
+    def at_most(self, kind: str, value: int | None) -> None:
+        """Memory of one round; the largest is kept, and None where there is no GPU to ask."""
+        before = self.memory.get(kind)
+        self.memory[kind] = value if value is None or before is None else max(before, value)
+
 
 def run_record(series: Series, question: Question, peak: hardware.Peak) -> dict[str, Any]:
     """One run: every stage's samples, what was not measured and why, memory, achieved rates."""

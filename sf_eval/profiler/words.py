@@ -17,11 +17,10 @@ def findings(
     unit: Unit,
 ) -> tuple[str, ...]:
     """What the slow path of `main` costs, where the work sits, what grows how, and what the trace says."""
-    model = main
-    said = [_against(comparison) for comparison in comparisons if comparison.model == model.model]
-    said.append(_where(model, unit))
-    if model.slow_tokens:
-        said.append(_slow_path(model, unit))
+    said = [_against(pair) for pair in comparisons if (pair.model, pair.frames) == (main.model, main.frames)]
+    said.append(_where(main, unit))
+    if main.slow_tokens:
+        said.append(_slow_path(main, unit))
     said += _growth(growth)
     said.append(_WHY)
     said.append(_trace(rows))
@@ -91,8 +90,8 @@ def _described(series: GrowthSeries) -> str:
 
 
 def _trace(rows: Sequence[ProfileRow]) -> str:
-    if all(row.trace.status == "not traced" for row in rows):
-        return "Counted once, in closed form: no row was traced."
+    if all(row.trace.status in ("not traced", "only traced") for row in rows):
+        return "Counted once: no row was both traced and counted in closed form."
     agreeing = [row for row in rows if row.trace.status == "agrees"]
     parts = sum(row.trace.parts for row in agreeing)
     text = (
