@@ -64,13 +64,15 @@ class SlowFast(lmms):
 
     def _question(self, request: Instance) -> Question:
         _, doc_to_messages, kwargs, doc_id, task, split = request.args
-        messages = doc_to_messages(self.task_dict[task][split][doc_id])
+        doc = self.task_dict[task][split][doc_id]
+        messages = doc_to_messages(doc)
         videos, texts = _contents(messages, task)
         return Question(
             key=f"{task}/{doc_id}",
             clip=videos[0] if videos else None,
             prompt="\n".join(texts),
             max_new_tokens=int(kwargs.get("max_new_tokens", 256)),
+            name=f"{task}:{doc['id']}" if task.startswith(OWN_TASKS) else "",
         )
 
     def _text(self, task: str, result: Result) -> GenerationResult:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from sf_eval.core.errors import SfEvalError
+from sf_eval.harness import environment
 from sf_eval.harness.journal import Journal, digest_of
 from sf_eval.harness.settings import FailurePolicy
 from sf_eval.inference import Answer, Failure, Question
@@ -16,6 +17,10 @@ from sf_eval.video import Clip
 
 # Raise when a change of ours changes what the same model answers to the same question.
 ANSWER_PROTOCOL = 1
+
+_THAT_ANSWER = (
+    "torch", "transformers", "timm", "tokenizers", "av", "decord", "torchcodec", "pillow", "flash-attn",
+)  # fmt: skip
 
 Result = Answer | Failure
 
@@ -57,6 +62,24 @@ class ModelIdentity:
     target_fps: float
     video_backend: str
     prompt_format: str
+    libraries: str
+
+
+def libraries_that_answer() -> str:
+    """Versions of what decodes, resizes, tokenises and computes: with others an answer may differ."""
+    names = (
+        "torch",
+        "transformers",
+        "timm",
+        "tokenizers",
+        "av",
+        "decord",
+        "torchcodec",
+        "pillow",
+        "flash-attn",
+    )
+    found = environment.versions()
+    return " ".join(f"{name}={found[name]}" for name in names if name in found)
 
 
 class JournaledAnswers:
@@ -105,6 +128,7 @@ class JournaledAnswers:
             if recorded is None:
                 open_questions.append(question)
                 continue
+            recorded = replace(recorded, key=question.key)  # its row may have another number by now
             self.given[question.key] = question, recorded
             self.watcher.result(recorded, resumed=True)
             yield recorded
@@ -131,13 +155,13 @@ class JournaledAnswers:
         """The card's limit of new tokens goes before the task's."""
         if not self.max_new_tokens:
             return question
-        return Question(question.key, question.clip, question.prompt, self.max_new_tokens)
+        return replace(question, max_new_tokens=self.max_new_tokens)
 
     def _determinants(self, question: Question) -> dict[str, Any]:
         return {
             "protocol": ANSWER_PROTOCOL,
             "model": vars(self.identity),
-            "question": question.key,
+            "question": question.identity,
             "prompt": question.prompt,
             "video": _file_identity(question.clip),
             "generation": {"do_sample": False, "max_new_tokens": question.max_new_tokens},

@@ -15,6 +15,7 @@ from sf_eval.core.errors import DataError, UsageError
 from sf_eval.harness import output_dir
 from sf_eval.harness.context import RunContext
 from sf_eval.harness.settings import RunSettings
+from sf_eval.inference.device import resolve_device
 from sf_eval.video import SamplingRule
 
 OTHER_WAYS = (
@@ -122,10 +123,11 @@ def _fingerprint(
         "slow_path": card.slow_path,
         "decode_slow_attention": card.decode_slow_attention,
         "max_new_tokens": card.max_new_tokens,
-        "data": source.label,
+        # Not the directory's path: data that was moved is the same data, and each answer knows its video.
+        "data": source.label if source.kind != "directory" else "directory",
         "dtype": settings.dtype,
         "attn": settings.attn,
-        "device": settings.device,
+        "device": resolve_device(settings.device).type,
         "video_backend": settings.video_backend,
         "clip": settings.clip,
         "tasks": [task.benchmark.name for task in tasks],

@@ -24,6 +24,7 @@ class Question:
 
     Attributes:
         key: what the caller knows it by; answers carry it back.
+        name: what the question is called wherever its row stands; "" where it has no name but its key.
         clip: the video (or part of it); None asks without a video.
         prompt: the user's turn, without chat markup and without the video's placeholder.
         max_new_tokens: limit of the answer in tokens.
@@ -33,6 +34,11 @@ class Question:
     clip: Clip | None
     prompt: str
     max_new_tokens: int
+    name: str = ""
+
+    @property
+    def identity(self) -> str:
+        return self.name or self.key
 
 
 @dataclass(frozen=True)

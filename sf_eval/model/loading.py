@@ -30,7 +30,7 @@ class LoadedModel:
     """A model ready to answer.
 
     Attributes:
-        weights_digest: SHA-256 over the names and contents of config.json and the weight files.
+        weights_digest: SHA-256 over the names and contents of the weights, configuration and tokenizer files.
         revision: the Hub commit the weights are of, "" for weights from a directory or the package.
         parameters: number of weights in use (the slow branch's count only where the slow path is on).
     """
@@ -151,9 +151,24 @@ def count_parameters(model: SlowFastForConditionalGeneration) -> int:
     )
 
 
+# What of a checkpoint an answer depends on besides its weights: `generate` reads generation_config.json
+# (a repetition penalty, say), the processor the tokenizer's files.
+_READ_BESIDE_WEIGHTS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+)
+
+
 def weights_digest(directory: Path) -> str:
-    """SHA-256 over name and content of config.json and every weight file, in the order of their names."""
-    files = sorted([directory / "config.json", *checkpoint.shards(directory)])
+    """SHA-256 over name and content of every file of the checkpoint that is read, in the order of names."""
+    beside = [path for name in _READ_BESIDE_WEIGHTS if (path := directory / name).is_file()]
+    files = sorted([*beside, *checkpoint.shards(directory)])
     digest = hashlib.sha256()
     for path in files:
         status = path.stat()

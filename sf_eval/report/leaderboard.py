@@ -54,7 +54,7 @@ def measured_table(record: RunRecord) -> Table:
             cells.update(_published_cells(entry.published))
         rows.append(tuple(cells[column] for column in columns))
     return Table(
-        title=f"Measured: {model_label(record)}, {record.data}",
+        title=f"Measured: {model_label(record)}, {data_label(record)}",
         columns=tuple(columns),
         rows=tuple(rows),
         numeric=frozenset(name for name, is_numeric in columns.items() if is_numeric),
@@ -77,7 +77,7 @@ def failures_table(record: RunRecord) -> Table | None:
         for entry in failed
     )
     return Table(
-        title=f"Failed samples: {model_label(record)}, {record.data}",
+        title=f"Failed samples: {model_label(record)}, {data_label(record)}",
         columns=("benchmark", "failed", "score %", "if all failed were wrong / right"),
         rows=rows,
         numeric=frozenset({"score %", "if all failed were wrong / right"}),
@@ -173,7 +173,7 @@ def markdown(record: RunRecord) -> str:
         reported_table(record),
         *breakdown_tables(record),
     ]
-    head = f"# Leaderboard: {model_label(record)} on {record.data}\n"
+    head = f"# Leaderboard: {model_label(record)} on {data_label(record)}\n"
     return "\n".join([head, *(to_markdown(table) for table in tables if table is not None)])
 
 
@@ -222,7 +222,6 @@ def caveats(record: RunRecord) -> list[str]:
             "The model's weights are untrained (seeded at random): its scores say nothing but chance."
         )
     notes.extend(note for task in record.tasks for note in _size_notes(task, record))
-    notes.extend(_clip_notes(record))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     return notes
@@ -237,13 +236,13 @@ def _size_notes(task: TaskRecord, record: RunRecord) -> Iterator[str]:
         yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
 
 
-def _clip_notes(record: RunRecord) -> Iterator[str]:
-    """Which part of a file was shown, where rows name one (MVBench)."""
+def data_label(record: RunRecord) -> str:
+    """The data source; with MVBench also which part of a file was shown where a row names one."""
     modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).group == "mvbench"}
-    if "cut" in modes:
-        yield "MVBench: rows with start and end showed that part (--clip cut); published was the whole file."
-    elif modes:
-        yield "MVBench: rows with start and end showed the whole file, as published (see --clip)."
+    if not modes:
+        return record.data
+    shown = "clips cut by start and end" if "cut" in modes else "whole files shown, as published"
+    return f"{record.data}; MVBench: {shown}"
 
 
 def model_label(record: RunRecord) -> str:
@@ -266,7 +265,7 @@ def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
     elif task.score.unjudged:
         remark = f"its truth is not public, {task.score.unjudged} answers are unjudged"
     column = catalog.get_benchmark(task.task).published_column
-    return Entry(task.task, task.title, record.data, column, task.score, task.published, remark)
+    return Entry(task.task, task.title, data_label(record), column, task.score, task.published, remark)
 
 
 def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
@@ -274,7 +273,7 @@ def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
     return Entry(
         name=group.group,
         title=group.title if group.complete else f"{group.title} (incomplete)",
-        data=record.data,
+        data=data_label(record),
         column=catalog.get_group(group.group).published_column if group.complete else None,
         score=group.score,
         published=group.published,
@@ -290,14 +289,15 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
             percent(part.score.accuracy),
             interval(part.score.interval95),
             str(part.score.n),
+            f"{part.score.coverage:.1f}",
         )
         for part in task.breakdown
     )
     return Table(
-        title=f"{task.title} by category ({record.data})",
-        columns=("category", "value", "accuracy %", "95% interval", "n"),
+        title=f"{task.title} by category ({data_label(record)})",
+        columns=("category", "value", "accuracy %", "95% interval", "n", "coverage %"),
         rows=rows,
-        numeric=frozenset({"accuracy %", "95% interval", "n"}),
+        numeric=frozenset({"accuracy %", "95% interval", "n", "coverage %"}),
     )
 
 

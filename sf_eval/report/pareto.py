@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.run import RESULTS
-from sf_eval.report.leaderboard import Entry, entries, model_label
+from sf_eval.report.leaderboard import Entry, data_label, entries, model_label
 
 PROFILE = "profile.json"
 
@@ -37,14 +37,15 @@ class Point:
 
 
 def collect(record: RunRecord, folder: Path) -> list[Point]:
-    """The points of every run beside `folder` that used the same data, this run's own included."""
+    """The points of every run beside `folder` on the same data and as many questions, this one's included."""
     points: list[Point] = []
     for results in sorted(folder.parent.glob(f"*/{RESULTS}")):
         other, profile = _read(results)
-        if other is None or profile is None or other.data != record.data:
+        if other is None or profile is None or data_label(other) != data_label(record):
             continue
         points.extend(_points(other, profile, results.parent.name))
-    return points
+    asked = {entry.title: entry.score.n for entry in entries(record)}
+    return [point for point in points if point.n == asked.get(point.benchmark)]
 
 
 def table(points: list[Point], data: str) -> Table:
@@ -76,7 +77,9 @@ def table(points: list[Point], data: str) -> Table:
         ),
         rows=rows,
         numeric=frozenset({"accuracy %", "n", "FLOPs a question", "latency a question"}),
-        notes=("The front is by accuracy and FLOPs, of the runs in this folder on the same data.",),
+        notes=(
+            "The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
 from sf_eval.harness.run import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
-from sf_eval.report.leaderboard import caveats, model_label
+from sf_eval.report.leaderboard import caveats, data_label, model_label
 
 SCHEMA = 1
 CONVENTION = "FLOP = 2 multiply-adds; causal self-attention halved"
@@ -64,7 +64,7 @@ def build(output: RunOutput) -> dict[str, Any]:
         "schema_version": SCHEMA,
         "model": output.record.model.name,
         "title": model_label(output.record),
-        "data": output.record.data,
+        "data": data_label(output.record),
         "convention": CONVENTION,
         "caveats": caveats(output.record),
         "machine": output.record.machine,

@@ -32,8 +32,10 @@ def write(output: RunOutput) -> None:
     files.write_text(folder / PROFILE_MD, profile_markdown(profile))
     points = pareto.collect(output.record, folder)
     if points:
-        files.write_text(folder / PARETO_MD, to_markdown(pareto.table(points, output.record.data)))
-        files.write_text(folder / PARETO_SVG, pareto.svg(points, output.record.data))
+        files.write_text(
+            folder / PARETO_MD, to_markdown(pareto.table(points, leaderboard.data_label(output.record)))
+        )
+        files.write_text(folder / PARETO_SVG, pareto.svg(points, leaderboard.data_label(output.record)))
 
 
 def profile_markdown(profile: dict[str, Any]) -> str:
@@ -79,7 +81,7 @@ def _comparison(output: RunOutput) -> Table | None:
     points = pareto.collect(output.record, output.plan.output)
     if len({point.run for point in points}) < 2:
         return None
-    return pareto.table(points, output.record.data)
+    return pareto.table(points, leaderboard.data_label(output.record))
 
 
 def _for_terminal(table: Table | None) -> list[Table]:

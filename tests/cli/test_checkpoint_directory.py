@@ -100,3 +100,39 @@ def test_without_the_hub_the_error_names_the_other_ways(sf_eval: Callable, tmp_p
     assert "slowfast-video-mllm" in weights.err
     assert "--model mini" in weights.err
     assert len(weights.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["generation_config.json", "tokenizer.json"])
+def test_a_file_beside_the_weights_that_changes_answers_is_another_checkpoint(
+    checkpoint: Path, name: str
+) -> None:
+    """generate reads a repetition penalty from generation_config.json; the processor reads the tokenizer."""
+    from sf_eval.model.loading import weights_digest
+
+    before = weights_digest(checkpoint)
+    changed = json.loads((checkpoint / name).read_text())
+    changed["repetition_penalty"] = 1.5
+    (checkpoint / name).write_text(json.dumps(changed))
+    assert weights_digest(checkpoint) != before
+
+
+def test_data_that_was_moved_is_the_same_data(sf_eval: Callable, tmp_path: Path) -> None:
+    from sf_eval.benchmarks.mini import mini_root
+
+    shutil.copytree(mini_root(["mlvu"]), tmp_path / "here")
+    run = (
+        "run",
+        "--model",
+        "mini",
+        "--tasks",
+        "mlvu",
+        "--limit",
+        "2",
+        "--output",
+        tmp_path / "run",
+        "--data",
+    )
+    assert sf_eval(*run, tmp_path / "here").code == 0
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert sf_eval(*run, tmp_path / "there").code == 0
+    assert len((tmp_path / "run" / "journal.jsonl").read_bytes().splitlines()) == 2
