@@ -138,10 +138,12 @@ def open_benchmark(
     Args:
         progress: told (edition, videos done, videos in all) while a mini edition is rendered.
         fetch_media: with a Hub source, download the videos too, once the annotations are found valid.
+            False also leaves incomplete data to be told by the doctor.
 
     Raises:
         DataError: annotations that cannot be found or reached (every place is named), or that are damaged
-            (file, row and column are named).
+            (file, row and column are named); an unfinished fetch, or subtitles that are missing as a whole
+            or damaged (`completeness`).
     """
     revision: str | None = None
     if source.kind == "hub":
@@ -159,7 +161,7 @@ def open_benchmark(
     rows, documents = read_documents(benchmark, files)
     if source.kind == "hub" and fetch_media:
         folder = hub.media_root(benchmark, revision)
-    return OpenBenchmark(
+    opened = OpenBenchmark(
         benchmark=benchmark,
         source=source,
         documents=documents,
@@ -171,6 +173,11 @@ def open_benchmark(
         source_label=_label(benchmark, source, folder, revision),
         is_mini=is_mini_edition(folder),
     )
+    if fetch_media:
+        from sf_eval.benchmarks.completeness import require_complete
+
+        require_complete(opened)
+    return opened
 
 
 def is_mini_edition(folder: Path) -> bool:

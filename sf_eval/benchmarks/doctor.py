@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sf_eval.benchmarks import manifest
 from sf_eval.benchmarks.checks import BadFile, CheckResult, Status, check_disk, check_libraries, would_fail
+from sf_eval.benchmarks.completeness import fetch_command, subtitle_files
 from sf_eval.benchmarks.data import MINI_INDEX, DataSource, OpenBenchmark, open_benchmark
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.benchmarks.fetch_progress import human_size
@@ -141,7 +142,7 @@ def check_media(opened: OpenBenchmark) -> tuple[CheckResult, dict[Path, list[Doc
         return CheckResult("media", name, "failure", str(error)), {}
     detail = f"{len(missing)} of {len(missing) + len(present)} videos are missing ({len(lost)} questions)"
     if missing and not_fetched:
-        detail = f"not fetched yet: {_fetch_command(opened)} ({human_size(not_fetched)}); {detail}"
+        detail = f"not fetched yet: {fetch_command(opened)} ({human_size(not_fetched)}); {detail}"
         return CheckResult("media", name, "failure", detail), present
     if missing:
         bad = tuple(
@@ -154,13 +155,6 @@ def check_media(opened: OpenBenchmark) -> tuple[CheckResult, dict[Path, list[Doc
         )
         return CheckResult("media", name, "failure", detail, bad), present
     return CheckResult("media", name, "ok", f"{len(present)} videos are there"), present
-
-
-def _fetch_command(opened: OpenBenchmark) -> str:
-    command = f"sf-eval data fetch --tasks {opened.benchmark.name}"
-    if opened.source.kind == "directory":
-        return f"{command} --to {opened.source.root}"
-    return f"{command} --revision {opened.source.revision}" if opened.source.revision else command
 
 
 def check_decoding(
@@ -249,14 +243,17 @@ def check_subtitles(opened: OpenBenchmark) -> CheckResult:
     """How many videos have subtitles; some of the real ones have none, but not all of them."""
     name = opened.benchmark.name
     try:
-        found = {document.video_id: opened.subtitle_path(document) for document in opened.documents}
+        subtitles = subtitle_files(opened)
     except DataError as error:
         return CheckResult("subtitles", name, "failure", str(error))
-    have = sum(path is not None for path in found.values())
-    detail = f"{have} of {len(found)} videos have subtitles"
-    if have:
+    detail = f"{len(subtitles.found)} of {subtitles.videos} videos have subtitles"
+    if subtitles.bad:
+        bad = tuple(BadFile(str(path), reason) for path, reason in subtitles.bad)
+        return CheckResult("subtitles", name, "failure", f"{detail}; {len(bad)} are damaged", bad)
+    if subtitles.found:
         return CheckResult("subtitles", name, "ok", detail)
+    if opened.source.kind == "hub":
+        return CheckResult("subtitles", name, "warning", "not fetched yet, as the videos")
     wanted = next(document.subtitles for document in opened.documents if document.subtitles)
-    return CheckResult(
-        "subtitles", name, "warning", f"{detail}; the first was looked for at {opened.media_root / wanted}"
-    )
+    detail = f"{detail}; the first were looked for at {opened.media_root / str(wanted)}"
+    return CheckResult("subtitles", name, "failure", detail)

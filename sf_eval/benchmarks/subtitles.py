@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 
 from sf_eval.core.errors import DataError
+
+_MAX_BYTES = 16 << 20  # those of a film have 0.1 MB
+
+
+def read_srt(path: Path) -> str:
+    """The text of an .srt file that `lines_at` can read, or "" of an empty one.
+
+    Far cheaper than parsing it: the first line with two times settles it. Bytes that are not UTF-8 become
+    replacement characters.
+
+    Raises:
+        DataError: it cannot be read, is too large, or holds no subtitle; names the file.
+    """
+    from pysubs2.time import TIMESTAMP
+
+    try:
+        if (size := path.stat().st_size) > _MAX_BYTES:
+            raise DataError(f"{path} has {size} bytes; no subtitles are that long.")
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+    if text.strip() and not any(len(TIMESTAMP.findall(line)) == 2 for line in io.StringIO(text)):
+        raise DataError(f"{path} holds no subtitle in the .srt form.")
+    return text
 
 
 def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:

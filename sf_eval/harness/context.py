@@ -19,6 +19,7 @@ from sf_eval.benchmarks.data import DataSource, OpenBenchmark, Progress, open_be
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.benchmarks.media import MissingMediaError, places_of
 from sf_eval.benchmarks.prompts import with_subtitles
+from sf_eval.benchmarks.subtitles import read_srt
 from sf_eval.core.errors import UsageError
 from sf_eval.core.paths import tasks_dir
 from sf_eval.video import Clip, SamplingRule, VideoError, plan_clip
@@ -80,9 +81,7 @@ class RunContext:
         path = opened.subtitle_path(document)
         if path is None:
             return with_subtitles(document, "", ())
-        return with_subtitles(
-            document, path.read_text(encoding="utf-8", errors="replace"), self._times(opened, document)
-        )
+        return with_subtitles(document, read_srt(path), self._times(opened, document))
 
     def _times(self, opened: OpenBenchmark, document: Document) -> tuple[float, ...]:
         """When the shown frames are, in seconds; none where the video cannot be read."""

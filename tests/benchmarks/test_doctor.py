@@ -47,7 +47,7 @@ def data(sound: Path, tmp_path: Path) -> Path:
 
 
 def opened_in(root: Path, name: str) -> OpenBenchmark:
-    return open_benchmark(get_benchmark(name), parse_source(str(root)))
+    return open_benchmark(get_benchmark(name), parse_source(str(root)), fetch_media=False)
 
 
 def examine(root: Path, name: str = "egoschema", **settings: object) -> dict[str, CheckResult]:
@@ -175,8 +175,13 @@ def test_missing_subtitles_are_told(tmp_path: Path) -> None:
     _as_if_real(tmp_path, "videomme")
     opened = opened_in(tmp_path, "videomme_w_subtitle")
     assert check_subtitles(opened).detail == "10 of 12 videos have subtitles"
+    damaged = tmp_path / "videomme/subtitle/mini-000.srt"
+    damaged.write_text("<html>404 not found</html>")
+    found = check_subtitles(opened)
+    assert found.status == "failure"
+    assert [file.path for file in found.bad_files] == [str(damaged)]
     shutil.rmtree(tmp_path / "videomme/subtitle")
-    assert check_subtitles(opened).status == "warning"
+    assert check_subtitles(opened).status == "failure"
 
 
 def test_a_file_that_ends_early_but_not_for_this_run_is_at_most_warned_of(data: Path) -> None:
