@@ -23,8 +23,9 @@ from zygote import Ended, Zygote, assert_no_workers, shared_zygote
 
 from sf_eval.benchmarks.mini import mini_root
 
-RUN = ("run", "--model", "mini", "--num-frames", "4", "--tasks", "videomme")
-QUESTIONS, OF_A_VIDEO = 36, 3
+# Nine videos: the long ones, which take longest to decode, come after them.
+RUN = ("run", "--model", "mini", "--num-frames", "4", "--tasks", "videomme", "--limit", "27")
+QUESTIONS, OF_A_VIDEO = 27, 3
 TABLE = "videomme/test-00000-of-00001.parquet"
 
 
@@ -190,7 +191,7 @@ def test_a_missing_video_stops_before_the_model_unless_it_may_be_missing(
     assert "Loading" not in ended.out
 
 
-@pytest.mark.parametrize(("policy", "failures"), [("any", 1), ("4", 5), ("0.1", 4)])
+@pytest.mark.parametrize(("policy", "failures"), [("any", 1), ("4", 5), ("0.1", 3)])
 def test_fail_on_error_stops_and_keeps_what_there_is(
     zygote: Zygote, sound: Finished, tmp_path: Path, policy: str, failures: int
 ) -> None:
@@ -222,9 +223,9 @@ def test_a_repaired_file_is_tried_again_and_nothing_else(
     zygote: Zygote, sound: Finished, tmp_path: Path
 ) -> None:
     data = copy_of_mini(tmp_path)
-    names = ("mini-000", "mini-002", "mini-006")
+    names = ("mini-000", "mini-002")
     damage(data, *names)
-    args = (*RUN, "--data", "data", "--output", "run")
+    args = (*RUN, "--data", "data", "--output", "run", "--limit", "12")
     first = Finished(data, tmp_path / "run", zygote.run(tmp_path, *args))
     assert first.ended.code == 1
     for name in names:
@@ -235,7 +236,7 @@ def test_a_repaired_file_is_tried_again_and_nothing_else(
     new = second.journal[before:]
     assert len(new) == OF_A_VIDEO * len(names)
     assert all("answer" in line for line in new)
-    assert second.samples == sound.samples
+    assert second.samples == sound.samples[:12]
 
 
 def test_a_video_cut_without_coding_it_anew_is_shown_as_published(

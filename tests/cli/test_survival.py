@@ -27,9 +27,9 @@ from sf_eval.core.paths import PACKAGE
 
 # Four frames instead of 64: these tests are about what is kept, not about what is answered.
 BASE = ("run", "--model", "mini", "--data", "mini", "--num-frames", "4")
-TASKS = ("--tasks", "videomme,mlvu", "--limit", "14")
+TASKS = ("--tasks", "videomme,mlvu", "--limit", "10")
 WHOLE = (*BASE, *TASKS)
-QUESTIONS = 28
+QUESTIONS = 20
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 root_only = pytest.mark.skipif(
@@ -103,16 +103,15 @@ def test_a_run_killed_at_random_moments_ends_as_if_undisturbed(
     generator = random.Random(20240607)
     run = tmp_path / "run"
     kills = 0
-    for _ in range(60):
+    for attempt in range(80):
         process = zygote.start(tmp_path, *WHOLE, "--output", run)
         before = answered(run)
-        if generator.random() < 0.3:  # anywhere: reading the data, loading, starting lmms-eval
-            moment = generator.uniform(0, 1.5)
-            process.let_run(moment)
+        if attempt % 2:  # anywhere: reading the data, loading the model, starting lmms-eval
+            process.let_run(generator.uniform(0, 0.8))
         else:  # while it answers, up to the last question and the writing of the results
-            wanted = before + generator.choice((1, 2, 3))
+            wanted = before + generator.choice((0, 1, 2))
             process.wait_until(lambda wanted=wanted: answered(run) >= wanted)
-            process.let_run(generator.uniform(0, 0.15))
+            process.let_run(generator.uniform(0, 0.03))
         if process.is_running():
             process.signal(signal.SIGKILL)
         ended = process.wait()
@@ -138,7 +137,7 @@ def test_a_run_killed_in_the_middle_of_each_write_ends_as_if_undisturbed(
     generator = random.Random(7)
     # Ascending, so that each run gets on to its own limit: the first cuts run.json, the next ones cut a
     # journal line anywhere, the last ones cut a file of the report.
-    limits = [state // 2, *sorted(generator.sample(range(state + 100, journal), 9)), journal + 10]
+    limits = [state // 2, *sorted(generator.sample(range(state + 100, journal), 10)), journal + 10]
     halves = 0
     for limit in limits:
         ended = zygote.run(tmp_path, *WHOLE, "--output", run, file_limit=limit)
@@ -210,7 +209,7 @@ def test_ctrl_c_leaves_the_results_of_a_complete_run_alone(
 ) -> None:
     run = shutil.copytree(undisturbed, tmp_path / "run")
     process = zygote.start(
-        tmp_path, *BASE, "--tasks", "egoschema_subset,videomme,mlvu", "--limit", "14", "--output", run
+        tmp_path, *BASE, "--tasks", "egoschema_subset,videomme,mlvu", "--limit", "10", "--output", run
     )
     assert process.wait_until(lambda: answered(run) > QUESTIONS)
     process.signal(signal.SIGINT)
@@ -237,8 +236,8 @@ def test_batch_size_limit_order_and_added_tasks_ask_nothing_again(
 
     assert go_on("--tasks", "videomme", "--limit", "5", "--batch-size", "3") == 5
     assert go_on("--tasks", "videomme", "--limit", "2") == 0
-    assert go_on("--tasks", "videomme", "--limit", "14", "--batch-size", "2") == 9
-    assert go_on("--tasks", "mlvu,videomme", "--limit", "14", "--batch-size", "5") == 14
+    assert go_on("--tasks", "videomme", "--limit", "10", "--batch-size", "2") == 5
+    assert go_on("--tasks", "mlvu,videomme", "--limit", "10", "--batch-size", "4") == 10
     assert go_on(*TASKS) == 0
     assert_as_if_undisturbed(run, undisturbed)
 
@@ -337,8 +336,8 @@ def test_a_full_disk_at_any_stage_is_one_line_and_damages_nothing(
 ) -> None:
     run = small_disk / "run"
     named = set()
-    for leave in range(0, 100 << 10, 4 << 10):
-        ballast = fill(small_disk, leave=leave)
+    for pages in (*range(4), *range(4, 40, 2)):
+        ballast = fill(small_disk, leave=pages * 4096)
         ended = zygote.run(tmp_path, *WHOLE, "--output", run)
         if ended.code == 0:
             break

@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -87,12 +88,15 @@ class Zygote:
     """The process with everything imported. Ends when its input ends, so also when this process dies."""
 
     def __init__(self) -> None:
+        # What imported modules leave behind in it goes with us: killed processes clean up nothing.
+        self._temporary = tempfile.TemporaryDirectory(prefix="sf-eval-zygote-")
+        self._environment = {**_ONE_THREAD, "TMPDIR": self._temporary.name}
         self.process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **_ONE_THREAD},
+            env={**os.environ, **self._environment},
             start_new_session=True,
         )
         assert self._answer() == {"ready": True}
@@ -126,7 +130,7 @@ class Zygote:
         request = {
             "args": [str(arg) for arg in args],
             "cwd": str(folder),
-            "env": {**os.environ, **_ONE_THREAD, "COLUMNS": "200", **(env or {})},
+            "env": {**os.environ, **self._environment, "COLUMNS": "200", **(env or {})},
             "streams": str(printed),
             "file_limit": file_limit,
             "memory_limit": memory_limit,
@@ -140,6 +144,7 @@ class Zygote:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(timeout=30)
+        self._temporary.cleanup()
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
