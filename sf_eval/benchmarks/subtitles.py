@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from sf_eval.core.errors import DataError
@@ -55,6 +56,7 @@ def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:
     return shown
 
 
+@lru_cache(maxsize=4)  # a video's questions come one after the other
 def _events(srt: str, source: str) -> list[tuple[int, int, str]]:
     import pysubs2
 

@@ -50,7 +50,9 @@ def dry_run_only(settings: RunSettings) -> int:
 
 def _plan(settings: RunSettings, progress: RunProgress) -> RunPlan:
     try:
-        return make_plan(settings, progress=progress.rendering)
+        plan = make_plan(settings, progress=progress.rendering)
+        plan.context.timeout_s = settings.decode_timeout_s
+        return plan
     except SfEvalError as error:
         if settings.data == "hub" and error.exit_code == 2 and type(error).__name__ == "DataError":
             error.hint = f"{error.hint} {OTHER_WAYS}".strip()

@@ -148,4 +148,5 @@ def _own_engine(args: dict[str, Any]) -> Engine:
         attn=str(args.get("attn_implementation", "sdpa")),
         revision=args.get("revision"),
     )
-    return Engine(loaded, ClipLoader(rule, backend=backend), batch_size=int(args.get("batch_size") or 1))
+    loader = context.current().loader = ClipLoader(rule, backend=backend)
+    return Engine(loaded, loader, batch_size=int(args.get("batch_size") or 1))

@@ -22,7 +22,7 @@ from sf_eval.benchmarks.prompts import with_subtitles
 from sf_eval.benchmarks.subtitles import read_srt
 from sf_eval.core.errors import UsageError
 from sf_eval.core.paths import tasks_dir
-from sf_eval.video import Clip, SamplingRule, VideoError, plan_clip
+from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError
 
 ClipMode = Literal["whole", "cut"]
 
@@ -35,7 +35,10 @@ class RunContext:
         clip_mode: "whole" shows the whole file, as the published evaluation did; "cut" shows start to end
             where a row has them (MVBench).
         fetch_media: False leaves videos that are not here on the Hub.
+        timeout_s: limit for looking at one video, in seconds, where no `loader` was given.
         progress: told what is rendered or fetched while a benchmark is opened.
+        loader: tells when a video's frames are shown: the engine's, so that no bad video is waited for
+            twice. Where it is None, one is started when it is needed.
     """
 
     source: DataSource
@@ -44,7 +47,11 @@ class RunContext:
     backend: str = "pyav"
     progress: Progress | None = None
     fetch_media: bool = True
+    timeout_s: float = 600.0
     opened: dict[str, OpenBenchmark] = field(default_factory=dict)
+    loader: ClipLoader | None = None
+    _own_loader: ClipLoader | None = None
+    _times: dict[Clip, tuple[float, ...]] = field(default_factory=dict)
 
     def open(self, benchmark: Benchmark) -> OpenBenchmark:
         if benchmark.name not in self.opened:
@@ -81,15 +88,32 @@ class RunContext:
         path = opened.subtitle_path(document)
         if path is None:
             return with_subtitles(document, "", ())
-        return with_subtitles(document, read_srt(path), self._times(opened, document))
+        return with_subtitles(document, read_srt(path), self._times_of(self.clip(opened, document)))
 
-    def _times(self, opened: OpenBenchmark, document: Document) -> tuple[float, ...]:
-        """When the shown frames are, in seconds; none where the video cannot be read."""
-        try:
-            info, indices = plan_clip(self.clip(opened, document), self.rule)
-        except VideoError:
-            return ()
-        return tuple(index / info.fps for index in indices)
+    def close(self) -> None:
+        """End the process that looks at videos, if one was started here."""
+        if self._own_loader is not None:
+            self._own_loader.close()
+            self._own_loader = None
+
+    def _times_of(self, clip: Clip) -> tuple[float, ...]:
+        """When the shown frames are, in seconds since the first; none where the video cannot be read.
+
+        Each clip is looked at once, where it can be stopped: what is wrong with it, the engine will say.
+        """
+        if clip not in self._times:
+            try:
+                self._times[clip] = self._planner().plan(clip).times_s
+            except VideoError:
+                self._times[clip] = ()
+        return self._times[clip]
+
+    def _planner(self) -> ClipLoader:
+        if self.loader is not None:
+            return self.loader
+        if self._own_loader is None:
+            self._own_loader = ClipLoader(self.rule, backend=self.backend, timeout_s=self.timeout_s)
+        return self._own_loader
 
 
 class _YamlWithoutFunctions(yaml.SafeLoader):
@@ -111,14 +135,17 @@ _active: RunContext | None = None
 
 
 @contextmanager
-def activate(context: RunContext) -> Iterator[RunContext]:
-    """Make `context` the one that tasks built inside the block see."""
+def activate(context: RunContext, loader: ClipLoader | None = None) -> Iterator[RunContext]:
+    """Make `context` the one that tasks built inside the block see; they look at videos with `loader`."""
     global _active
     previous, _active = _active, context
+    context.loader = loader
     try:
         yield context
     finally:
         _active = previous
+        context.loader = None
+        context.close()
 
 
 def current() -> RunContext:

@@ -3,13 +3,14 @@
 from sf_eval.video.backends import available_backends
 from sf_eval.video.errors import VideoError, VideoErrorReason
 from sf_eval.video.loader import ClipLoader, LoaderClosedError
-from sf_eval.video.reading import check, load_clip, plan_clip, probe, read_frames
+from sf_eval.video.reading import check, load_clip, plan_clip, plan_frames, probe, read_frames
 from sf_eval.video.sampling import published_indices, uniform_indices
-from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
 
 __all__ = [
     "Clip",
     "ClipLoader",
+    "ClipPlan",
     "Frames",
     "LoaderClosedError",
     "SamplingRule",
@@ -20,6 +21,7 @@ __all__ = [
     "check",
     "load_clip",
     "plan_clip",
+    "plan_frames",
     "probe",
     "published_indices",
     "read_frames",

@@ -14,8 +14,8 @@ from sf_eval.video import wire
 from sf_eval.video.backends import check_backend
 from sf_eval.video.errors import VideoError, VideoErrorReason
 from sf_eval.video.process import WorkerDiedError, WorkerGoneError, WorkerProcess, WorkerTimeoutError
-from sf_eval.video.reading import check, load_clip
-from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+from sf_eval.video.reading import check, load_clip, plan_frames
+from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
 
 _LONGEST_TIMEOUT_S = 1_000_000.0  # what the kernel's timers take without overflow, and more than anyone waits
 _ATTEMPTS = 3  # to find a worker that lives long enough to be asked
@@ -60,6 +60,7 @@ class ClipLoader:
         self.in_process = in_process
         self._worker: WorkerProcess | None = None
         self._closed = False
+        self._unplanned: dict[Clip, VideoError] = {}
         self._turn = threading.Lock()  # held during an exchange: one clip at a time
         self._state = threading.Lock()  # guards _worker and _closed; held only for a moment
 
@@ -68,14 +69,35 @@ class ClipLoader:
 
         Raises:
             VideoError: what is wrong with the clip; `timeout` or `crashed` if the decoder hung or died on it.
+                What `plan` said of the clip before, at once.
             LoaderClosedError: after, or because of, `close`.
         """
+        if known := self._unplanned.get(clip):
+            raise known
         if self.in_process:
             self._refuse_if_closed()
             return load_clip(clip, self.rule, backend=self.backend)
         header, pixels = self._ask(clip, {"do": "load", "rule": wire.rule_to_json(self.rule)})
         assert pixels is not None
         return wire.frames_from_json(header, pixels)
+
+    def plan(self, clip: Clip) -> ClipPlan:
+        """Which frames `load` gives and when they are shown, with the same protection.
+
+        Raises:
+            VideoError: as `load`. A clip that cannot be planned is not tried again.
+        """
+        if known := self._unplanned.get(clip):
+            raise known
+        try:
+            if self.in_process:
+                self._refuse_if_closed()
+                return plan_frames(clip, self.rule)
+            header, _ = self._ask(clip, {"do": "plan", "rule": wire.rule_to_json(self.rule)})
+        except VideoError as error:
+            self._unplanned[clip] = error
+            raise
+        return wire.plan_from_json(header["plan"])
 
     def check(
         self, clip: Clip, indices: Sequence[int] | Literal["ends", "full", "rule"] = "ends"

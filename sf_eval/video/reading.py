@@ -16,7 +16,7 @@ from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
 from sf_eval.video.folder import probe_folder, read_folder
 from sf_eval.video.sampling import rule_indices, span_indices
-from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
 
 
 def probe(path: Path, *, backend: str = "pyav", fps: float | None = None) -> VideoInfo:
@@ -78,6 +78,24 @@ def plan_clip(clip: Clip, rule: SamplingRule) -> tuple[VideoInfo, list[int]]:
     except ValueError as error:
         raise VideoError(info.path, VideoErrorReason.bad_range, str(error)) from error
     return info, [span.start + index for index in rule_indices(rule, len(span), info.fps)]
+
+
+def plan_frames(clip: Clip, rule: SamplingRule) -> ClipPlan:
+    """`plan_clip`, and when its frames are shown, which takes reading a file's packets, not decoding them.
+
+    Raises:
+        VideoError: as `plan_clip`.
+    """
+    info, indices = plan_clip(clip, rule)
+    if not info.path.is_dir():
+        try:
+            times_s = presentation_times(info.path)
+        except VideoError:  # no times, or damage that the wanted frames may not meet
+            pass
+        else:
+            shown = [index for index in indices if index < len(times_s)]
+            return ClipPlan(info, tuple(shown), tuple(times_s[index] for index in shown))
+    return ClipPlan(info, tuple(indices), tuple(index / info.fps for index in indices))
 
 
 def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frames:

@@ -81,6 +81,21 @@ class SamplingRule:
 
 
 @dataclass(frozen=True)
+class ClipPlan:
+    """Which frames of a clip are shown, and when, without their pictures.
+
+    Attributes:
+        indices: of the frames, counted from 0 at the start of the file; those that a decoder shows.
+        times_s: their presentation times in seconds since the first frame of the file; `index / fps` where
+            the container tells none.
+    """
+
+    info: VideoInfo
+    indices: tuple[int, ...]
+    times_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Frames:
     """The frames of one clip.
 

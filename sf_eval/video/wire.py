@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
 from sf_eval.video.errors import VideoError
-from sf_eval.video.types import Clip, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
 
 LENGTH = struct.Struct(">I")
 
@@ -64,6 +64,14 @@ def info_to_json(info: VideoInfo) -> dict[str, Any]:
 
 def info_from_json(value: dict[str, Any]) -> VideoInfo:
     return VideoInfo(**{**value, "path": Path(value["path"])})
+
+
+def plan_to_json(plan: ClipPlan) -> dict[str, Any]:
+    return {**vars(plan), "info": info_to_json(plan.info)}
+
+
+def plan_from_json(value: dict[str, Any]) -> ClipPlan:
+    return ClipPlan(info_from_json(value["info"]), tuple(value["indices"]), tuple(value["times_s"]))
 
 
 def frames_to_json(frames: Frames) -> dict[str, Any]:

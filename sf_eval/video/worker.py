@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from sf_eval.core.errors import UsageError
 from sf_eval.video import wire
 from sf_eval.video.errors import VideoError
-from sf_eval.video.reading import check, load_clip
+from sf_eval.video.reading import check, load_clip, plan_frames
 from sf_eval.video.types import SamplingRule
 
 _PR_SET_PDEATHSIG = 1
@@ -45,6 +45,9 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
         if request["do"] == "load":
             frames = load_clip(wire.clip_from_json(request["clip"]), rule, backend=request["backend"])
             wire.send(answers, wire.frames_to_json(frames), frames.pixels)
+        elif request["do"] == "plan":
+            plan = plan_frames(wire.clip_from_json(request["clip"]), rule)
+            wire.send(answers, {"plan": wire.plan_to_json(plan)})
         else:
             clip = wire.clip_from_json(request["clip"])
             indices = rule if request["indices"] == "rule" else request["indices"]

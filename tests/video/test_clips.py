@@ -16,6 +16,7 @@ from sf_eval.video import (
     check,
     load_clip,
     plan_clip,
+    plan_frames,
     probe,
     read_frames,
 )
@@ -86,6 +87,25 @@ def test_a_plan_says_what_loading_will_take(clip_path):
     rule = SamplingRule("published", 64)
     info, indices = plan_clip(Clip(clip_path, start_s=1.0), rule)
     assert (info.num_frames, tuple(indices)) == (48, load_clip(Clip(clip_path, start_s=1.0), rule).indices)
+
+
+@pytest.mark.parametrize("start_s", [None, 1.0])
+@pytest.mark.parametrize("kind", ["steady", "variable", "trimmed", "webm", "folder"])
+def test_a_plan_tells_when_frames_are_shown(tmp_path, clip_path, kind, start_s):
+    paths = {
+        "steady": lambda: clip_path,
+        "variable": lambda: files.write_video(
+            tmp_path / "variable.mp4", 40, times_ms=[index * index * 2 for index in range(40)]
+        ),
+        "trimmed": lambda: files.trim_by_edit_list(clip_path, tmp_path / "trimmed.mp4", 12),
+        "webm": lambda: files.write_video(tmp_path / "clip.webm", 36, codec="libvpx", options=files.FAST_VPX),
+        "folder": lambda: write_folder(tmp_path / "frames"),
+    }
+    clip, rule = Clip(paths[kind](), start_s=start_s), SamplingRule("uniform", 40)
+    plan, frames = plan_frames(clip, rule), load_clip(clip, rule)
+    assert plan.info == frames.info
+    assert plan.indices == frames.indices
+    assert plan.times_s == pytest.approx(frames.times_s, abs=1e-3)
 
 
 def test_a_folder_of_frames_in_the_order_of_its_numbers(tmp_path):

@@ -30,6 +30,7 @@ from sf_eval.video import (
     VideoErrorReason,
     available_backends,
     load_clip,
+    plan_frames,
 )
 
 RULE = SamplingRule("published", 8)
@@ -91,6 +92,28 @@ def test_frames_are_those_of_this_process(clip_path, backend):
             there = loader.load(clip)
         np.testing.assert_array_equal(there.pixels, here.pixels)
         assert (there.indices, there.times_s, there.info) == (here.indices, here.times_s, here.info)
+
+
+def test_a_plan_is_made_in_the_worker_and_is_that_of_this_process(clip_path):
+    clip = Clip(clip_path, start_s=0.5)
+    for in_process in (False, True):
+        with ClipLoader(RULE, in_process=in_process) as loader:
+            plan, frames = loader.plan(clip), loader.load(clip)
+            assert (loader.worker_pid() is None) is in_process
+        assert plan == plan_frames(clip, RULE)
+        assert (plan.indices, plan.times_s) == (frames.indices, pytest.approx(frames.times_s))
+
+
+def test_a_video_that_hangs_while_it_is_planned_is_killed_and_not_tried_again(hanging, clip_path):
+    with ClipLoader(RULE, timeout_s=1.0) as loader:
+        with pytest.raises(VideoError, match="within 1 s"):
+            loader.plan(Clip(hanging))
+        hanging.unlink()  # whoever opened it again would find it missing
+        for ask in (loader.plan, loader.load):
+            with pytest.raises(VideoError) as error:
+                ask(Clip(hanging))
+            assert error.value.reason is VideoErrorReason.timeout
+        assert loader.plan(Clip(clip_path)).indices == (0, 12, 24, 36)
 
 
 def test_one_worker_serves_many_clips_and_ends_with_the_loader(clip_path):
