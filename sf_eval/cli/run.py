@@ -64,7 +64,9 @@ DEFAULT_MODEL = "slowfast-7b-64f"
 )
 @click.option("--skip-missing", is_flag=True, help="Record questions of missing files instead of stopping.")
 @click.option(
-    "--fail-on-error", metavar="any|N|FRACTION", help="Stop once more samples than this have failed."
+    "--fail-on-error",
+    metavar="any|N|FRACTION",
+    help="Stop once more samples than this have failed; accept as many. Default: run on, exit non-zero.",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell what would be asked, and what it would cost.")
 def command(dry_run: bool, **options: Any) -> int:
@@ -75,7 +77,8 @@ def command(dry_run: bool, **options: Any) -> int:
     sf-eval run --tasks videomme,mlvu                               released 64-frame checkpoint, Hub data
     sf-eval run --model DIR --data DIR --tasks all --batch-size 8   your own
 
-    Exit code 0 only if everything asked for was evaluated. The same command again resumes an unfinished run.
+    Exit code 0 only if everything asked for was evaluated (or --fail-on-error accepts what failed). The same
+    command again resumes an unfinished run.
     """
     from sf_eval.harness.logs import quiet_imports
 

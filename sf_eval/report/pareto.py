@@ -77,9 +77,7 @@ def table(points: list[Point], data: str) -> Table:
         ),
         rows=rows,
         numeric=frozenset({"accuracy %", "n", "FLOPs a question", "latency a question"}),
-        notes=(
-            "The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",
-        ),
+        notes=("The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",),
     )
 
 

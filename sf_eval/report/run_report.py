@@ -73,7 +73,8 @@ def show(output: RunOutput, console: Console) -> None:
         PARETO_MD,
         PARETO_SVG,
     )
-    console.print(f"Written to {output.plan.output}: {', '.join(names)}", highlight=False, soft_wrap=True)
+    written = f"Written to {output.plan.output}: {', '.join(names)}"
+    console.print(written, highlight=False, markup=False, soft_wrap=True)
 
 
 def _comparison(output: RunOutput) -> Table | None:
