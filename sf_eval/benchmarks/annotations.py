@@ -19,6 +19,7 @@ from sf_eval.core.errors import DataError
 
 MAX_FILE_BYTES = 512 << 20
 MAX_ROWS = 1_000_000
+_MAX_BATCH = 1024
 _LETTERS = "ABCDEF"
 
 
@@ -57,7 +58,18 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
                     f"{path} has {metadata.num_rows} rows of {unpacked} bytes in all: "
                     "no annotation file is that large."
                 )
-            rows: list[dict[str, Any]] = file.read().to_pylist()
+            # A text that many rows share is stored, and counted above, once: rows are counted as they are
+            # unpacked, few enough at a time that not even the longest possible text fills the memory.
+            at_a_time = min(max(MAX_FILE_BYTES // max(unpacked, 1), 1), _MAX_BATCH)
+            rows: list[dict[str, Any]] = []
+            size = 0
+            for batch in file.iter_batches(batch_size=at_a_time):
+                size += batch.nbytes
+                if size > MAX_FILE_BYTES:
+                    raise DataError(
+                        f"{path} unpacks to over {MAX_FILE_BYTES} bytes: no annotation file is that large."
+                    )
+                rows += batch.to_pylist()
             return rows
     except (pa.ArrowException, ValueError, OSError) as error:
         # pyarrow reports damaged pages as OSError without an errno; a real one (no permission) has one.

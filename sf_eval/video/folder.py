@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +20,21 @@ def picture_files(folder: Path) -> list[Path]:
     """The folder's pictures in the order of the numbers in their names (2.jpg before 10.jpg).
 
     Raises:
-        VideoError: there are none.
+        VideoError: there are none, or one is not a plain file of this folder: a link that leads out of it
+            would show what is not the dataset's.
     """
     files = [
         file
         for file in folder.iterdir()
         if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
     ]
+    real_folder = os.path.realpath(folder)
+    for file in files:
+        if file.is_symlink() and Path(real := os.path.realpath(file)).parent != Path(real_folder):
+            detail = f"it leads out of its folder, to {real}"
+            raise VideoError(file, VideoErrorReason.unsupported, detail)
+        if not file.is_file():
+            raise VideoError(file, VideoErrorReason.unsupported, "it is not a plain file")
     if not files:
         detail = f"the folder has no pictures ({', '.join(_SUFFIXES)})"
         raise VideoError(folder, VideoErrorReason.empty, detail)

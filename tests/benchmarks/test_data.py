@@ -192,6 +192,16 @@ def test_a_parquet_file_cut_off_or_flipped_is_refused(tmp_path: Path) -> None:
         open_in(tmp_path, "videomme")
 
 
+def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
+    """One text, stored once, in 20,000 rows: a file of kilobytes that holds 2 GB."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array(["x" * 99_000]))
+    path = tmp_path / "test-0.parquet"
+    pq.write_table(pa.table({"question": text}), path, store_schema=False)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(DataError, match="unpacks to over"):
+        open_in(tmp_path, "videomme")
+
+
 def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"question": pa.array([], pa.string())}), tmp_path / "test-0.parquet")
     with pytest.raises(DataError, match="has no rows"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import video_files as files
@@ -118,6 +120,31 @@ def test_a_folder_of_frames_in_the_order_of_its_numbers(tmp_path):
     for index in range(12):
         np.testing.assert_array_equal(frames.pixels[index], files.picture(index, 96, 64))
     assert frames.times_s == pytest.approx([index / 3 for index in range(12)])
+
+
+@pytest.mark.parametrize("what", ["outside", "pipe", "folder", "dangling"])
+def test_a_folder_that_leads_to_what_is_not_its_own_is_refused(tmp_path, what):
+    folder = write_folder(tmp_path / "frames")
+    write_folder(tmp_path / "secret", count=1)
+    picture = folder / "frame_5.png"
+    picture.unlink()
+    if what == "pipe":
+        os.mkfifo(picture)
+    elif what == "folder":
+        picture.mkdir()
+    else:
+        picture.symlink_to(tmp_path / "secret" / ("frame_1.png" if what == "outside" else "none.png"))
+    with pytest.raises(VideoError) as error:
+        load_clip(Clip(folder), SamplingRule("uniform", 2))  # not even where that picture is not wanted
+    assert error.value.path == picture
+    assert error.value.reason is VideoErrorReason.unsupported
+
+
+def test_links_inside_a_folder_of_frames_and_on_the_folder_are_fine(tmp_path):
+    folder = write_folder(tmp_path / "frames")
+    (folder / "frame_13.png").symlink_to(folder / "frame_12.png")
+    (tmp_path / "link").symlink_to(folder)
+    assert load_clip(Clip(tmp_path / "link"), SamplingRule("uniform", 13)).pixels.shape[0] == 13
 
 
 def test_a_folders_rate_is_the_clips(tmp_path):
