@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sf_eval.core.tables import seconds
 from sf_eval.profiler import format as fmt
 from sf_eval.profiler.closed_form import Unit
-from sf_eval.profiler.plots import GROUPS, inline_svg
+from sf_eval.profiler.plots import GROUPS, STAGES, inline_svg
 from sf_eval.profiler.record import Profile, ProfileRow
 from sf_eval.profiler.tables import all_tables, convention_line, part_flops
 
 _TEMPLATE = Path(__file__).parent / "page.html.j2"
+_LABELLED = 0.14  # of the widest bar: there is room for a share, on a phone too
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,26 @@ class _Tile:
 
 
 @dataclass(frozen=True)
+class _Stack:
+    """One bar before it is drawn: its name, and (part, colour, amount) from left to right."""
+
+    name: str
+    parts: tuple[tuple[str, str, float], ...]
+
+    @property
+    def total(self) -> float:
+        return sum(amount for _, _, amount in self.parts)
+
+    def share(self, part: str) -> str:
+        return fmt.share(sum(amount for name, _, amount in self.parts if name == part), self.total)
+
+
+@dataclass(frozen=True)
 class _Piece:
     width: str
     colour: str
     title: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -38,13 +57,15 @@ class _Bar:
 
 @dataclass(frozen=True)
 class _Chart:
+    """Bars, and a key that says what each colour is and how much of the first bar it is."""
+
     title: str
     bars: tuple[_Bar, ...]
-    key: tuple[tuple[str, str], ...]
+    key: tuple[tuple[str, str, str], ...]
 
 
-def to_html(profile: Profile, growth_svg: str | None) -> str:
-    """One page; `growth_svg` is the growth plot as an SVG document of our own making, if there is one."""
+def to_html(profile: Profile, growth_svgs: Sequence[str] = ()) -> str:
+    """One page; `growth_svgs` are plots as SVG documents of our own making."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -57,7 +78,7 @@ def to_html(profile: Profile, growth_svg: str | None) -> str:
         charts=_charts(profile),
         tables=all_tables(profile),
         # matplotlib has escaped its text
-        growth_svg=Markup(inline_svg(growth_svg)) if growth_svg else "",  # noqa: S704
+        growth_svgs=[Markup(inline_svg(svg)) for svg in growth_svgs],  # noqa: S704
     )
 
 
@@ -80,30 +101,66 @@ def _tiles(profile: Profile) -> tuple[_Tile, ...]:
     return tuple(tiles)
 
 
-def _charts(profile: Profile) -> tuple[_Chart, ...]:
-    rows = (profile.main, *profile.against)
+def _charts(profile: Profile) -> list[_Chart]:
+    rows, unit = (profile.main, *profile.against), Unit(profile.unit)
     llm = [group for group in GROUPS if group[0].startswith("LLM")]
-    return (
-        _chart("End to end: where the work is", rows, GROUPS, Unit(profile.unit)),
-        _chart("The LLM's prefill alone: what the slow path adds", rows, llm, Unit(profile.unit)),
+    charts = [
+        _work_chart("End to end: where the work is", rows, GROUPS, unit),
+        _work_chart("The LLM's prefill alone: what the slow path adds", rows, llm, unit),
+    ]
+    return [*_time_charts(profile.measured["runs"]), *charts] if profile.measured else charts
+
+
+def _work_chart(
+    title: str, rows: Iterable[ProfileRow], groups: Iterable[tuple[str, str, tuple[str, ...]]], unit: Unit
+) -> _Chart:
+    groups = tuple(groups)
+    stacks = [
+        _Stack(
+            f"{row.model}, {row.frames} frames",
+            tuple((name, colour, part_flops(row, keys)) for name, colour, keys in groups),
+        )
+        for row in rows
+    ]
+    return _chart(title, stacks, lambda flops: fmt.work(flops, unit))
+
+
+def _time_charts(runs: Iterable[Mapping[str, Any]]) -> list[_Chart]:
+    """One for each batch size: the stages' medians, each measured apart."""
+    stacks: dict[int, list[_Stack]] = {}
+    for run in runs:
+        stacks.setdefault(run["batch_size"], []).append(_time_stack(run))
+    return [
+        _chart(f"Measured, batch {batch_size}: where the time goes", bars, seconds)
+        for batch_size, bars in stacks.items()
+    ]
+
+
+def _time_stack(run: Mapping[str, Any]) -> _Stack:
+    parts = []
+    for stage, name, colour in STAGES:
+        if stage in run["stages"]:
+            times = run["new_tokens"] - 1 if name == "decoding" else 1
+            parts.append((name, colour, times * run["stages"][stage]["median"]))
+    return _Stack(f"{run['model']}, {run['frames']} frames", tuple(parts))
+
+
+def _chart(title: str, stacks: Sequence[_Stack], show: Callable[[float], str]) -> _Chart:
+    longest = max(stack.total for stack in stacks)
+    colours = {name: colour for stack in stacks for name, colour, _ in stack.parts}
+    return _Chart(
+        title,
+        tuple(_bar(stack, longest, show) for stack in stacks),
+        tuple((name, colour, stacks[0].share(name)) for name, colour in colours.items()),
     )
 
 
-def _chart(
-    title: str,
-    rows: Iterable[ProfileRow],
-    groups: Iterable[tuple[str, str, tuple[str, ...]]],
-    unit: Unit,
-) -> _Chart:
-    rows, groups = tuple(rows), tuple(groups)
-    sums = [sum(part_flops(row, keys) for _, _, keys in groups) for row in rows]
-    bars = []
-    for row, total in zip(rows, sums, strict=True):
-        pieces = []
-        for name, colour, keys in groups:
-            if part := part_flops(row, keys):
-                label = f"{name}: {fmt.work(part, unit)}, {fmt.share(part, total)}"
-                pieces.append(_Piece(f"{100 * part / total:.3f}", colour, label))
-        name = f"{row.model}, {row.frames} frames"
-        bars.append(_Bar(name, fmt.work(total, unit), f"{100 * total / max(sums):.2f}", tuple(pieces)))
-    return _Chart(title, tuple(bars), tuple((name, colour) for name, colour, _ in groups))
+def _bar(stack: _Stack, longest: float, show: Callable[[float], str]) -> _Bar:
+    pieces = []
+    for name, colour, amount in stack.parts:
+        if amount:
+            share = fmt.share(amount, stack.total)
+            label = share if amount >= _LABELLED * longest else ""
+            width = f"{100 * amount / stack.total:.3f}"
+            pieces.append(_Piece(width, colour, f"{name}: {show(amount)}, {share}", label))
+    return _Bar(stack.name, show(stack.total), f"{100 * stack.total / longest:.2f}", tuple(pieces))

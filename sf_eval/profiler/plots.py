@@ -20,7 +20,7 @@ COLOURS = {"slow-fast": "#2f7fd1", "baseline": "#d9762b"}
 
 # Groups of the bar charts: name, colour, keys of `ProfileRow.breakdown`.
 GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("vision tower", "#7b8ea8", ("vision",)),
+    ("vision tower", "#64778f", ("vision",)),
     ("projector, pooling", "#b7a1d6", ("projector", "pooling")),
     ("LLM: projections, MLP, logits", "#2f7fd1",
      ("prefill_attention_projections", "prefill_mlp", "prefill_logits")),
@@ -31,6 +31,17 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
+# Measured stages in the order of the work: key of a run's `stages`, name, colour.
+STAGES = (
+    ("video decode", "video decode", "#8f7a5c"),
+    ("resize", "resize", "#b08a2e"),
+    ("upload", "upload", "#b7a1d6"),
+    ("vision", "vision", "#64778f"),
+    ("prefill (TTFT from cached features)", "LLM prefill", "#2f7fd1"),
+    ("new token (TPOT)", "decoding", "#c9567a"),
+)
+
+
 def available() -> bool:
     """Whether matplotlib is installed: a machine that only measures needs no plots."""
     return importlib.util.find_spec("matplotlib") is not None
@@ -38,19 +49,38 @@ def available() -> bool:
 
 def growth_figure(profile: Profile) -> Any:
     """Prefill, end-to-end work and memory over frames, both axes logarithmic."""
-    figure, axes = _figure(3, width=12.5)
-    power, name = fmt.scale_for(profile.main.total_flops, Unit(profile.unit))
-    factor = Unit(profile.unit).per_mac / 2 / power
-    _lines(axes[0], profile.growth, ("prefill",), factor)
-    axes[0].set_title("LLM prefill")
-    axes[0].set_ylabel(name)
-    _lines(axes[1], profile.growth, ("end to end",), factor)
-    axes[1].set_title("End to end")
-    axes[1].set_ylabel(name)
-    _lines(axes[2], profile.growth, ("KV cache", "slow-token memory"), 1 / 2**20)
-    axes[2].set_title("Memory that grows with the video")
-    axes[2].set_ylabel("MiB")
+    figure, axes = _figure(len(_GROWTH), width=12.5)
+    for axis, (title, quantities) in zip(axes, _GROWTH.items(), strict=True):
+        _growth_panel(axis, profile, title, quantities)
     return figure
+
+
+def growth_panels(profile: Profile) -> list[Any]:
+    """The same as figures of their own, which stand below each other on a small screen."""
+    figures = []
+    for title, quantities in _GROWTH.items():
+        figure, (axis,) = _figure(1, width=4.2)
+        _growth_panel(axis, profile, title, quantities)
+        figures.append(figure)
+    return figures
+
+
+_GROWTH = {
+    "LLM prefill": ("prefill",),
+    "End to end": ("end to end",),
+    "Memory that grows with the video": ("KV cache", "slow-token memory"),
+}
+
+
+def _growth_panel(axis: Any, profile: Profile, title: str, quantities: tuple[str, ...]) -> None:
+    if "KV cache" in quantities:
+        scale, name = 1 / 2**20, "MiB"
+    else:
+        power, name = fmt.scale_for(profile.main.total_flops, Unit(profile.unit))
+        scale = Unit(profile.unit).per_mac / 2 / power
+    _lines(axis, profile.growth, quantities, scale)
+    axis.set_title(title)
+    axis.set_ylabel(name)
 
 
 def _lines(axis: Any, growth: Growth, quantities: tuple[str, ...], scale: float) -> None:
@@ -112,7 +142,7 @@ def _figure(columns: int, *, width: float, height: float = 3.6) -> tuple[Any, An
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, columns)
+    axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)

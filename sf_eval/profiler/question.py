@@ -89,7 +89,7 @@ def cost_of_question(
     """
     work = Workload(frames=frames, text_tokens=prompt_text_tokens, new_tokens=new_tokens)
     shape = shape_of(shape_or_config, slow_path=slow_path)
-    return _in_flops(cost(shape, work, convention=Convention(convention), decode=DecodeVariant(decode)))
+    return in_flops(cost(shape, work, convention=Convention(convention), decode=DecodeVariant(decode)))
 
 
 def compare_question(
@@ -114,7 +114,8 @@ def compare_question(
     )
 
 
-def _in_flops(macs: Cost) -> QuestionCost:
+def in_flops(macs: Cost) -> QuestionCost:
+    """The sums that every report shows, in FLOPs."""
     return QuestionCost(
         vision_flops=2 * macs.vision.total,
         projector_flops=2 * macs.projector,

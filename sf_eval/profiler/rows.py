@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 from sf_eval.profiler.closed_form import Convention, Cost, DecodeVariant, LanguageCost, Workload, cost
 from sf_eval.profiler.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler.question import in_flops
 from sf_eval.profiler.record import Comparison, ProfileRow, TraceRecord
 from sf_eval.profiler.shape import ModelShape
 
@@ -83,14 +84,8 @@ def closed_form_row(
         text_tokens=work.text_tokens,
         new_tokens=work.new_tokens,
         batch_size=work.batch_size,
-        vision_flops=2 * macs.vision.total,
-        projector_flops=2 * macs.projector,
-        pooling_flops=2 * macs.pooling,
-        prefill_flops=2 * macs.prefill.total,
-        cross_attention_flops=2 * macs.prefill.cross_total,
+        **asdict(in_flops(macs)),
         decode_flops_per_token=2 * macs.decode_step.total,
-        decode_flops=2 * macs.decode.total,
-        total_flops=2 * macs.total,
         convention=question.convention.value,
         decode=question.decode.value,
         breakdown=breakdown(macs),

@@ -23,7 +23,7 @@ def write_report(profile: Profile, folder: Path) -> list[Path]:
     texts |= {
         "profile.csv": to_csv(profile),
         "profile.md": to_markdown(profile),
-        "profile.html": to_html(profile, texts.get("growth.svg")),
+        "profile.html": to_html(profile, _growth_svgs(profile)),
     }
     for name, text in texts.items():
         files.write_text(folder / name, text)
@@ -31,6 +31,10 @@ def write_report(profile: Profile, folder: Path) -> list[Path]:
         files.write_bytes(folder / name, data)
     files.write_json(folder / "profile.json", profile.to_json())
     return [folder / name for name in (*texts, *pictures, "profile.json")]
+
+
+def _growth_svgs(profile: Profile) -> list[str]:
+    return [plots.to_svg(figure) for figure in plots.growth_panels(profile)] if plots.available() else []
 
 
 def _plots(profile: Profile) -> tuple[dict[str, str], dict[str, bytes]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,9 +38,10 @@ def request_for(*frames: int, new_tokens: int = 3) -> Request:
     return Request("mini", frames=frames, question=Question(text_tokens=30, new_tokens=new_tokens))
 
 
-def test_complete_report_on_the_cpu(tmp_path: Path) -> None:
+def test_complete_report_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sf_eval.profiler.plots.available", lambda: False)  # seconds that prove nothing here
     arguments = [
-        "--model", "mini", "--frames", "4,8", "--text-tokens", "30", "--new-tokens", "3", "--no-trace",
+        "--model", "mini", "--frames", "2,4", "--text-tokens", "30", "--new-tokens", "3", "--no-trace",
         "--measure", "--device", "cpu", "--iterations", "2", "--seconds", "0", "--warmup", "1",
         "--batch-sizes", "1,2", "--output", str(tmp_path),
     ]  # fmt: skip
@@ -48,8 +51,8 @@ def test_complete_report_on_the_cpu(tmp_path: Path) -> None:
         assert stage in result.output
     measured = json.loads((tmp_path / "profile.json").read_text())["measured"]
     assert [(run["model"], run["frames"], run["batch_size"]) for run in measured["runs"]] == [
-        ("mini", 4, 1), ("mini", 8, 1), ("self-attention-only", 4, 1),
-        ("mini", 4, 2), ("mini", 8, 2), ("self-attention-only", 4, 2),
+        ("mini", 2, 1), ("mini", 4, 1), ("self-attention-only", 2, 1),
+        ("mini", 2, 2), ("mini", 4, 2), ("self-attention-only", 2, 2),
     ]  # fmt: skip
     for run in measured["runs"]:
         assert set(run["stages"]) == set(STAGES)
@@ -60,12 +63,14 @@ def test_complete_report_on_the_cpu(tmp_path: Path) -> None:
         assert run["memory"] == {"allocated_bytes": None, "reserved_bytes": None}
         assert run["achieved"]["vision"]["flops_per_s"] > 0
     assert {(ratio["frames"], ratio["against"]) for ratio in measured["ratios"]} == {
-        (4, "self-attention-only"), (8, "self-attention-only"),
+        (2, "self-attention-only"), (4, "self-attention-only"),
     }  # fmt: skip
     assert measured["peak"]["measured_flops"] > 0
     assert measured["peak"]["sheet_flops"] is None
     assert measured["memory"]["process_peak_bytes"] > 100 * 2**20
-    assert "Latency of mini" in (tmp_path / "profile.html").read_text()
+    page = (tmp_path / "profile.html").read_text()
+    assert "Latency of mini" in page
+    assert "where the time goes" in page
 
 
 def test_what_cannot_be_measured_is_absent_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,18 +84,39 @@ def test_what_cannot_be_measured_is_absent_with_its_reason(monkeypatch: pytest.M
     assert "new token (TPOT)" not in run["achieved"]
 
 
-def test_random_weights_of_the_same_size_run_in_bfloat16() -> None:
-    settings = Settings(
-        random_weights=True, device="cpu", dtype="bfloat16", iterations=2, seconds=0, warmup=0
+def documented_gpu_command() -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "profiling.md").read_text()
+    (command_line,) = re.findall(
+        r"sf-eval profile (.*--random-weights(?:.*\\\n)*.*)", text.replace("\\\n", "")
     )
-    measured = measure(request_for(4), settings)
-    assert measured.environment["weights"] == "random"
-    assert measured.environment["dtype"] == "bfloat16"
-    assert all("end to end" in run["stages"] for run in measured.runs)
+    return shlex.split(command_line)
+
+
+def test_documented_gpu_command_runs_on_the_cpu_with_the_mini_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very flags for the 7B shape on a GPU, with small names and numbers in their place."""
+    monkeypatch.setattr("sf_eval.profiler.plots.available", lambda: False)
+    small = {
+        "slowfast-7b-128f": "mini", "16,64,128": "2,4", "results/profile-7b": str(tmp_path),
+        "self-attention-16f": "mini-self-attention:2", "self-attention-64f": "mini-self-attention:3",
+        "self-attention-128f": "mini-self-attention:4",
+    }  # fmt: skip
+    arguments = [small.pop(word, word) for word in documented_gpu_command()]
+    assert not small, "the documented command is another one"
+    arguments += ["--device", "cpu", "--iterations", "2", "--seconds", "0", "--warmup", "0", "--no-trace"]
+    arguments += ["--text-tokens", "30", "--new-tokens", "2"]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    measured = json.loads((tmp_path / "profile.json").read_text())["measured"]
+    assert measured["environment"]["weights"] == "random"
+    assert measured["environment"]["dtype"] == "bfloat16"
+    assert [run["frames"] for run in measured["runs"]] == [2, 4, 2, 3, 4]
+    assert all("end to end" in run["stages"] for run in measured["runs"])
 
 
 def test_rounds_last_at_least_as_long_as_asked() -> None:
-    settings = Settings(device="cpu", iterations=1, seconds=1.0, warmup=0)
+    settings = Settings(device="cpu", iterations=1, seconds=0.5, warmup=0)
     run, *_ = measure(request_for(2), settings).runs
     assert run["stages"]["end to end"]["n"] > 1
 
@@ -103,7 +129,8 @@ def test_video_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 
 def test_another_size_is_told_and_left_out() -> None:
-    request = Request("mini", against=("mini-self-attention:2", "self-attention-16f"), frames=(2,))
+    against = ("mini-self-attention:2", "self-attention-16f")
+    request = Request("mini", against=against, frames=(2,), question=Question(30, 2))
     measured = measure(request, QUICK)
     assert [run["model"] for run in measured.runs] == ["mini", "mini-self-attention"]
     assert any("self-attention-16f is not measured" in note for note in measured.notes)

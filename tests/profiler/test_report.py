@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from sf_eval.cli.profile import command
+from sf_eval.core.cards import load_card
 from sf_eval.core.errors import CheckpointError, OutputError, SfEvalError, UsageError
+from sf_eval.core.tables import Table, print_table
 from sf_eval.profiler.growth import fitted_order
 from sf_eval.profiler.profile import Request, make_profile
 from sf_eval.profiler.record import Profile
 from sf_eval.profiler.rows import Question
+from sf_eval.profiler.tables import all_tables, cost_table
 from sf_eval.profiler.writing import write_report
 
 from .shapes import tiny
@@ -51,7 +57,17 @@ def tiny_profile(checkpoint: Path) -> Profile:
     )
 
 
-def test_reference_table_comes_out_of_the_command(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def report(tiny_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every file of a report."""
+    folder = tmp_path_factory.mktemp("report")
+    written = {path.name for path in write_report(tiny_profile, folder)}
+    assert written == {path.name for path in folder.iterdir()}
+    return folder
+
+
+def test_reference_table_comes_out_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sf_eval.profiler.plots.available", lambda: False)  # seconds that prove nothing here
     shown = run(
         "--model", "slowfast-7b-128f", "--against", "self-attention-16f", "--unit", "mac",
         "--frames", "16,64,128,512,1024", "--no-trace", "--output", str(tmp_path),
@@ -86,18 +102,16 @@ def test_directory_takes_its_frames_from_its_configuration(checkpoint: Path) -> 
     assert (profile.main.frames, profile.against[0].frames) == (12, 6)
 
 
-def test_files_of_a_report(tiny_profile: Profile, tmp_path: Path) -> None:
-    names = {path.name for path in write_report(tiny_profile, tmp_path)}
-    assert names == {path.name for path in tmp_path.iterdir()}
-    with (tmp_path / "profile.csv").open() as stream:
+def test_files_of_a_report(tiny_profile: Profile, report: Path) -> None:
+    with (report / "profile.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["total_flops"]) for row in rows] == [row.total_flops for row in tiny_profile.rows]
     for name in ("growth", "breakdown"):
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert ET.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")
-    markdown = (tmp_path / "profile.md").read_text()
-    assert "Growth from" in markdown
-    assert "<img" not in markdown.replace("\\<img", "")
+        assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert ET.parse(report / f"{name}.svg").getroot().tag.endswith("svg")
+    markdown = (report / "profile.md").read_text()
+    assert "## Growth of" in markdown
+    assert "<img" not in markdown
 
 
 def test_report_without_matplotlib_lacks_only_the_plots(
@@ -125,9 +139,8 @@ class _Page(HTMLParser):
         ]
 
 
-def test_page_is_self_contained_and_escapes_names(tiny_profile: Profile, tmp_path: Path) -> None:
-    write_report(tiny_profile, tmp_path)
-    text = (tmp_path / "profile.html").read_text()
+def test_page_is_self_contained_and_escapes_names(report: Path) -> None:
+    text = (report / "profile.html").read_text()
     page = _Page()
     page.feed(text)
     assert "svg" in page.tags
@@ -189,6 +202,35 @@ def test_output_that_cannot_be_made_is_told_before_the_work(tmp_path: Path) -> N
     result = CliRunner().invoke(command, ["--model", "mini", "--output", str(tmp_path / "file" / "out")])
     assert isinstance(result.exception, OutputError)
     assert "Cost of a question" not in result.output
+
+
+def numbers_and_words(table: Table) -> set[str]:
+    return {word for row in table.rows for cell in row for word in cell.split()}
+
+
+def test_no_number_or_word_is_broken_at_80_columns(tmp_path: Path) -> None:
+    """Also of a checkpoint directory with the long name that the published ones have."""
+    name = "slow-fast-video-mllm-qwen2-7b-convnext-576-frame64-s1t4"
+    (tmp_path / name).mkdir()
+    config = {**load_card("slowfast-7b-64f").config, "num_frames": 64}
+    (tmp_path / name / "config.json").write_text(json.dumps(config))
+    request = Request(
+        str(tmp_path / name), against=("mini-self-attention:64",), frames=(16, 1024), trace=False
+    )
+    measured = json.loads((Path(__file__).parent / "measured.json").read_text())
+    profile = replace(make_profile(request), measured=measured)
+    for table in all_tables(profile):
+        console = Console(width=80, file=io.StringIO(), record=True)
+        print_table(console, table)
+        shown = console.export_text()
+        assert max(map(len, shown.splitlines())) <= 80
+        broken = numbers_and_words(table) - set(shown.split()) - {name}
+        assert not broken, f"{table.title}: {broken}"
+    console = Console(width=80, file=io.StringIO(), record=True)
+    print_table(console, cost_table(profile))
+    shown = console.export_text()
+    pieces = [piece for piece in shown.split() if piece in name]
+    assert name in "".join(pieces), "the name is cut"
 
 
 @pytest.mark.parametrize(

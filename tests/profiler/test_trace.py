@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -19,12 +21,18 @@ from sf_eval.profiler.trace import compare, meta_model, trace
 from .shapes import tiny
 
 
+@lru_cache(maxsize=4)
+def built(config: str) -> SlowFastForConditionalGeneration:
+    """Cases of one configuration share a model: building 28 layers takes as long as running them."""
+    return meta_model(SlowFastConfig(**json.loads(config)))
+
+
 def agree(
     config: dict[str, Any] | SlowFastConfig, work: Workload, decode: DecodeVariant = DecodeVariant.CACHED
 ) -> None:
     if isinstance(config, dict):
         config = SlowFastConfig(**config, decode_slow_attention=decode is not DecodeVariant.WITHOUT)
-    rows = compare(meta_model(config), work, decode)
+    rows = compare(built(json.dumps(config.to_dict(), sort_keys=True)), work, decode)
     assert [row for row in rows if row.closed_form != row.traced] == []
     assert sum(row.traced for row in rows) > 0
 
@@ -72,7 +80,7 @@ def test_every_key_of_the_configuration_agrees(changes: dict[str, Any]) -> None:
     agree(tiny(**changes), Workload(8, 13, 2, text_before_video=4))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_odd_sizes_agree(data: st.DataObject) -> None:
     def draw(low: int, high: int) -> int:
