@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 Observation = tuple[str, bool]  # video, right or wrong
@@ -64,24 +65,35 @@ def wilson(estimate: float, trials: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(degrees: int) -> float:
-    """The 97.5% quantile of Student's t: exact for 1 and 2 degrees of freedom, else to three decimals.
+    """The 97.5% quantile of Student's t with a whole number of degrees of freedom, to rounding.
 
-    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    Half the interval is found for which the distribution's closed form says 95%. Source: Abramowitz and
+    Stegun, Handbook of Mathematical Functions, 26.7.3 (odd) and 26.7.4 (even).
+
+    Raises:
+        ValueError: less than one degree.
     """
     if degrees < 1:
         raise ValueError(f"{degrees} degrees of freedom")
-    if degrees == 1:
-        return math.tan(math.pi * (_P - 0.5))
-    if degrees == 2:
-        alpha = 4 * _P * (1 - _P)
-        return 2 * (_P - 0.5) * math.sqrt(2 / alpha)
-    z = _Z
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return math.fsum(term / degrees**power for power, term in enumerate(terms))
+    low, high = 0.0, math.pi / 2
+    while low < (middle := (low + high) / 2) < high:
+        if _t_within(middle, degrees) < 2 * _P - 1:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(degrees) * math.tan(low)
+
+
+def _t_within(angle: float, degrees: int) -> float:
+    """The probability that |t| is below sqrt(degrees) * tan(angle)."""
+    cosine2 = math.cos(angle) ** 2
+    odd = degrees % 2
+    term = math.cos(angle) if odd else 1.0
+    terms = [term] if degrees > 1 else []
+    for power in range(2 + odd, degrees - 1, 2):
+        term *= cosine2 * (power - 1) / power
+        terms.append(term)
+    series = math.sin(angle) * math.fsum(terms)
+    return 2 / math.pi * (angle + series) if odd else series

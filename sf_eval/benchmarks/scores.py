@@ -26,6 +26,8 @@ class ScoredSample:
         video_id: the cluster.
         published: the published scorer's verdict on the same output, where it was asked for.
         in_published: False where the published average leaves the sample out (an empty MVBench output).
+        has_truth: False where the right answer is not public: then the sample's failure says nothing of the
+            accuracy. `no_answer` always means that there is one.
     """
 
     outcome: Outcome
@@ -33,6 +35,7 @@ class ScoredSample:
     categories: Mapping[str, str] = field(default_factory=dict)
     published: PublishedVerdict | None = None
     in_published: bool = True
+    has_truth: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Score:
         unjudged: answers to questions whose truth is not public.
         failures: failed samples by outcome, without zeros.
         coverage: share of the samples that were answered; 100 where none was asked.
-        bounds: the accuracy if all failed samples were wrong, and if all were right.
+        bounds: the accuracy if all failed samples were wrong, and if all were right; None where the truth is
+            not public.
     """
 
     accuracy: float | None
@@ -106,8 +110,7 @@ def score_of_groups(groups: Sequence[Sequence[ScoredSample]]) -> Score:
     with anything from 0 to 100.
     """
     outcomes = Counter(sample.outcome for group in groups for sample in group)
-    known = bool(outcomes[Outcome.correct] or outcomes[Outcome.wrong]) or not outcomes[Outcome.unjudged]
-    observed = [_observations(group) if known else [] for group in groups]
+    observed = [_observations(group) for group in groups]
     asked = sum(outcomes.values())
     failures = {outcome.value: count for outcome, count in sorted(outcomes.items()) if outcome.is_failure}
     return Score(
@@ -120,7 +123,7 @@ def score_of_groups(groups: Sequence[Sequence[ScoredSample]]) -> Score:
         unjudged=outcomes[Outcome.unjudged],
         failures=failures,
         coverage=100.0 * (asked - sum(failures.values())) / asked if asked else 100.0,
-        bounds=_bounds(groups) if known else None,
+        bounds=_bounds(groups),
     )
 
 
@@ -187,7 +190,7 @@ def _bounds(groups: Sequence[Sequence[ScoredSample]]) -> tuple[float, float] | N
     highs: list[float] = []
     for group in groups:
         right = sum(s.outcome is Outcome.correct for s in group)
-        failed = sum(s.outcome.is_failure for s in group)
+        failed = sum(s.outcome.is_failure and s.has_truth for s in group)
         counted = failed + sum(s.outcome.is_scored for s in group)
         if counted:
             lows.append(100.0 * right / counted)

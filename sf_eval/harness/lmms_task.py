@@ -67,7 +67,11 @@ class SlowFastTask(ConfigurableMessagesTask):
     def process_results(self, doc: dict[str, Any], results: list[str], **_: Any) -> dict[str, Any]:
         document = self.document(doc)
         outcome = judge(document, results[0]).outcome
-        item = {"outcome": outcome.value, "video": document.video_id}
+        item = {
+            "outcome": outcome.value,
+            "video": document.video_id,
+            "has_truth": document.answer is not None,
+        }
         # lmms-eval makes its standard errors from `score`: in percent, as our aggregations are.
         accuracy = {**item, "score": 100.0 * (outcome is Outcome.correct)} if outcome.is_scored else item
         return {"accuracy": accuracy, "coverage": {**item, "score": 100.0 * (not outcome.is_failure)}}
@@ -85,7 +89,11 @@ def _public(document: Document) -> dict[str, Any]:
 
 
 def _score(items: list[dict[str, Any]]) -> Score:
-    return score([ScoredSample(Outcome(item["outcome"]), item["video"]) for item in items])
+    return score([_scored(item) for item in items])
+
+
+def _scored(item: dict[str, Any]) -> ScoredSample:
+    return ScoredSample(Outcome(item["outcome"]), item["video"], has_truth=item["has_truth"])
 
 
 def _accuracy(items: list[dict[str, Any]]) -> float:

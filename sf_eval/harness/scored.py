@@ -143,6 +143,7 @@ def _scored(sample: SampleRecord) -> ScoredSample:
         categories=sample.categories,
         published=None if verdict is None else PublishedVerdict(verdict),
         in_published=counts_in_published_denominator(sample.task, sample.output or ""),
+        has_truth=sample.target is not None,
     )
 
 

@@ -24,8 +24,8 @@ from sf_eval.benchmarks.scores import (
 )
 
 
-def sample(outcome: str, video: str, **categories: str) -> ScoredSample:
-    return ScoredSample(Outcome(outcome), video, categories)
+def sample(outcome: str, video: str, *, has_truth: bool = True, **categories: str) -> ScoredSample:
+    return ScoredSample(Outcome(outcome), video, categories, has_truth=has_truth)
 
 
 def test_what_enters_the_accuracy() -> None:
@@ -56,10 +56,25 @@ def test_nothing_asked_and_nothing_answered() -> None:
 
 
 def test_answers_without_public_truth_have_no_accuracy() -> None:
-    result = score([sample("unjudged", "a"), sample("no_answer", "b"), sample("timeout", "c")])
+    lost = sample("timeout", "c", has_truth=False)
+    result = score([sample("unjudged", "a", has_truth=False), sample("unjudged", "b", has_truth=False), lost])
     assert (result.accuracy, result.interval95, result.bounds) == (None, None, None)
-    assert (result.unjudged, result.no_answer, result.n) == (1, 1, 0)
+    assert (result.unjudged, result.n) == (2, 0)
     assert result.coverage == pytest.approx(100 * 2 / 3)
+    assert score([sample("timeout", "a", has_truth=False)]).bounds is None
+
+
+def test_an_answer_that_names_no_option_is_wrong_also_among_unjudged_ones() -> None:
+    result = score(
+        [sample("no_answer", "a"), sample("no_answer", "b"), sample("unjudged", "c", has_truth=False)]
+    )
+    assert (result.accuracy, result.n, result.unjudged) == (0.0, 2, 1)
+
+
+def test_only_failures_that_a_score_could_count_widen_its_bounds() -> None:
+    answered = [sample("correct", "a"), sample("wrong", "b")]
+    lost = [sample("timeout", "c"), sample("decode_error", "d", has_truth=False)]
+    assert score(answered + lost).bounds == pytest.approx((100 / 3, 200 / 3))
 
 
 def test_one_video_has_no_interval() -> None:
@@ -103,10 +118,18 @@ def test_all_right_is_not_certainty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("degrees", "value"), [(1, 12.7062), (2, 4.3027), (5, 2.5706), (10, 2.2281), (899, 1.9626)]
-)
+    ("degrees", "value"),
+    [(1, 12.7062047362), (2, 4.3026527297), (3, 3.1824463053), (4, 2.7764451052), (5, 2.5705818356),
+     (30, 2.0422724563), (899, 1.9626062693)],
+)  # fmt: skip
 def test_t_quantile(degrees: int, value: float) -> None:
-    assert t_quantile(degrees) == pytest.approx(value, rel=3e-4)
+    assert t_quantile(degrees) == pytest.approx(value, rel=1e-9)
+
+
+def test_t_quantile_falls_to_the_normal_ones() -> None:
+    values = [t_quantile(degrees) for degrees in range(1, 200)]
+    assert values == sorted(values, reverse=True)
+    assert t_quantile(20_000) == pytest.approx(statistics.NormalDist().inv_cdf(0.975), rel=1e-4)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -181,9 +204,7 @@ def test_published_scores_count_guesses_and_exceptions_as_wrong() -> None:
 
 @given(
     st.lists(
-        st.tuples(
-            st.sampled_from(sorted(o.value for o in Outcome if o is not Outcome.unjudged)), st.integers(0, 5)
-        ),
+        st.tuples(st.sampled_from(sorted(o.value for o in Outcome)), st.integers(0, 5)),
         max_size=60,
     )
 )
