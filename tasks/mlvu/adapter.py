@@ -63,19 +63,32 @@ def _read(reader: RowReader, *, letters: str) -> Document:
 
 
 def _options(reader: RowReader, lines: list[str], letters: str) -> tuple[list[str], dict[str, str]]:
-    """The option lines as shown ("A. text"), and letter to text."""
+    """The option lines as the published prompt shows them ("A. text"), and letter to text.
+
+    The first line is option A, the second B, and so on, whatever letters a line names besides its own. What
+    is shown follows the published rule to the letter: of each line, the first of the letters that it holds
+    in brackets is rewritten wherever it stands ("(B) Both (A) and (C)" becomes "(B) Both A. and (C)"), and
+    lines after the fourth are left out.
+    """
+    further = "".join(lines[len(letters) :])
+    if _is_labelled(further, LETTERS[4:]) or (letters == LETTERS and further.strip()):
+        reader.fail("question", f"has more options than {letters[-1]}: this file is not of this set")
+    lines = lines[: len(letters)]
+    if len(lines) < 2:
+        reader.fail("question", f"has {len(lines)} lines of options, not 2 to {len(letters)}")
     shown: list[str] = []
     options: dict[str, str] = {}
-    if not 2 <= len(lines) <= len(letters):
-        reader.fail("question", f"has {len(lines)} lines of options, not 2 to {len(letters)}")
     for letter, line in zip(letters, lines, strict=False):
-        # As published: the first letter that occurs in brackets labels the line.
-        label = next((f"({found})" for found in letters if f"({found})" in line), None)
-        if label != f"({letter})":
+        if not _is_labelled(line, letter):
             reader.fail("question", f"has {line[:40]!r} where option ({letter}) should be")
-        shown.append(line.replace(label, f"{letter}."))
-        options[letter] = line.replace(label, "", 1).strip()
+        first = next(found for found in letters if _is_labelled(line, found))
+        shown.append(line.replace(f"({first})", f"{first}."))
+        options[letter] = line.replace(f"({letter})", "", 1).strip()
     return shown, options
+
+
+def _is_labelled(line: str, letters: str) -> bool:
+    return any(f"({letter})" in line for letter in letters)
 
 
 DEV = Benchmark(

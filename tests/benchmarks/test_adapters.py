@@ -84,6 +84,24 @@ def test_mlvu_sets_are_never_mixed_up() -> None:
         read("mlvu_test", MLVU, task_type="needle")
 
 
+def test_mlvu_options_that_name_others_keep_their_letters_and_the_published_prompt() -> None:
+    lines = ["Which is it?", "(A) x", "(B) Both (A) and (C)", "(C) y", "(D) (C) or (A)"]
+    document = read("mlvu", MLVU, question="\n".join(lines), answer="B")
+    assert document.options == {"A": "x", "B": "Both (A) and (C)", "C": "y", "D": "(C) or (A)"}
+    # As the published code shows it: the first label in the order A to D, wherever it stands in its line.
+    assert document.prompt.split("\n")[2:6] == ["A. x", "(B) Both A. and (C)", "C. y", "(D) (C) or A."]
+
+
+def test_mlvu_lines_after_the_fourth_option_are_not_shown() -> None:
+    question = "Which?\n(A) x\n(B) y\n(C) z\n(D) w\nLook closely.\n"
+    document = read("mlvu", MLVU, question=question, answer="B")
+    assert list(document.options) == list("ABCD")
+    assert "Look closely" not in document.prompt
+    for name, extra in (("mlvu", "(E) v"), ("mlvu_test", "(E) v\n(F) u\n(G) t")):
+        with pytest.raises(DataError, match="not of this set"):
+            read(name, {**MLVU, "task_type": "order"}, question=question.replace("Look closely.", extra))
+
+
 def test_mlvu_test_truth_is_read_where_it_is_public() -> None:
     assert read("mlvu_test", MLVU_TEST, answer="F").answer == "F"
 
