@@ -11,10 +11,13 @@ tarfile and zipfile do part of this themselves. `tarfile.data_filter` is applied
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import itertools
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -33,6 +36,13 @@ _MAX_RATIO = 100
 _RATIO_FLOOR = 64 << 20
 _REFETCH = "Delete what was downloaded and fetch it again; if it stays so, report it to the dataset's owners."
 _HOSTILE = "Nothing of it was kept. Do not unpack this archive by hand; report it to the dataset's owners."
+
+# What zipfile, tarfile and the decompressors raise where bytes are not what they should be (ValueError: also
+# names that are not UTF-8).
+_UNREADABLE = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, ValueError, OverflowError,
+)  # fmt: skip
 
 OnBytes = Callable[[int], None]
 
@@ -114,12 +124,17 @@ def unpack(
         if archive.kind == "zip":
             return _unzip(parts, target)
         return _untar(parts, target)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise _damaged(archive.name, str(error) or type(error).__name__) from error
     except NotImplementedError as error:
         raise _damaged(archive.name, f"it is packed in a way Python cannot read: {error}") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise _hostile(archive.name, f"two entries want the same place ({error.filename})") from error
+    except OSError as error:
+        # Decompressors report damage without an error number; EINVAL is a place before the file's start.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise _damaged(archive.name, str(error)) from error
 
 
 def safe_path(name: str, archive: str) -> PurePosixPath:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -71,6 +72,40 @@ def _nul_name() -> bytes:
     return _zip(("data/aXb.mp4", b"1")).replace(b"aXb", b"a\0b")
 
 
+def _not_utf8() -> bytes:
+    return _zip(("data/\u00e4.mp4", b"1")).replace("\u00e4".encode(), b"\xff\xff")
+
+
+def _packed(method: int) -> bytes:
+    """A zip whose only entry is damaged in the middle."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.writestr("data/a.mp4", noise(9000, 1))
+    content = bytearray(stream.getvalue())
+    content[40:4000] = bytes(3960)
+    return bytes(content)
+
+
+def _directory_before_the_start() -> bytes:
+    """A zip whose last record says that the list of entries is longer than the file."""
+    content = bytearray(_zip(("data/a.mp4", b"1")))
+    struct.pack_into("<I", content, content.index(b"PK\x05\x06") + 12, len(content) * 2)
+    return bytes(content)
+
+
+def _entry_at(offset: int) -> bytes:
+    content = bytearray(_zip(("data/a.mp4", b"1")))
+    struct.pack_into("<I", content, content.index(b"PK\x01\x02") + 42, offset)
+    return bytes(content)
+
+
+def _entry_far_before_the_start() -> bytes:
+    """The list's own place is overstated, so that every entry seems to lie before the file's start."""
+    content = bytearray(_zip(("data/a.mp4", b"1")))
+    struct.pack_into("<I", content, content.index(b"PK\x05\x06") + 16, 5000)
+    return bytes(content)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize(
     ("name", "content", "said"),
@@ -87,6 +122,13 @@ def _nul_name() -> bytes:
         ("a.zip", _zip(("a", b"1"), ("a", b"2")), "there twice"),
         ("a.zip", _zip(("a", b"1"), ("a/b", b"2")), "the same place"),
         ("a.zip", b"not a zip", "cannot be unpacked"),
+        ("a.zip", _not_utf8(), "cannot be unpacked"),
+        ("a.zip", _packed(zipfile.ZIP_DEFLATED), "cannot be unpacked"),
+        ("a.zip", _packed(zipfile.ZIP_BZIP2), "cannot be unpacked"),
+        ("a.zip", _packed(zipfile.ZIP_LZMA), "cannot be unpacked"),
+        ("a.zip", _directory_before_the_start(), "cannot be unpacked"),
+        ("a.zip", _entry_at(0xFFFFFFF0), "cannot be unpacked"),
+        ("a.zip", _entry_far_before_the_start(), "cannot be unpacked"),
         ("a.zip", zip_of({"a": noise(9000, 1)})[:-100], "cannot be unpacked"),
         ("a.tar", _tar(tarfile.TarInfo("../a.mp4"), b"1"), "outside of the target"),
         ("a.tar", _tar(tarfile.TarInfo("/tmp/a.mp4"), b"1"), "outside of the target"),
