@@ -46,12 +46,12 @@ def would_fail(results: Iterable[CheckResult]) -> bool:
     return any(result.status == "failure" for result in results)
 
 
-def check_disk(folder: Path, *, needed_bytes: int = 1 << 30) -> CheckResult:
-    """Whether the disk that `folder` is (or will be) on has `needed_bytes` free."""
+def check_disk(folder: Path, *, needed_bytes: int = 1 << 30, what: str = "") -> CheckResult:
+    """Whether the disk that `folder` is (or will be) on has `needed_bytes` free for `what`."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     detail = f"{free / 1e9:.1f} GB free at {existing}, {needed_bytes / 1e9:.1f} GB wanted"
-    return CheckResult("disk", "", "ok" if free >= needed_bytes else "failure", detail)
+    return CheckResult("disk", what, "ok" if free >= needed_bytes else "failure", detail)
 
 
 def check_libraries(distribution: str = "sf-eval") -> CheckResult:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sf_eval.benchmarks import manifest
+from sf_eval.benchmarks import hub, manifest
 from sf_eval.benchmarks.checks import BadFile, CheckResult, Status, check_disk, check_libraries, would_fail
 from sf_eval.benchmarks.completeness import fetch_command, subtitle_files
 from sf_eval.benchmarks.data import MINI_INDEX, DataSource, OpenBenchmark, open_benchmark
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.benchmarks.fetch_progress import human_size
+from sf_eval.core import paths
 from sf_eval.core.errors import DataError
 from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError, VideoErrorReason, VideoInfo
 
@@ -65,6 +66,20 @@ def check_benchmark(
     if any(document.subtitles for document in opened.documents):
         results.append(check_subtitles(opened))
     return results
+
+
+def check_download(benchmarks: Sequence[Benchmark], source: DataSource) -> CheckResult | None:
+    """Whether what a run from the Hub would still download and unpack fits on the disk.
+
+    None where it would download nothing. Call it after `check_benchmark`, which fetches the annotations.
+    """
+    if source.kind != "hub":
+        return None
+    try:
+        room = hub.room_to_fetch(benchmarks, source.revision)
+    except DataError:  # `check_benchmark` has said so for each of them
+        return None
+    return check_disk(paths.cache_dir() / "data", needed_bytes=room, what="download") if room else None
 
 
 def check_counts(opened: OpenBenchmark) -> CheckResult:
@@ -127,13 +142,11 @@ def check_media(opened: OpenBenchmark) -> tuple[CheckResult, dict[Path, list[Doc
 
     Videos whose archives were never fetched are counted, not listed.
     """
-    from sf_eval.benchmarks.hub import bytes_to_fetch
-
     name = opened.benchmark.name
     present: dict[Path, list[Document]] = {}
     try:
         missing = opened.missing_media()
-        not_fetched = bytes_to_fetch(opened.benchmark, opened.folder) if missing else None
+        not_fetched = hub.bytes_to_fetch(opened.benchmark, opened.folder) if missing else None
         lost = {identifier for file in missing for identifier in file.document_ids}
         for document in opened.documents:
             if document.id not in lost:

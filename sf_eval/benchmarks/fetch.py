@@ -185,13 +185,21 @@ class _Download:
             self._reporter.say(f"{unit.name}: unpacked")
 
 
-def _check_disk(root: Path, units: list[Unit], workers: int, keep_archives: bool) -> None:
-    """Refuse to begin what cannot end. Videos hardly compress: an archive's size stands for its content's."""
+def room_needed(root: Path, units: list[Unit], workers: int, keep_archives: bool) -> int:
+    """Bytes of disk that it takes to download and unpack `units` into `root`, beside what is there.
+
+    Videos hardly compress: an archive's size stands for its content's.
+    """
     archives = sorted((unit.size for unit in units if unit.archive), reverse=True)
     content = sum(unit.size for unit in units)
     beside = sum(archives) if keep_archives else sum(archives[:workers])
     here = sum(unit.size - _still_to_load(root, unit) for unit in units)
-    needed, free = max(content + beside - here, 0), shutil.disk_usage(root).free
+    return max(content + beside - here, 0)
+
+
+def _check_disk(root: Path, units: list[Unit], workers: int, keep_archives: bool) -> None:
+    """Refuse to begin what cannot end."""
+    needed, free = room_needed(root, units, workers, keep_archives), shutil.disk_usage(root).free
     if needed > free:
         raise DataError(
             f"{root} needs about {human_size(needed)} for download and unpacking, "

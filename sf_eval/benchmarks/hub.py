@@ -14,7 +14,7 @@ from urllib.parse import quote
 from sf_eval.benchmarks import manifest as manifests
 from sf_eval.benchmarks import remote
 from sf_eval.benchmarks.document import Benchmark
-from sf_eval.benchmarks.fetch import DEFAULT_WORKERS, Fetched, fetch
+from sf_eval.benchmarks.fetch import DEFAULT_WORKERS, Fetched, fetch, room_needed
 from sf_eval.benchmarks.fetch_plan import plan
 from sf_eval.benchmarks.fetch_progress import Reporter, TerminalReporter
 from sf_eval.benchmarks.layouts import HubLayout, layout_of
@@ -29,6 +29,7 @@ __all__ = [
     "fetch_to",
     "layout_of",
     "media_root",
+    "room_to_fetch",
 ]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -67,6 +68,27 @@ def bytes_to_fetch(benchmark: Benchmark, folder: Path) -> int | None:
         return None
     units = plan([benchmark], manifest, annotations_only=False)
     return sum(unit.size for unit in units if not manifest.units.get(unit.name))
+
+
+def room_to_fetch(benchmarks: Sequence[Benchmark], revision: str | None) -> int:
+    """Bytes of disk that a run would fill with the media of `benchmarks` that are not here yet.
+
+    Their annotations must be here; a benchmark without them counts nothing. Benchmarks that share a folder
+    share its archives.
+
+    Raises:
+        DataError: as `commit_of`.
+    """
+    sharing: dict[Path, list[Benchmark]] = {}
+    for benchmark in benchmarks:
+        sharing.setdefault(default_root(benchmark, commit_of(benchmark, revision)), []).append(benchmark)
+    room = 0
+    for root, members in sharing.items():
+        if (manifest := manifests.load(root)) is not None:
+            units = plan(members, manifest, annotations_only=False)
+            missing = [unit for unit in units if not manifest.units.get(unit.name)]
+            room += room_needed(root, missing, DEFAULT_WORKERS, keep_archives=False)
+    return room
 
 
 def fetch_to(

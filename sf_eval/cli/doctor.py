@@ -51,6 +51,8 @@ def command(**options: Any) -> int:
                 workers=options["workers"],
                 progress=progress,
             )
+    if download := doctor.check_download(benchmarks, source):
+        results.append(download)
     show(results, source.label, console)
     return 1 if doctor.would_fail(results) else 0
 

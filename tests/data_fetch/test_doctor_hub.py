@@ -15,8 +15,7 @@ def test_videos_that_are_not_fetched_are_told_in_one_line(machine: Machine, serv
     command = f"not fetched yet: sf-eval data fetch --tasks videomme --revision {commit} ("
     assert command in output
     assert "4 of 4 videos are missing (12 questions)" in output
-    assert ".mp4" not in output, "what was never fetched is not listed file by file"
-    assert not [entry.path for entry in server.requests if entry.path.endswith(".zip")]
+    assert ["download", "disk", "ok"] in [line.split()[:3] for line in output.splitlines()]
 
 
 def test_a_folder_fetched_without_its_videos_is_told_its_own_command(
@@ -38,3 +37,23 @@ def test_what_was_fetched_is_examined(machine: Machine, server: HubServer) -> No
     assert len(server.requests) == asked
     assert "everything fetched is in place (sizes)" in output
     assert all(f"video{number}.mp4: not_decodable" in output for number in range(4))
+
+
+def test_the_disk_must_hold_what_a_run_would_still_fetch(machine: Machine, server: HubServer) -> None:
+    repository, _ = videomme_files()
+    commit = server.add(VIDEOMME, repository)
+    code = (
+        "from sf_eval.benchmarks import catalog, doctor, hub\n"
+        "from sf_eval.benchmarks.data import DataSource\n"
+        "both = catalog.resolve_tasks('videomme,videomme_w_subtitle')\n"
+        f"source = DataSource('hub', revision='{commit}')\n"
+        "hub.annotations(both[0], source.revision)\n"
+        "room = hub.room_to_fetch(both, source.revision)\n"
+        "print('room', room, doctor.check_download(both, source).status)\n"
+        "hub.media_root(both[0], source.revision)\n"
+        "print('after', hub.room_to_fetch(both, source.revision), doctor.check_download(both, source))"
+    )
+    said = machine.python(code)
+    archives = sum(len(content) for name, content in repository.items() if name.endswith(".zip"))
+    assert f"room {2 * archives} ok" in said, "each archive, and what comes out of it"
+    assert "after 0 None" in said
