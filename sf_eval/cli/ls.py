@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from sf_eval.core.tables import Table
 
 
 @click.command(name="ls", short_help="list models or tasks")
@@ -11,37 +16,50 @@ def command(what: str) -> None:
     """List what there is: models (cards) or tasks (benchmarks)."""
     from rich.console import Console
 
-    table = _models() if what == "models" else _tasks()
-    Console().print(table)
+    from sf_eval.core.tables import print_table
+
+    print_table(Console(), _models() if what == "models" else _tasks())
 
 
-def _models():  # type: ignore[no-untyped-def]
-    from rich.table import Table
-
+def _models() -> Table:
     from sf_eval.core.cards import card_names, load_card
+    from sf_eval.core.tables import Table
 
-    table = Table(title="Models (sf-eval run --model NAME, or a checkpoint directory)")
-    for column in ("name", "title", "frames", "slow path", "weights"):
-        table.add_column(column, overflow="fold")
-    for name in card_names():
-        card = load_card(name)
-        weights = card.weights or "none released: profile only"
-        table.add_row(name, card.title, str(card.num_frames), card.slow_path, weights)
-    return table
+    cards = [(name, load_card(name)) for name in card_names()]
+    return Table(
+        title="Models (sf-eval run --model NAME, or a checkpoint directory)",
+        columns=("name", "title", "frames", "slow path", "weights"),
+        rows=tuple(
+            (
+                name,
+                card.title,
+                str(card.num_frames),
+                card.slow_path,
+                card.weights or "none released: profile only",
+            )
+            for name, card in cards
+        ),
+        numeric=frozenset({"frames"}),
+    )
 
 
-def _tasks():  # type: ignore[no-untyped-def]
-    from rich.table import Table
-
+def _tasks() -> Table:
     from sf_eval.benchmarks import catalog
+    from sf_eval.core.tables import ABSENT, Table
 
-    table = Table(title="Tasks (sf-eval run --tasks A,B or all)")
-    for column in ("name", "title", "dataset", "split", "questions"):
-        table.add_column(column, overflow="fold")
-    for name in catalog.benchmark_names():
-        benchmark = catalog.get_benchmark(name)
-        questions = benchmark.expected_questions
-        table.add_row(
-            name, benchmark.title, benchmark.hub_id, benchmark.split, str(questions) if questions else "?"
-        )
-    return table
+    benchmarks = [(name, catalog.get_benchmark(name)) for name in catalog.benchmark_names()]
+    return Table(
+        title="Tasks (sf-eval run --tasks A,B or all)",
+        columns=("name", "title", "dataset", "split", "questions"),
+        rows=tuple(
+            (
+                name,
+                benchmark.title,
+                benchmark.hub_id,
+                benchmark.split,
+                str(benchmark.expected_questions) if benchmark.expected_questions else ABSENT,
+            )
+            for name, benchmark in benchmarks
+        ),
+        numeric=frozenset({"questions"}),
+    )

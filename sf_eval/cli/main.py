@@ -7,6 +7,7 @@ command, the data or the checkpoint; 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import NoReturn
 
@@ -62,7 +63,15 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of the `sf-eval` command."""
+    _never_fail_to_print()
     sys.exit(_run(sys.argv[1:]))
+
+
+def _never_fail_to_print() -> None:
+    """A terminal or pipe that is not UTF-8 shows `?` for what it lacks; no run ends in an encoding error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def _run(args: list[str]) -> int:
@@ -72,7 +81,7 @@ def _run(args: list[str]) -> int:
         click.echo(shown.format_message())
         return 0
     except click.ClickException as error:
-        return _complain(" ".join(error.format_message().split()), error.exit_code)
+        return _complain(error.format_message(), error.exit_code)
     except SfEvalError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -84,5 +93,7 @@ def _run(args: list[str]) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"sf-eval: error: {message}", err=True)
+    from sf_eval.core.text import printable  # imports rich, which `--help` does without
+
+    click.echo(f"sf-eval: error: {' '.join(printable(message).split())}", err=True)
     return code

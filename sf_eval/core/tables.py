@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as RichTable
 from rich.text import Text
 
+from sf_eval.core.text import breakable, longest_word, printable, wrapped
+
 ABSENT = "–"
-_NAME_WIDTH = 20
+_INDENT, _GAP = 1, 2
+_LONG_NAME = 40
 SI_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -36,54 +36,115 @@ class Table:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """On the terminal: title, cells, notes. Text is not markup, whatever brackets a dataset has in it."""
-    console.print(Text(table.title, style="bold"))
-    console.print(_cells(table, console.width))
+    """On the terminal: title, cells, notes. Text is neither markup nor control, whatever a dataset has in it.
+
+    No word is cut or left out: text wraps between words, and a table that is too wide even then becomes
+    several below each other, each beginning with the columns that tell its rows apart. What is wider still,
+    a name of half a terminal, wraps after its separators, or goes past the edge.
+    """
+    console.print(Text(printable(table.title), style="bold"))
+    columns = [
+        _Column(printable(name), tuple(printable(row[index]) for row in table.rows), name in table.numeric)
+        for index, name in enumerate(table.columns)
+    ]
+    rule = "-" if console.options.ascii_only else "─"
+    for piece in _pieces(columns, console.width):
+        console.print()
+        for line in _lines(piece, console.width, rule):
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    if table.notes:
+        console.print()
     for note in table.notes:
-        console.print(Text(note, style="dim"))
+        console.print(Text(printable(note), style="dim"))
     console.print()
 
 
-def _cells(table: Table, width: int) -> RichTable:
-    """Numbers are never broken. Where `width` is too little, words wrap, and names after a separator."""
-    shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1))
-    natural = sum(max(map(len, column)) + 3 for column in zip(table.columns, *table.rows, strict=True)) + 1
-    rows = table.rows if natural <= width else [[_breakable(cell) for cell in row] for row in table.rows]
-    for index, column in enumerate(table.columns):
-        lines = [line for row in rows for line in row[index].split("\n")]
-        longest = max(map(len, lines), default=0)
-        word = max((len(word) for line in lines for word in line.split()), default=0)
-        is_numeric = column in table.numeric
-        shown.add_column(
-            # A header of several words stands above its numbers in several lines, no wider than they are.
-            escape(_stacked(column, longest) if is_numeric else column),
-            justify="right" if is_numeric else "left",
-            overflow="fold",
-            no_wrap=is_numeric,
-            min_width=longest if is_numeric else word,
-        )
-    for row in rows:
-        shown.add_row(*(escape(cell) for cell in row))
-    return shown
+@dataclass(frozen=True)
+class _Column:
+    header: str
+    cells: tuple[str, ...]
+    is_numeric: bool
+
+    @property
+    def natural(self) -> int:
+        """Width of the widest cell; a header of several words stands above its numbers in several lines."""
+        header = longest_word(self.header) if self.is_numeric else cell_len(self.header)
+        return max(header, *map(cell_len, self.cells), 1)
+
+    @property
+    def least(self) -> int:
+        """Width below which a number or a word would break."""
+        of_cell = cell_len if self.is_numeric else longest_word
+        return max(longest_word(self.header), *map(of_cell, self.cells), 1)
+
+    def breakable(self, width: int) -> _Column:
+        """The column with words wider than `width` in pieces; a column of numbers stays as it is."""
+        if self.is_numeric:
+            return self
+        return replace(self, cells=tuple(breakable(cell, width) for cell in self.cells))
 
 
-def _stacked(header: str, width: int) -> str:
-    width = max(width, *map(len, header.split()))
-    return "\n".join(textwrap.wrap(header, width, break_on_hyphens=False))
+def _total(widths: Iterable[int]) -> int:
+    listed = list(widths)
+    return _INDENT + sum(listed) + _GAP * (len(listed) - 1)
 
 
-def _breakable(cell: str) -> str:
-    """A long name (of a checkpoint, of a file) in lines that end after `-`, `_`, `/` or `.`."""
-    return " ".join(_in_lines(word) if len(word) > _NAME_WIDTH else word for word in cell.split(" "))
+def _fits(columns: Sequence[_Column], width: int) -> bool:
+    return _total(column.least for column in columns) <= width
 
 
-def _in_lines(word: str) -> str:
-    lines = [""]
-    for piece in re.split(r"(?<=[-_/.])", word):
-        if lines[-1] and len(lines[-1]) + len(piece) > _NAME_WIDTH:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(lines)
+def _pieces(columns: list[_Column], width: int) -> list[list[_Column]]:
+    """The columns in as few tables as fit `width` when taken in order, each with the key columns first."""
+    if _fits(columns, width):
+        return [columns]
+    first = columns[0].breakable(max(_LONG_NAME, width // 2))
+    columns = [first, *columns[1:]]
+    # Where the first column does not tell the rows apart (a model at several frames), the second helps.
+    is_enough = len(set(first.cells)) == len(first.cells) or _total(c.least for c in columns[:2]) > width // 2
+    keys = columns[: 1 if is_enough else 2]
+    pieces = [keys]
+    for column in columns[len(keys) :]:
+        if not _fits([*pieces[-1], column], width) and len(pieces[-1]) > len(keys):
+            pieces.append(keys)
+        if not _fits([*pieces[-1], column], width):
+            room = width - _total(key.least for key in keys) - _GAP
+            column = column.breakable(max(_LONG_NAME, room))
+        pieces[-1] = [*pieces[-1], column]
+    return pieces
+
+
+def _widths(columns: Sequence[_Column], width: int) -> list[int]:
+    """Every column's least width, and what is left of `width` to those that lack most."""
+    widths = [column.least for column in columns]
+    lacking = [column.natural - column.least for column in columns]
+    for _ in range(width - _total(widths)):
+        index = max(range(len(columns)), key=lacking.__getitem__)
+        if lacking[index] <= 0:
+            break
+        widths[index] += 1
+        lacking[index] -= 1
+    return widths
+
+
+def _lines(columns: Sequence[_Column], width: int, rule: str) -> Iterator[Text]:
+    widths = _widths(columns, width)
+    numeric = [column.is_numeric for column in columns]
+    for line in _row([column.header for column in columns], widths, numeric):
+        yield Text(line, style="bold")
+    yield Text(" " * _INDENT + rule * (_total(widths) - _INDENT))
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        yield from map(Text, _row(cells, widths, numeric))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> Iterator[str]:
+    """The lines of one row; cells of fewer lines are filled up below."""
+    wrapped_cells = [wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    for line in zip_longest(*wrapped_cells, fillvalue=""):
+        padded = []
+        for text, width, to_right in zip(line, widths, numeric, strict=True):
+            space = " " * (width - cell_len(text))
+            padded.append(space + text if to_right else text + space)
+        yield (" " * _INDENT + (" " * _GAP).join(padded)).rstrip()
 
 
 def to_markdown(table: Table) -> str:
@@ -112,8 +173,8 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """A cell must not end the row, open a tag or make a link."""
-    flat = " ".join(text.split())
+    """A cell must not end the row, open a tag or make a link, nor control a terminal that shows it."""
+    flat = " ".join(printable(text).split())
     for special in ("\\", "|", "`", "]("):
         flat = flat.replace(special, f"\\{special}")
     return flat.replace("<", "&lt;")

@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
 from transformers.utils import is_flash_attn_2_available
 
 from sf_eval.core.errors import CheckpointError, UsageError, nearest
+from sf_eval.core.text import printable
 from sf_eval.model.config import SlowFastConfig
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
@@ -208,6 +209,6 @@ def _no_weights(directory: Path) -> tuple[str]:
 
 
 def _some(items: Iterable[str]) -> str:
-    listed = list(items)
+    listed = [printable(item) for item in items]
     more = len(listed) - _NAMED_KEYS
     return ", ".join(listed[:_NAMED_KEYS]) + (f" and {more} more" if more > 0 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,37 @@ def test_ls_shows_models_and_tasks(sf_eval: Callable) -> None:
     assert "mini" in models.out
     assert "videomme" in tasks.out
     assert "mlvu" in tasks.out
+
+
+def test_ls_breaks_no_name_on_a_narrow_terminal(sf_eval: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sf_eval.benchmarks import catalog
+    from sf_eval.core.cards import card_names
+
+    monkeypatch.setenv("COLUMNS", "80")
+    assert set(card_names()) <= set(sf_eval("ls", "models").out.split())
+    tasks = set(sf_eval("ls", "tasks").out.split())
+    assert set(catalog.benchmark_names()) <= tasks
+    assert {catalog.get_benchmark(name).hub_id for name in catalog.benchmark_names()} <= tasks
+
+
+def test_an_error_with_control_characters_is_one_harmless_line(sf_eval: Callable) -> None:
+    done = sf_eval("ru\x1b[31m\x07\nn")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert done.err.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_pipe_that_is_not_utf_8_gets_the_whole_output(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from sf_eval.cli.main import main; main()", "ls", "tasks"],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "80"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"videomme_w_subtitle" in done.stdout
+    assert b"?" in done.stdout  # the dash for an unknown number of questions
 
 
 def test_tasks_path_is_the_folder_with_the_yaml_files(sf_eval: Callable) -> None:
