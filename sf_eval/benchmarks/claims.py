@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 
 from sf_eval.benchmarks import wording
 from sf_eval.benchmarks.masking import Masked
 
-_LONGEST_SENTENCE = 300  # characters that are searched for a denial
+# Characters that are searched, so that a hostile output costs no time.
+_LONGEST_SENTENCE = 300
+_LONGEST_LIST = 4000
+_MOST_LABELS = 50
 
 
 class Weight(IntEnum):
@@ -176,7 +180,9 @@ def _owns_text(masked: Masked, letter: str, end: int, *, bracketed: bool) -> boo
 
 def _is_label_of_list(text: str, at: int) -> bool:
     """The letter at `at` is the first label of a list of options that is gone through or repeated."""
-    told = wording.EXPLANATION.split(text[at:])[0]
-    labels = wording.LABEL.finditer("\n" + told)
-    letters = list(dict.fromkeys(found.group("letter") for found in labels))
+    if not wording.LABEL_END.match(text, at + 1):
+        return False
+    told = wording.EXPLANATION.split(text[at : at + _LONGEST_LIST], maxsplit=1)[0]
+    labels = islice(wording.LABEL.finditer(told, 1), _MOST_LABELS)
+    letters = list(dict.fromkeys([text[at], *(found.group("letter") for found in labels)]))
     return len(letters) > 1 and letters == sorted(letters)

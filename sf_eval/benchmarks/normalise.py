@@ -20,7 +20,7 @@ _MARKDOWN = re.compile(r"[*_`#$~]+")
 _LATEX_WRAPPER = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mathit|bf|rm)\s*\{([^{}]*)\}")
 _LATEX_BRACKET = re.compile(r"\\[()\[\]]")
 _HTML_STYLE = re.compile(r"</?(?:b|i|u|p|em|strong|span|code)\s*>")
-_ARROW = re.compile(r"[^\S\n]*(?:-{1,2}>|=>|→)[^\S\n]*")
+_ARROW = re.compile(r" ?(?:-{1,2}>|=>|→) ?")
 _SPACES = re.compile(r"[^\S\n]+")
 _WORD = re.compile(r"\w+(?:'\w+)*")
 # What may stand around an answer without being part of it.
@@ -35,8 +35,7 @@ def normalise(text: str) -> str:
     text = _LATEX_WRAPPER.sub(r"\1", text)
     text = _LATEX_BRACKET.sub(" ", text)
     text = _MARKDOWN.sub("", _NAME_JOINT.sub(" ", text))
-    text = _ARROW.sub("->", text)
-    return _SPACES.sub(" ", text).strip()
+    return _ARROW.sub("->", _SPACES.sub(" ", text)).strip()
 
 
 def bare(text: str) -> str:

@@ -130,6 +130,7 @@ LABEL = re.compile(
     rf"(?:(?:^|\n)[^\w\n]{{0,6}}|[.;:?!,\])]\s+[(\[]?|{TEXT}[.;,]?\s*[(\[]?|\s[(\[])(?:(?:option|choice)\s+)?"
     rf"(?P<letter>{_ALONE})\s*(?:[.):=](?=\s|$|{TEXT})|\])(?!\s*(?:is|are|was|and|or)\b)"
 )
+LABEL_END = re.compile(r"\s?[.):=\]]")
 EXPLANATION = re.compile(r"\n\W*(?:explanation|reason|rationale|justification|why|the other|other)")
 
 # --- Denial and doubt -----------------------------------------------------------------------------------
