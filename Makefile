@@ -24,7 +24,7 @@ demo: setup  ## evaluate the mini model on the mini benchmarks: no GPU, no downl
 	$(BIN)/sf-eval run --model mini --data mini --tasks videomme,mlvu
 
 test: setup  ## all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -109,7 +109,7 @@ def parse_source(text: str, revision: str | None = None) -> DataSource:
         label = f"Hub, revision {revision}" if revision else "Hub"
         return DataSource("hub", revision=revision, label=label)
     if revision is not None:
-        raise UsageError(f"--data {text} has no revisions.", hint="Only --data hub takes --revision.")
+        raise UsageError(f"--data {text} has no revisions.", hint="Only --data hub takes --data-revision.")
     if text == "mini":
         from sf_eval.benchmarks.mini import LABEL
 

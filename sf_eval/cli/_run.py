@@ -10,7 +10,7 @@ from rich.markup import escape
 from sf_eval.cli._progress import RunProgress
 from sf_eval.core.errors import SfEvalError
 from sf_eval.harness import output_dir
-from sf_eval.harness.plan import OTHER_WAYS, RunPlan, fingerprint_of, make_plan
+from sf_eval.harness.plan import EMBEDDED, RunPlan, fingerprint_of, make_plan
 from sf_eval.harness.run import RunOutput, execute, interrupted
 from sf_eval.harness.settings import RunSettings
 from sf_eval.report.run_report import show, write
@@ -26,6 +26,7 @@ def run_and_report(settings: RunSettings) -> int:
         try:
             with output_dir.locked(plan.output):
                 output = execute(plan, progress)
+                progress.stage("Writing the report")
                 write(output)
                 output_dir.write_state(plan.output, fingerprint_of(plan), complete=_all_answered(output))
         except KeyboardInterrupt:
@@ -55,7 +56,7 @@ def _plan(settings: RunSettings, progress: RunProgress) -> RunPlan:
         return plan
     except SfEvalError as error:
         if settings.data == "hub" and error.exit_code == 2 and type(error).__name__ == "DataError":
-            error.hint = f"{error.hint} {OTHER_WAYS}".strip()
+            error.hint = f"{error.hint} {EMBEDDED}".strip()
         raise
 
 

@@ -83,10 +83,20 @@ def command(dry_run: bool, **options: Any) -> int:
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
+    _check_names(options["model"], options["tasks"])
     from sf_eval.cli._run import dry_run_only, run_and_report
 
     settings = _settings(options)
     return dry_run_only(settings) if dry_run else run_and_report(settings)
+
+
+def _check_names(model: str, tasks: str) -> None:
+    """Refuse a wrong name at once, not after the seconds that torch and lmms-eval take to import."""
+    from sf_eval.benchmarks import catalog
+    from sf_eval.core.cards import card_for
+
+    catalog.resolve_tasks(tasks)
+    card_for(model)
 
 
 def _settings(options: dict[str, Any]) -> Any:

@@ -6,6 +6,8 @@ annotated example: `docs/model_cards.md`.
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -90,45 +92,76 @@ def read_card(path: Path) -> ModelCard:
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} must be a mapping of keys to values (see docs/model_cards.md).")
     known = {item.name for item in fields(ModelCard)} - {"name"}
     if unknown := set(values) - known:
         key = sorted(unknown)[0]
         raise UsageError(f"{path} has the unknown key {key!r}.", hint=nearest(key, known))
+    if "title" not in values:
+        raise UsageError(f"{path} has no title (see docs/model_cards.md).")
     card = ModelCard(name=path.stem, **values)
-    _check(card, path)
+    check_card(card, str(path))
     return card
 
 
 def card_for(model: str) -> ModelCard:
     """The card of `--model`: a card's name, or a card made for a local checkpoint directory.
 
-    A directory's card takes its number of frames from the directory's config.json where that says one
-    (`num_frames`), else 64. A file `sf_eval_card.yaml` inside the directory overrides all of it.
+    A name goes before a directory of the same name (write ./mini for that one). A directory's card shows as
+    many frames as `_frames_of` reads from its config.json; a file `sf_eval_card.yaml` in it overrides all.
 
     Raises:
-        UsageError: neither a card nor a directory with a config.json.
+        UsageError: neither a card nor a directory.
     """
     directory = Path(model).expanduser()
-    if directory.is_dir():
-        own = directory / "sf_eval_card.yaml"
-        if own.is_file():
-            return replace(read_card(own), name=directory.name, weights=str(directory))
-        return ModelCard(
-            name=directory.resolve().name, title=directory.resolve().name, weights=str(directory)
-        )
-    if "/" in model or model.startswith((".", "~")):
-        raise UsageError(
-            f"the checkpoint directory {model} does not exist.",
-            hint="Give an existing directory, or one of: " + ", ".join(card_names()) + ".",
-        )
-    return load_card(model)
+    if model in card_names() or not directory.is_dir():
+        if "/" in model or model.startswith((".", "~")):
+            raise UsageError(
+                f"the checkpoint directory {model} does not exist.",
+                hint="Give an existing directory, or one of: " + ", ".join(card_names()) + ".",
+            )
+        return load_card(model)
+    name = directory.resolve().name
+    own = directory / "sf_eval_card.yaml"
+    if own.is_file():
+        return replace(read_card(own), name=name, weights=str(directory))
+    return ModelCard(name=name, title=name, weights=str(directory), num_frames=_frames_of(directory))
 
 
-def _check(card: ModelCard, path: Path) -> None:
+def _frames_of(directory: Path) -> int:
+    """Frames a checkpoint was trained with: its config's `num_frames`, else fast frames times the strides.
+
+    The published configurations state no number of frames, but all variants keep 16 fast frames, so the
+    product is the training's number: 16 * 1 * 4 = 64, 16 * 1 * 6 = 96, 16 * 2 * 4 = 128. Where it is not in
+    the config either, the default of a card.
+    """
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ModelCard.num_frames  # loading the checkpoint will say what is wrong with it
+    if not isinstance(config, dict):
+        return ModelCard.num_frames
+    if isinstance(stated := config.get("num_frames"), int) and stated > 0:
+        return stated
+    parts = [
+        config.get(key)
+        for key in ("min_fast_frames", "fast_token_temporal_sampling_stride", "fast_token_temporal_stride")
+    ]
+    known = [part for part in parts if isinstance(part, int) and part > 0]
+    return math.prod(known) if len(known) == len(parts) else ModelCard.num_frames
+
+
+def check_card(card: ModelCard, path: str) -> None:
+    """Hold a card to its schema; `path` is what an error names.
+
+    Raises:
+        UsageError: a value of the wrong kind or out of range.
+    """
     kinds: dict[str, type | tuple[type, ...]] = {
         "title": str, "weights": str, "revision": str, "num_frames": int, "target_fps": (int, float),
         "max_new_tokens": int, "config": dict, "decode_slow_attention": bool, "untrained": bool,
@@ -143,3 +176,7 @@ def _check(card: ModelCard, path: Path) -> None:
         raise UsageError(f"{path}: slow_path is {card.slow_path!r}; it must be 'on' or 'off' (in quotes).")
     if card.num_frames < 1:
         raise UsageError(f"{path}: num_frames is {card.num_frames}; it must be at least 1.")
+    if not card.target_fps > 0:
+        raise UsageError(f"{path}: target_fps is {card.target_fps}; it must be above 0.")
+    if card.prompt_format != "qwen2-chatml":
+        raise UsageError(f"{path}: prompt_format is {card.prompt_format!r}; only 'qwen2-chatml' is known.")

@@ -34,7 +34,7 @@ class SlowFast(lmms):
     """Chat model of lmms-eval around the engine.
 
     Args (of `--model_args`):
-        pretrained: card name, checkpoint directory or Hub id.
+        pretrained: card name or checkpoint directory.
         num_frames, slow_path, decode_slow_attention, max_new_tokens: override the card.
         dtype, device, attn_implementation, revision, batch_size, video_backend: as in `sf-eval run`.
 
@@ -120,7 +120,7 @@ def _own_engine(args: dict[str, Any]) -> Engine:
     """The engine of the stock command; tasks built afterwards see its sampling rule."""
     from dataclasses import replace
 
-    from sf_eval.core.cards import card_for
+    from sf_eval.core.cards import card_for, check_card
     from sf_eval.inference.device import resolve_device, resolve_dtype
     from sf_eval.model.loading import load_model
     from sf_eval.video import ClipLoader, SamplingRule
@@ -136,6 +136,7 @@ def _own_engine(args: dict[str, Any]) -> Engine:
         if key in args
     }
     card = replace(card, **overrides)
+    check_card(card, "--model_args")
     rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
     backend = str(args.get("video_backend", "pyav"))
     context.current().rule = rule

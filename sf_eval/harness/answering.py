@@ -89,6 +89,7 @@ class JournaledAnswers:
         total: questions of the whole run, for a failure policy given as a fraction.
 
     Attributes:
+        resumed: answers taken from the journal.
         given: every question that has a result by now, with it, by its key.
     """
 
@@ -111,6 +112,7 @@ class JournaledAnswers:
         self.failures = failures
         self.total = total
         self.failed = 0
+        self.resumed = 0
         self.given: dict[str, tuple[Question, Result]] = {}
 
     def __call__(self, questions: list[Question]) -> Iterator[Result]:
@@ -128,6 +130,7 @@ class JournaledAnswers:
             if recorded is None:
                 open_questions.append(question)
                 continue
+            self.resumed += 1
             recorded = replace(recorded, key=question.key)  # its row may have another number by now
             self.given[question.key] = question, recorded
             self.watcher.result(recorded, resumed=True)

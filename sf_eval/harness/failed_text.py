@@ -1,7 +1,7 @@
 """A failure's way through lmms-eval, which knows only texts.
 
-The text starts with a control character that no tokenizer decodes to and no document may hold, so it
-cannot be taken for an answer: our tasks turn it back into an outcome before anything is parsed.
+The text is a mark of ours behind a NUL character, which no document may hold and no model says before this
+very mark: our tasks turn it back into an outcome before anything is parsed.
 """
 
 from __future__ import annotations

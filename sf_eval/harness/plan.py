@@ -16,8 +16,12 @@ from sf_eval.harness import output_dir
 from sf_eval.harness.context import RunContext
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.device import resolve_device
+from sf_eval.model import checkpoint
+from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.video import SamplingRule
+from sf_eval.video.backends import check_backend
 
+EMBEDDED = "The embedded model and data: --model mini --data mini."
 OTHER_WAYS = (
     "Without the released weights or data: --model DIR --data DIR for local copies, or "
     "--model mini --data mini for the embedded ones."
@@ -50,6 +54,12 @@ class RunPlan:
     output: Path
 
     @property
+    def data_label(self) -> str:
+        """The data source as tables name it; a mini edition is called that wherever it was copied to."""
+        mini = next((task.opened.source_label for task in self.tasks if task.opened.is_mini), None)
+        return mini or self.source.label
+
+    @property
     def total(self) -> int:
         return sum(task.count for task in self.tasks)
 
@@ -70,6 +80,7 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
             f"(sf-eval profile --model {card.name}).",
             hint=f"With weights: {', '.join(name for name in card_names() if load_card(name).weights)}.",
         )
+    _check_usable(card, settings)
     source = parse_source(settings.data, settings.data_revision)
     context = RunContext(
         source=source,
@@ -87,6 +98,23 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
     _check_media(tasks, may_miss=settings.skip_missing)
     output = output_dir.choose(settings.output, card.name, _fingerprint(settings, card, source, tasks))
     return RunPlan(settings, card, source, context, tuple(tasks), output)
+
+
+def _check_usable(card: ModelCard, settings: RunSettings) -> None:
+    """Refuse early what would fail after minutes of fetching and loading.
+
+    Raises:
+        UsageError: a device, attention or decoder that is not here.
+        CheckpointError: a local checkpoint without a usable configuration, weights or tokenizer.
+    """
+    resolve_device(settings.device)
+    check_backend(settings.video_backend)
+    checkpoint.checked_attention(settings.attn)
+    directory = Path(card.weights).expanduser()
+    if card.weights and directory.is_dir():
+        checkpoint.read_config(directory)
+        checkpoint.check_shards(directory)
+        SlowFastProcessor.from_pretrained(directory)
 
 
 def _check_media(tasks: list[TaskPlan], *, may_miss: bool) -> None:

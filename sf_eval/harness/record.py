@@ -120,7 +120,7 @@ class RunRecord(Strict):
     git_commit: str | None
     machine: dict[str, Any]
     model: ModelRecord
-    data: str
+    data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
     scoring: Literal["sf-eval", "published", "both"]
     seconds: float = Field(description="Wall-clock of this process, model loading included.")
     load_seconds: float
@@ -129,6 +129,7 @@ class RunRecord(Strict):
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames a chunk).",
     )
+    resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
     complete: bool = Field(description="False where the run was stopped: not all that was asked is in it.")
     tasks: list[TaskRecord]
     groups: list[GroupRecord]
@@ -139,6 +140,7 @@ class SampleRecord(Strict):
 
     schema_version: Literal[1] = 1
     task: str
+    data: str
     doc_id: int = Field(description="Row number in the annotation file.")
     question_id: str
     video: str

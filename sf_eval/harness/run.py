@@ -7,6 +7,7 @@ import time
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -101,7 +102,9 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
     if stopped is not None and (not samples or _holds_complete_results(plan)):
         raise stopped
     record = _record(plan, loaded, samples, time.perf_counter() - started, load_seconds)
-    record = record.model_copy(update={"degraded": engine.degraded, "complete": stopped is None})
+    record = record.model_copy(
+        update={"degraded": engine.degraded, "complete": stopped is None, "resumed": answers.resumed}
+    )
     files.write_text(plan.output / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
     files.write_json(plan.output / RESULTS, record.model_dump(mode="json"))
     return RunOutput(plan, loaded, record, samples, stopped)
@@ -145,12 +148,14 @@ def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
     settings = plan.settings
     torch.manual_seed(settings.seed)
     device = resolve_device(settings.device)
-    watcher.stage(f"Loading {plan.card.title} on {device}")
+    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames a video")
     try:
         return load_model(
             plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
         )
     except CheckpointError as error:
+        if Path(plan.card.weights).expanduser().is_dir() or "mini" in error.hint:
+            raise
         raise CheckpointError(error.message, hint=f"{error.hint} {OTHER_WAYS}".strip()) from error
 
 
@@ -240,7 +245,7 @@ def _record(
         git_commit=environment.git_commit(),
         machine=machine.describe(loaded.model.device),
         model=_model_record(loaded, identity),
-        data=plan.source.label,
+        data=plan.data_label,
         scoring=plan.settings.scoring,
         seconds=seconds,
         load_seconds=load_seconds,

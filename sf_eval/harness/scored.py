@@ -46,6 +46,7 @@ def sample_record(task: TaskPlan, document: Document, prompt: str, result: Resul
     """One line of `samples.jsonl`."""
     asked: dict[str, Any] = {
         "task": task.benchmark.name,
+        "data": task.opened.source_label,
         "doc_id": document.index,
         "question_id": document.id,
         "video": document.video_id,
@@ -104,7 +105,7 @@ def task_record(
             for part in breakdown(scored, benchmark.breakdown)
         ],
         published=_published_record(score_published(scored)),
-        submission_file=_write_submission(benchmark.name, samples, submission)
+        submission_file=_write_submission(_submission_name(task), samples, submission)
         if benchmark.writes_submission
         else None,
     )
@@ -152,11 +153,16 @@ def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
 
 
-def _write_submission(task: str, samples: Sequence[SampleRecord], folder: Path) -> str:
+def _submission_name(task: TaskPlan) -> str:
+    """The mini edition is named, so that nobody submits it."""
+    edition = "_mini_edition" if task.opened.is_mini else ""
+    return f"submission_{task.benchmark.name}{edition}.json"
+
+
+def _write_submission(name: str, samples: Sequence[SampleRecord], folder: Path) -> str:
     """Video to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer."""
     answers = {
         sample.video: -1 if sample.answer is None else ord(sample.answer) - ord("A") for sample in samples
     }
-    name = f"submission_{task}.json"
     files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
     return name

@@ -16,7 +16,15 @@ from sf_eval.inference.generation import Generated, generate_batch, synchronise
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
-from sf_eval.video import Clip, ClipLoader, Frames, VideoError, VideoErrorReason
+from sf_eval.video import (
+    Clip,
+    ClipLoader,
+    Frames,
+    LoaderClosedError,
+    VideoError,
+    VideoErrorReason,
+    WorkerStartError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +108,8 @@ class Engine:
             kind = _FAILURE_OF_VIDEO.get(error.reason, FailureKind.DECODE_ERROR)
             return Failure(question.key, kind, str(error))
         except Exception as error:  # one sample's failure is recorded, not fatal: the harness counts it
+            if _ends_everything(error):
+                raise
             return _failure(question, error)
 
     def _encode(self, question: Question, alone: bool) -> _Prepared:
@@ -166,6 +176,8 @@ class Engine:
         try:
             generated = self._generate(batch)
         except Exception as error:  # as above: one sample's failure is recorded
+            if _ends_everything(error):
+                raise
             if len(batch) == 1:
                 yield _failure(batch[0].question, error)
                 return
@@ -193,7 +205,10 @@ class Engine:
         )
 
 
-def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answer:
+def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answer | Failure:
+    if not result.finite:
+        reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
+        return Failure(prepared.question.key, FailureKind.MODEL_ERROR, reason)
     features = prepared.features
     return Answer(
         key=prepared.question.key,
@@ -221,6 +236,16 @@ def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answe
 def _hidden(frames: Frames) -> str:
     wanted = len(frames.indices) + frames.missing
     return f"its edit list hides {frames.missing} of the {wanted} wanted frames; the others are shown."
+
+
+def _ends_everything(error: Exception) -> bool:
+    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost.
+
+    After an asynchronous CUDA error ("CUDA error: device-side assert triggered") each later call fails too.
+    """
+    if isinstance(error, (WorkerStartError, LoaderClosedError)):
+        return True
+    return isinstance(error, RuntimeError) and str(error).startswith(("CUDA error", "AcceleratorError"))
 
 
 def is_out_of_memory(error: Exception) -> bool:

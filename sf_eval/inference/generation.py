@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
@@ -21,8 +21,25 @@ class Generated:
     prompt_tokens: int
     new_tokens: int
     finish_reason: str
+    finite: bool
     prefill_s: float
     generate_s: float
+
+
+class _FiniteCheck(LogitsProcessor):  # type: ignore[misc]
+    """Notes rows whose logits were not finite at any step: their greedy "answer" would be noise.
+
+    Changes nothing, and does not wait for the device.
+    """
+
+    def __init__(self) -> None:
+        self.bad: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        # The maximum of a row is NaN if any entry is; single entries may be -inf where a rule forbids them.
+        bad = ~torch.isfinite(scores.amax(dim=-1))  # [B]
+        self.bad = bad if self.bad is None else self.bad | bad
+        return scores
 
 
 class _Stopwatch(StoppingCriteria):  # type: ignore[misc]
@@ -59,7 +76,7 @@ def generate_batch(
     batch = processor.batch(prompts, has_video=[item is not None for item in features])
     input_ids = batch["input_ids"].to(model.device)  # [B, L], left-padded
     attention_mask = batch["attention_mask"].to(model.device)  # [B, L]
-    stopwatch = _Stopwatch(model.device)
+    stopwatch, finite = _Stopwatch(model.device), _FiniteCheck()
     synchronise(model.device)
     start = time.perf_counter()
     output = model.generate(
@@ -68,6 +85,7 @@ def generate_batch(
         video_features=[item for item in features if item is not None] or None,
         do_sample=False,
         max_new_tokens=max(max_new_tokens),
+        logits_processor=LogitsProcessorList([finite]),
         stopping_criteria=StoppingCriteriaList([stopwatch]),
         pad_token_id=processor.pad_token_id,
         eos_token_id=list(processor.eos_token_ids),
@@ -75,6 +93,8 @@ def generate_batch(
     synchronise(model.device)
     end = time.perf_counter()
     assert stopwatch.first_token_at is not None
+    assert finite.bad is not None
+    bad = finite.bad.tolist()
     new_ids = output[:, input_ids.shape[1] :]  # [B, new]
     results = []
     for row, ids in enumerate(new_ids.tolist()):
@@ -88,6 +108,7 @@ def generate_batch(
                 prompt_tokens=text_tokens + (0 if video is None else video.fast_tokens.shape[0] - 1),
                 new_tokens=len(kept) + (finish_reason == "stop"),
                 finish_reason=finish_reason,
+                finite=not bad[row],
                 prefill_s=stopwatch.first_token_at - start,
                 generate_s=end - stopwatch.first_token_at,
             )

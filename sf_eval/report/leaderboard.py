@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
-from sf_eval.core.tables import ABSENT, Table, interval, percent, to_csv, to_markdown
+from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
 from sf_eval.harness.record import (
     GroupRecord,
     PublishedScoreRecord,
@@ -173,7 +173,7 @@ def markdown(record: RunRecord) -> str:
         reported_table(record),
         *breakdown_tables(record),
     ]
-    head = f"# Leaderboard: {model_label(record)} on {data_label(record)}\n"
+    head = f"# {escaped(f'Leaderboard: {model_label(record)} on {data_label(record)}')}\n"
     return "\n".join([head, *(to_markdown(table) for table in tables if table is not None)])
 
 
@@ -219,21 +219,24 @@ def caveats(record: RunRecord) -> list[str]:
         notes.append(f"{record.data}: synthetic questions in the real format, not the benchmark itself.")
     if record.model.untrained:
         notes.append(
-            "The model's weights are untrained (seeded at random): its scores say nothing but chance."
+            "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
         )
-    notes.extend(note for task in record.tasks for note in _size_notes(task, record))
+    notes.extend(_size_notes(record))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     return notes
 
 
-def _size_notes(task: TaskRecord, record: RunRecord) -> Iterator[str]:
+def _size_notes(record: RunRecord) -> Iterator[str]:
     """Questions that were not asked, and annotations that are not the benchmark's."""
-    if task.questions_asked < task.questions_total:
-        yield f"{task.title}: only {task.questions_asked} of {task.questions_total} questions were asked."
-    expected = catalog.get_benchmark(task.task).expected_questions
-    if not is_mini(record) and expected is not None and task.questions_total != expected:
-        yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
+    limited = [task for task in record.tasks if task.questions_asked < task.questions_total]
+    if limited:
+        each = ", ".join(f"{task.title} {task.questions_asked} of {task.questions_total}" for task in limited)
+        yield f"Not all questions were asked: {each}."
+    for task in record.tasks:
+        expected = catalog.get_benchmark(task.task).expected_questions
+        if not is_mini(record) and expected is not None and task.questions_total != expected:
+            yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
 
 
 def data_label(record: RunRecord) -> str:
@@ -294,7 +297,7 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
         for part in task.breakdown
     )
     return Table(
-        title=f"{task.title} by category ({data_label(record)})",
+        title=f"{task.title} by category: {model_label(record)}, {data_label(record)}",
         columns=("category", "value", "accuracy %", "95% interval", "n", "coverage %"),
         rows=rows,
         numeric=frozenset({"accuracy %", "95% interval", "n", "coverage %"}),

@@ -23,8 +23,7 @@ class Point:
     """One model on one benchmark.
 
     Attributes:
-        flops: mean FLOPs of a question; latency_s: sum of the stages' medians, batch stages divided by the
-            batch size. None where the run measured none.
+        flops, latency_s: means of a question; a batch's prefill and decoding are divided among its samples.
     """
 
     model: str
@@ -32,7 +31,7 @@ class Point:
     accuracy: float
     n: int
     flops: float
-    latency_s: float | None
+    latency_s: float
     run: str
 
 
@@ -114,7 +113,7 @@ def svg(points: list[Point], data: str) -> str:
                 textcoords="offset points",
             )
         panel.set(title=benchmark, xlabel="FLOPs a question", ylabel="accuracy %", xscale="log")
-    figure.suptitle(data, fontsize=9)
+    figure.suptitle(data, fontsize=9, parse_math=False)
     figure.tight_layout()
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
@@ -123,52 +122,41 @@ def svg(points: list[Point], data: str) -> str:
 
 
 def _read(results: Path) -> tuple[RunRecord | None, dict[str, Any] | None]:
-    """A neighbour's record and profile; None for what is not ours or not complete."""
+    """A neighbour's record and profile; None for what is not a complete run of ours."""
     try:
         record = RunRecord.model_validate_json(results.read_text(encoding="utf-8"))
         profile = json.loads((results.parent / PROFILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, ValidationError):
         return None, None
-    return record, profile
+    is_ours = isinstance(profile, dict) and {"flops", "latency", "batch_size", "resumed"} <= set(profile)
+    return (record, profile) if record.complete and is_ours else (None, None)
 
 
 def _points(record: RunRecord, profile: dict[str, Any], run: str) -> list[Point]:
-    return [
-        Point(
-            model_label(record),
-            entry.title,
-            entry.score.accuracy,
-            entry.score.n,
-            flops,
-            _latency(profile),
-            run,
+    points = []
+    for entry in entries(record):
+        rows = _rows(profile, entry, record)
+        questions = sum(row["questions"] for row in rows)
+        if entry.score.accuracy is None or not questions:
+            continue
+        points.append(
+            Point(
+                model=model_label(record),
+                benchmark=entry.title,
+                accuracy=entry.score.accuracy,
+                n=entry.score.n,
+                flops=sum(row["flops"]["total_flops"] * row["questions"] for row in rows) / questions,
+                latency_s=sum(row["seconds"] * row["questions"] for row in rows) / questions,
+                run=run,
+            )
         )
-        for entry in entries(record)
-        if entry.score.accuracy is not None and (flops := _flops(profile, entry, record)) is not None
-    ]
+    return points
 
 
-def _flops(profile: dict[str, Any], entry: Entry, record: RunRecord) -> float | None:
-    """Mean FLOPs of a question of the entry: of its task, or of its group's tasks together."""
+def _rows(profile: dict[str, Any], entry: Entry, record: RunRecord) -> list[dict[str, Any]]:
+    """The profile's rows of the entry: of its task, or of its group's tasks together."""
     titles = {entry.title}
     for group in record.groups:
         if group.group == entry.name:
             titles = {task.title for task in record.tasks if task.task in group.tasks}
-    rows = [row for row in profile["flops"] if row["who"] == "model" and row["group"] in titles]
-    questions = sum(row["questions"] for row in rows)
-    if not questions:
-        return None
-    return float(sum(row["flops"]["total_flops"] * row["questions"] for row in rows) / questions)
-
-
-def _latency(profile: dict[str, Any]) -> float | None:
-    stages = profile["latency"]
-    if not stages:
-        return None
-    batch = profile["batch_size"]
-    return float(
-        sum(
-            values["median"] / (batch if stage in ("prefill_s", "generate_s") else 1)
-            for stage, values in stages.items()
-        )
-    )
+    return [row for row in profile["flops"] if row["who"] == "model" and row["group"] in titles]

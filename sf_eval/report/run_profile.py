@@ -11,6 +11,7 @@ from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
 from sf_eval.harness.run import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
+from sf_eval.profiler.stopwatch import quantile
 from sf_eval.report.leaderboard import caveats, data_label, model_label
 
 SCHEMA = 1
@@ -42,13 +43,19 @@ WHO = {
 
 @dataclass(frozen=True)
 class CostRow:
-    """Mean FLOPs of a question for one model over one group of answered questions."""
+    """Mean FLOPs of a question for one model over one group of answered questions.
+
+    Attributes:
+        seconds: mean measured time of a question, a batch's prefill and decoding divided among its samples;
+            None for baselines, which were not run.
+    """
 
     group: str
     who: str
     questions: int
     flops: dict[str, float]
     flops_per_correct: float | None
+    seconds: float | None
 
 
 def build(output: RunOutput) -> dict[str, Any]:
@@ -72,6 +79,7 @@ def build(output: RunOutput) -> dict[str, Any]:
         "attn": output.record.model.attn,
         "batch_size": output.record.settings["batch_size"],
         "questions": len(answered),
+        "resumed": output.record.resumed,
         "tokens": _tokens(answered),
         "flops": [asdict(row) for row in rows],
         "latency": _latency(answered),
@@ -158,11 +166,19 @@ def latency_table(profile: dict[str, Any]) -> Table:
         notes=(
             f"{where}, {profile['dtype']}, {profile['attn']}, batch size {profile['batch_size']}; "
             "prefill and token decoding are times of a whole batch.",
+            *_resumed_note(profile),
             f"Peak memory: process {scaled(memory['process_peak_bytes'], 'B')}, device "
             f"{scaled(device, 'B') if device is not None else 'not measured (CPU)'}. "
             f"Loading the model took {seconds(profile['load_seconds'])}.",
         ),
     )
+
+
+def _resumed_note(profile: dict[str, Any]) -> list[str]:
+    """Answers taken from the journal keep the times they took then, perhaps on another machine."""
+    if not profile["resumed"]:
+        return []
+    return [f"{profile['resumed']} of the answers are an earlier process's, and so are their times."]
 
 
 def _cost(output: RunOutput, sample: SampleRecord) -> QuestionComparison:
@@ -201,11 +217,12 @@ def _cost_rows(
         sums = {name: sum(getattr(cost, name) for cost in each) for name in vars(each[0])}
         per_correct = sums["total_flops"] / correct if correct and who == "model" else None
         yield CostRow(
-            group,
-            who,
-            len(members),
-            {name: value / len(members) for name, value in sums.items()},
-            per_correct,
+            group=group,
+            who=who,
+            questions=len(members),
+            flops={name: value / len(members) for name, value in sums.items()},
+            flops_per_correct=per_correct,
+            seconds=_mean_seconds(members) if who == "model" else None,
         )
 
 
@@ -227,7 +244,7 @@ def _latency(answered: Sequence[SampleRecord]) -> dict[str, dict[str, float]]:
         if values:
             described[stage] = {
                 "median": statistics.median(values),
-                "p90": values[min(len(values) - 1, int(0.9 * len(values)))],
+                "p90": quantile(values, 0.9),
                 "max": values[-1],
                 "n": len(values),
             }
@@ -236,3 +253,12 @@ def _latency(answered: Sequence[SampleRecord]) -> dict[str, dict[str, float]]:
 
 def _ratio(value: float, baseline: float) -> str:
     return f"{value / baseline:.3f}" if baseline else ABSENT
+
+
+def _mean_seconds(members: Sequence[SampleRecord]) -> float:
+    return statistics.fmean(_seconds(sample.timings or {}) for sample in members)
+
+
+def _seconds(timings: dict[str, float]) -> float:
+    own = sum(timings[stage] for stage in ("decode_s", "preprocess_s", "upload_s", "vision_s"))
+    return own + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from sf_eval.core import files
-from sf_eval.core.tables import Table, print_table, to_markdown
+from sf_eval.core.tables import Table, escaped, print_table, to_markdown
 from sf_eval.harness.run import RESULTS, SAMPLES, RunOutput
 from sf_eval.report import leaderboard, pareto, run_profile
 
@@ -44,8 +44,8 @@ def profile_markdown(profile: dict[str, Any]) -> str:
         run_profile.group_table(profile),
         run_profile.latency_table(profile),
     )
-    head = f"# FLOPs and latency: {profile['title']} on {profile['data']}\n"
-    caveats = "".join(f"- {caveat}\n" for caveat in profile["caveats"])
+    head = f"# {escaped('FLOPs and latency: ' + profile['title'] + ' on ' + profile['data'])}\n"
+    caveats = "".join(f"- {escaped(caveat)}\n" for caveat in profile["caveats"])
     return "\n".join([head, caveats, *map(to_markdown, tables)])
 
 
@@ -73,7 +73,8 @@ def show(output: RunOutput, console: Console) -> None:
         PARETO_MD,
         PARETO_SVG,
     )
-    written = f"Written to {output.plan.output}: {', '.join(names)}"
+    present = [name for name in names if (output.plan.output / name).exists()]
+    written = f"Written to {output.plan.output}: {', '.join(present)}"
     console.print(written, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,7 +1,7 @@
 """Decoding and frame sampling. Importing this loads no decoder and no torch; see docs/video.md."""
 
 from sf_eval.video.backends import available_backends
-from sf_eval.video.errors import VideoError, VideoErrorReason
+from sf_eval.video.errors import VideoError, VideoErrorReason, WorkerStartError
 from sf_eval.video.loader import ClipLoader, LoaderClosedError
 from sf_eval.video.reading import check, load_clip, plan_clip, plan_frames, probe, read_frames
 from sf_eval.video.sampling import published_indices, uniform_indices
@@ -17,6 +17,7 @@ __all__ = [
     "VideoError",
     "VideoErrorReason",
     "VideoInfo",
+    "WorkerStartError",
     "available_backends",
     "check",
     "load_clip",

@@ -23,6 +23,10 @@ class VideoErrorReason(str, Enum):
     bad_range = "bad_range"
 
 
+class WorkerStartError(RuntimeError):
+    """No decoder process starts: nothing is wrong with the clip, and no other clip would fare better."""
+
+
 class VideoError(SfEvalError):
     """A clip that gave no frames.
 

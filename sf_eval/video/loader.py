@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sf_eval.core.errors import UsageError
 from sf_eval.video import wire
 from sf_eval.video.backends import check_backend
-from sf_eval.video.errors import VideoError, VideoErrorReason
+from sf_eval.video.errors import VideoError, VideoErrorReason, WorkerStartError
 from sf_eval.video.process import WorkerDiedError, WorkerGoneError, WorkerProcess, WorkerTimeoutError
 from sf_eval.video.reading import check, load_clip, plan_frames
 from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
@@ -163,7 +163,7 @@ class ClipLoader:
             except BaseException:  # Ctrl-C too: the worker's next answer would be this clip's
                 self._drop(worker)
                 raise
-        raise RuntimeError(f"{_ATTEMPTS} video workers were killed from outside before they could decode")
+        raise WorkerStartError(f"{_ATTEMPTS} video workers were killed from outside before they could decode")
 
     def _running_worker(self) -> WorkerProcess:
         """The worker; a new one if there is none or if it died while idle."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sf_eval.core.paths import PACKAGE
 from sf_eval.video import wire
+from sf_eval.video.errors import WorkerStartError
 
 _START_LIMIT_S = 120.0  # a cold start from a slow network disk
 # Not `-m`: that would put the working directory, and whatever lies there, in front of the search path.
@@ -86,7 +87,7 @@ class WorkerProcess:
 
         Raises:
             WorkerTimeoutError, WorkerDiedError, WorkerGoneError: then this worker is of no use any more.
-            RuntimeError: the worker does not start.
+            WorkerStartError: the worker does not start.
         """
         if not self._ready:
             self._wait_until_ready()
@@ -128,11 +129,11 @@ class WorkerProcess:
         try:
             self._read_header(time.monotonic() + _START_LIMIT_S)
         except WorkerTimeoutError as error:
-            raise RuntimeError(f"the video worker does not start within {_START_LIMIT_S:g} s") from error
+            raise WorkerStartError(f"the video worker does not start within {_START_LIMIT_S:g} s") from error
         except WorkerDiedError as error:
             if self.process.returncode < 0:  # killed from outside
                 raise WorkerGoneError from error
-            raise RuntimeError(f"the video worker does not start ({self.last_words()})") from error
+            raise WorkerStartError(f"the video worker does not start ({self.last_words()})") from error
         self._ready = True
 
     def _write(self, data: bytes) -> None:

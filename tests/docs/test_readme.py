@@ -39,15 +39,18 @@ def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()
+    if command == RUNNABLE[0]:
+        (shown,) = blocks("text")
+        assert without_numbers(shown) in without_numbers(done.stdout)
 
 
-def test_the_readme_shows_what_make_demo_prints() -> None:
-    """The block in the README is the beginning of the real output; numbers of the mini model are its own."""
-    (shown,) = blocks("text")
-    makefile = (ROOT / "Makefile").read_text()
-    assert f"$(BIN)/{RUNNABLE[0]}" in makefile
-    assert "untrained" in shown
-    assert "mini edition" in shown
+def without_numbers(text: str) -> str:
+    """What another processor's rounding cannot change: the words, with numbers as # and single spaces."""
+    return " ".join(re.sub(r"[0-9.]+", "#", text).split())
+
+
+def test_make_demo_runs_the_readmes_first_command() -> None:
+    assert f"$(BIN)/{RUNNABLE[0]}" in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize("command", NEEDS_WEIGHTS)
