@@ -27,16 +27,22 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "scoring.md"
 EDITIONS = {"mvbench": "mvbench_action_count", "egoschema": "egoschema_subset"}
 GUESS = "?"
 
-# R and W stand for the right and a wrong letter, {r} and {w} for their options' texts.
-OUTPUTS = (
+# R and W stand for the right and a wrong letter, {r} and {w} for their options' texts, r for R in lower case.
+ANSWERS_R = (
     "R", "R.", "(R)", "R. {r}", "(R) {r}", "The answer is R.", "Answer: R", "**R**", "Option R", "R: {r}",
     "The best answer is: R. {r}", "A man is shown. The answer is R.", "(r)", "r",
     "The answer is R because W is wrong", "The best answer is: R. Driving a car",
     "The correct option is R, because W is wrong", "I think it's R.", "The person holds a cup (R)", "{r}",
-    "{r}.", "Because I can't see", "I cannot tell from the video.", "A man is shown.", "R or W",
-    "Both R and W", "not R", "The answer is not R.", "Option R is wrong", "", "\\boxed{R}", "Answer: (R)",
-    "So the answer is (R).", "The video shows that {r}.", "Choose between (R) and (W)", "Every Dog",
-    "The answer is F.", "E", "Video can not load, check the source", "I see a dog, so r", "None of these",
+    "{r}.", "\\boxed{R}", "Answer: (R)", "So the answer is (R).", "The video shows that {r}.",
+    "Definitely R!", '{"answer":"R"}', "Based on the video, R.", "Sure, R", "The answer is: \n- R",
+    "The option that best describes the video is R.", "W is wrong. The answer is R.",
+)  # fmt: skip
+ANSWERS_NOTHING = (
+    "Because I can't see", "I cannot tell from the video.", "A man is shown.", "R or W", "Both R and W",
+    "not R", "The answer is not R.", "Option R is wrong", "", "Choose between (R) and (W)", "Every Dog",
+    "The answer is F.", "Video can not load, check the source", "I see a dog, so it is.", "None of these",
+    "The wrong answer is R", "(R) False", "Is the answer R?", "R? W?", "Team R is best",
+    "Let's go through each option:\n\nR. It does not fit.\n\nW. It fits.",
 )  # fmt: skip
 
 
@@ -46,6 +52,7 @@ class Case:
     row: dict[str, Any]
     document: Document
     output: str
+    right: str | None  # what the output answers, said by the template and not by any extractor
 
     @property
     def ours(self) -> str | None:
@@ -57,28 +64,45 @@ def _rows(name: str) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _case(task: str, row: dict[str, Any], output: str) -> Case:
-    return Case(task, row, get_benchmark(EDITIONS.get(task, task)).read_row(0, row), output)
+def _document(task: str, row: dict[str, Any]) -> Document:
+    return get_benchmark(EDITIONS.get(task, task)).read_row(0, row)
+
+
+def _recorded(record: dict[str, Any]) -> Case:
+    """The recorded outputs name a lone capital letter, or are an option's text, or answer nothing."""
+    document, output = _document(record["task"], record["doc"]), record["output"]
+    letters = re.findall(r"(?<![A-Za-z])[A-E](?![A-Za-z])", output)
+    by_text = [letter for letter, text in document.options.items() if text.rstrip(".") == output]
+    return Case(record["task"], record["doc"], document, output, next(iter(letters + by_text), None))
 
 
 def _filled(template: str, document: Document) -> str:
     right = document.answer or "A"
     wrong = next(letter for letter in document.options if letter != right)
-    text = template.replace("(r)", f"({right.lower()})") if template == "(r)" else template
-    text = right.lower() if template == "r" else text
-    text = re.sub(r"\bR\b", right, re.sub(r"\bW\b", wrong, text))
-    return text.replace("{r}", document.options[right]).replace("{R}", f"{{{right}}}")
+    if template in ("r", "(r)"):
+        return template.replace("r", right.lower())
+    text = re.sub(r"\bR\b", right, re.sub(r"\bW\b", wrong, template))
+    return text.replace("{r}", document.options[right])
+
+
+def _templates(task: str, row: dict[str, Any]) -> Iterator[Case]:
+    document = _document(task, row)
+    for template in ANSWERS_R:
+        yield Case(task, row, document, _filled(template, document), document.answer or "A")
+    for template in ANSWERS_NOTHING:
+        yield Case(task, row, document, _filled(template, document), None)
+    yield Case(task, row, document, "E", "E" if "E" in document.options else None)
 
 
 def cases() -> list[Case]:
-    found = [_case(record["task"], record["doc"], record["output"]) for record in _rows(SCORES)]
+    found = [_recorded(record) for record in _rows(SCORES)]
     for record in _rows(PROMPTS):
-        document = _case(record["task"], record["doc"], "").document
-        found += [_case(record["task"], record["doc"], _filled(template, document)) for template in OUTPUTS]
+        found += _templates(record["task"], record["doc"])
     six = json.loads((Path(__file__).parent / "sound_rows.json").read_text(encoding="utf-8"))["mlvu_test"]
     six["answer"] = "F"
-    found += [_case("mlvu_test", six, output) for output in ("A", "D.", "E", "(F)", "The answer is F.")]
-    return found
+    document = _document("mlvu_test", six)
+    named = {"A": "A", "D.": "D", "E": "E", "(F)": "F", "The answer is F.": "F"}
+    return found + [Case("mlvu_test", six, document, said, letter) for said, letter in named.items()]
 
 
 Theirs = Callable[[Case], str]
@@ -157,6 +181,14 @@ def documented() -> dict[str, set[str]]:
     return found
 
 
+def test_ours_is_right_on_every_output() -> None:
+    """First of all, so that a miss of ours is never taken for an error of theirs."""
+    errors = {
+        f"{c.output!r} {c.document.options}: {c.ours}, not {c.right}" for c in cases() if c.ours != c.right
+    }
+    assert errors == set()
+
+
 def test_every_disagreement_is_a_documented_defect(theirs: Theirs) -> None:
     listed = documented()
     unexplained: list[str] = []
@@ -170,17 +202,18 @@ def test_every_disagreement_is_a_documented_defect(theirs: Theirs) -> None:
             unexplained.append(f"{case.task}: {case.output!r} ours {case.ours} theirs {letter!r} {kinds}")
         for kind in kinds:
             seen.setdefault(kind, set()).add(case.task)
-    assert unexplained == []
+    assert sorted(set(unexplained)) == []
     assert seen == listed
 
 
 def test_plain_answers_are_read_alike(theirs: Theirs) -> None:
     """The forms that models mostly use; here a disagreement would be ours to mend."""
     for record in _rows(PROMPTS):
-        empty = _case(record["task"], record["doc"], "")
+        document = _document(record["task"], record["doc"])
         for template in ("R", "R.", "(R)", "R. {r}"):
-            case = _case(record["task"], record["doc"], _filled(template, empty.document))
-            assert theirs(case) == case.ours == empty.document.answer
+            output = _filled(template, document)
+            case = Case(record["task"], record["doc"], document, output, document.answer)
+            assert theirs(case) == case.ours == document.answer
 
 
 def test_lmms_eval_indexes_our_tasks() -> None:
