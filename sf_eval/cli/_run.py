@@ -51,9 +51,7 @@ def dry_run_only(settings: RunSettings) -> int:
 
 def _plan(settings: RunSettings, progress: RunProgress) -> RunPlan:
     try:
-        plan = make_plan(settings, progress=progress.rendering)
-        plan.context.timeout_s = settings.decode_timeout_s
-        return plan
+        return make_plan(settings, progress=progress.rendering)
     except SfEvalError as error:
         if settings.data == "hub" and error.exit_code == 2 and type(error).__name__ == "DataError":
             error.hint = f"{error.hint} {EMBEDDED}".strip()

@@ -89,6 +89,7 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
         backend=settings.video_backend,
         progress=progress,
         fetch_media=settings.fetch_media,
+        timeout_s=settings.decode_timeout_s,
     )
     tasks = []
     for benchmark in benchmarks:

@@ -85,7 +85,7 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
                 plan.context.rule, backend=plan.context.backend, timeout_s=plan.settings.decode_timeout_s
             ) as loader,
             Journal(plan.output / output_dir.JOURNAL) as journal,
-            context.activate(plan.context),
+            context.activate(plan.context, loader),
         ):
             engine = Engine(loaded, loader, batch_size=plan.settings.batch_size)
             answers = JournaledAnswers(

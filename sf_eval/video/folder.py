@@ -82,7 +82,10 @@ def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def _read_picture(file: Path) -> NDArray[np.uint8]:
-    from PIL import Image
+    from PIL import Image, ImageFile
+
+    # Process-wide, and lmms-eval turns it on: half a picture would pass for a whole one.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
 
     try:
         with Image.open(file, formats=("JPEG", "PNG")) as image:

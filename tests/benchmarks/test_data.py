@@ -75,7 +75,7 @@ def test_a_source_that_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         parse_source(str(tmp_path / "file"))
-    with pytest.raises(UsageError, match="--revision"):
+    with pytest.raises(UsageError, match="--data-revision"):
         parse_source("mini", "abc123")
 
 
