@@ -63,7 +63,7 @@ def samples_of(run: Path) -> list[dict[str, Any]]:
 def results_of(run: Path) -> dict[str, Any]:
     """The scores and what they are scores of, without the process that wrote them."""
     results: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    for name in ("created", "command", "seconds", "load_seconds", "memory", "git_commit"):
+    for name in ("created", "command", "seconds", "load_seconds", "memory", "git_commit", "resumed"):
         del results[name]
     return results
 
