@@ -49,6 +49,7 @@ def fetch_command(
     """
     from sf_eval.benchmarks import catalog
     from sf_eval.core.errors import DataError, UsageError
+    from sf_eval.core.text import printable
 
     together: dict[str, list[Benchmark]] = {}
     for benchmark in catalog.resolve_tasks(tasks):
@@ -65,7 +66,7 @@ def fetch_command(
         except DataError as error:
             if len(together) == 1:
                 raise
-            click.echo(f"sf-eval: {dataset}: {error}", err=True)
+            click.echo(printable(f"sf-eval: {dataset}: {error}"), err=True)
             failed.append(dataset)
         except KeyboardInterrupt:
             click.echo("Stopped. Run the same command again to go on where this one ended.", err=True)

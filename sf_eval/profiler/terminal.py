@@ -7,6 +7,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from sf_eval.core.tables import print_table
+from sf_eval.core.text import printable
 from sf_eval.profiler.record import Profile
 from sf_eval.profiler.tables import all_tables
 
@@ -17,5 +18,5 @@ def show(profile: Profile, console: Console) -> None:
         print_table(console, table)
     findings = Grid.grid(padding=(0, 1))
     for sentence in profile.words:
-        findings.add_row("•", Text(sentence))
+        findings.add_row("•", Text(printable(sentence)))
     console.print(findings)

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from sf_eval.benchmarks.doctor import CheckResult
 from sf_eval.core.tables import Table, print_table
+from sf_eval.core.text import printable
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 
@@ -28,7 +29,7 @@ def show(results: Sequence[CheckResult], data: str, console: Console) -> None:
         for bad in result.bad_files:
             colour = _COLOURS[result.status]
             console.print(
-                f"[{colour}]{escape(bad.path)}[/{colour}]: {escape(bad.reason)}",
+                f"[{colour}]{escape(printable(bad.path))}[/{colour}]: {escape(printable(bad.reason))}",
                 highlight=False,
                 soft_wrap=True,
             )
