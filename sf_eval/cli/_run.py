@@ -27,11 +27,11 @@ def run_and_report(settings: RunSettings) -> int:
             with output_dir.locked(plan.output):
                 output = execute(plan, progress)
                 progress.stage("Writing the report")
-                write(output)
+                report = write(output)
                 output_dir.write_state(plan.output, fingerprint_of(plan), complete=_all_answered(output))
         except KeyboardInterrupt:
             raise interrupted(plan) from None
-    show(output, console)
+    show(output, report, console)
     if output.stopped is not None:
         raise output.stopped
     return _exit_code(output, console)

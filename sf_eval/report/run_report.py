@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -15,11 +15,21 @@ from sf_eval.report import leaderboard, pareto, run_profile
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
 PROFILE_JSON, PROFILE_MD = "profile.json", "profile.md"
 PARETO_MD, PARETO_SVG = "pareto.md", "pareto.svg"
-BENCHMARKS_A_TABLE = 3
 
 
-def write(output: RunOutput) -> None:
+@dataclass(frozen=True)
+class Report:
+    """What the files and the screen both show, worked out once."""
+
+    profile: dict[str, Any]
+    comparison: Table | None
+
+
+def write(output: RunOutput) -> Report:
     """Write leaderboard and profile into the output directory, each whole or not at all.
+
+    Returns:
+        What was written, for `show`.
 
     Raises:
         OutputError: the directory cannot be written.
@@ -31,11 +41,14 @@ def write(output: RunOutput) -> None:
     files.write_json(folder / PROFILE_JSON, profile)
     files.write_text(folder / PROFILE_MD, profile_markdown(profile))
     points = pareto.collect(output.record, folder)
-    if points:
-        files.write_text(
-            folder / PARETO_MD, to_markdown(pareto.table(points, leaderboard.data_label(output.record)))
-        )
-        files.write_text(folder / PARETO_SVG, pareto.svg(points, leaderboard.data_label(output.record)))
+    if not points:
+        return Report(profile, None)
+    data = leaderboard.data_label(output.record)
+    comparison = pareto.table(points, data)
+    files.write_text(folder / PARETO_MD, to_markdown(comparison))
+    files.write_text(folder / PARETO_SVG, pareto.svg(points, data))
+    # One run alone is no comparison: it is kept in the file, and not shown.
+    return Report(profile, comparison if len({point.run for point in points}) > 1 else None)
 
 
 def profile_markdown(profile: dict[str, Any]) -> str:
@@ -49,16 +62,15 @@ def profile_markdown(profile: dict[str, Any]) -> str:
     return "\n".join([head, caveats, *map(to_markdown, tables)])
 
 
-def show(output: RunOutput, console: Console) -> None:
+def show(output: RunOutput, report: Report, console: Console) -> None:
     """The tables on the terminal, then where everything is."""
-    profile = run_profile.build(output)
     tables = [
         leaderboard.measured_table(output.record),
         leaderboard.failures_table(output.record),
-        *_for_terminal(leaderboard.reported_table(output.record)),
-        run_profile.cost_table(profile),
-        run_profile.latency_table(profile),
-        _comparison(output),
+        _without_sources(leaderboard.reported_table(output.record)),
+        run_profile.cost_table(report.profile),
+        run_profile.latency_table(report.profile),
+        report.comparison,
     ]
     for table in tables:
         if table is not None:
@@ -78,30 +90,13 @@ def show(output: RunOutput, console: Console) -> None:
     console.print(written, highlight=False, markup=False, soft_wrap=True)
 
 
-def _comparison(output: RunOutput) -> Table | None:
-    """Accuracy against cost, once there is more than one run to compare."""
-    points = pareto.collect(output.record, output.plan.output)
-    if len({point.run for point in points}) < 2:
-        return None
-    return pareto.table(points, leaderboard.data_label(output.record))
-
-
-def _for_terminal(table: Table | None) -> list[Table]:
-    """The published numbers without their sources, in pieces that fit a narrow terminal."""
+def _without_sources(table: Table | None) -> Table | None:
+    """The published numbers; the terminal is narrow, and the sources are in leaderboard.md."""
     if table is None:
-        return []
-    benchmarks = range(2, len(table.columns) - 1)
-    starts = range(0, len(benchmarks), BENCHMARKS_A_TABLE)
-    pieces = [benchmarks[start : start + BENCHMARKS_A_TABLE] for start in starts]
-    tables = []
-    for number, piece in enumerate(pieces, start=1):
-        kept = (0, 1, *piece)
-        tables.append(
-            replace(
-                table,
-                columns=tuple(table.columns[index] for index in kept),
-                rows=tuple(tuple(row[index] for index in kept) for row in table.rows),
-                notes=(*table.notes, f"Sources: {LEADERBOARD_MD}.") if number == len(pieces) else (),
-            )
-        )
-    return tables
+        return None
+    return replace(
+        table,
+        columns=table.columns[:-1],
+        rows=tuple(row[:-1] for row in table.rows),
+        notes=(*table.notes, f"Sources: {LEADERBOARD_MD}."),
+    )
