@@ -22,6 +22,7 @@ VERBS = {
     "verify": "compare this installation with recorded outputs of the published code",
     "doctor": "check data, disk, memory and libraries before a long run",
     "data": "download and unpack benchmark data",
+    "mini": "train the embedded mini models anew",
     "ls": "list models or tasks",
     "tasks": "where the lmms-eval task files are",
 }

@@ -35,10 +35,15 @@ def preprocess_frames(
             f"frames are {frames.dtype} {list(frames.shape)}; preprocessing takes uint8 RGB [T, H, W, 3]."
         )
     squares = np.stack([centre_square(frame, size) for frame in frames])  # [T, size, size, 3]
-    pixels = torch.from_numpy(squares).to(device).permute(0, 3, 1, 2).float() / 255
-    mean = torch.tensor(CLIP_MEAN, device=device).view(3, 1, 1)
-    std = torch.tensor(CLIP_STD, device=device).view(3, 1, 1)
-    return ((pixels - mean) / std).to(dtype).contiguous()
+    return normalise(torch.from_numpy(squares).to(device)).to(dtype).contiguous()
+
+
+def normalise(squares: torch.Tensor) -> torch.Tensor:
+    """uint8 RGB [T, size, size, 3] -> float32 [T, 3, size, size], by CLIP's mean and standard deviation."""
+    pixels = squares.permute(0, 3, 1, 2).float() / 255
+    mean = torch.tensor(CLIP_MEAN, device=squares.device).view(3, 1, 1)
+    std = torch.tensor(CLIP_STD, device=squares.device).view(3, 1, 1)
+    return (pixels - mean) / std
 
 
 def centre_square(frame: np.ndarray, size: int) -> np.ndarray:

@@ -59,7 +59,7 @@ def test_an_unfinished_fetch_is_refused_with_the_command_that_completes_it(data:
 def test_a_finished_fetch_and_units_of_other_benchmarks_pass(data: Path) -> None:
     note(data, something_else=False)
     opened = open_benchmark(get_benchmark("videomme_w_subtitle"), parse_source(str(data)))
-    assert len(opened.documents) == 36
+    assert len(opened.documents) == 120
 
 
 def test_looking_without_running_refuses_nothing(data: Path) -> None:
@@ -70,7 +70,7 @@ def test_looking_without_running_refuses_nothing(data: Path) -> None:
 
 def test_a_benchmark_without_any_of_its_subtitles_is_refused(data: Path) -> None:
     shutil.rmtree(data / "videomme" / "subtitle")
-    assert "not one of 12 videos has subtitles" in refused(data)
+    assert "not one of 24 videos has subtitles" in refused(data)
     assert open_benchmark(get_benchmark("videomme"), parse_source(str(data))).documents
 
 

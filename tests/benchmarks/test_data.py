@@ -130,7 +130,7 @@ def test_several_parquet_shards_are_one_benchmark(tmp_path: Path) -> None:
     for number, part in enumerate((rows[:20], rows[20:])):
         pq.write_table(pa.Table.from_pylist(part), tmp_path / f"test-0000{number}-of-00002.parquet")
     opened = open_in(tmp_path, "videomme")
-    assert [document.index for document in opened.documents] == list(range(36))
+    assert [document.index for document in opened.documents] == list(range(120))
     assert opened.rows == rows
     assert len(opened.annotation_files) == 2
 
@@ -267,10 +267,10 @@ def test_media_are_found_and_missing_ones_are_listed_once(egoschema: Path) -> No
     assert opened.media_path(opened.documents[0]) == root / "videos/mini-ego-00.mp4"
     (missing,) = opened.missing_media()
     assert missing.video_id == "mini-ego-04"
-    assert missing.document_ids == ("12", "13", "14")
+    assert missing.document_ids == ("16", "17", "18", "19")
     assert missing.looked_at == (root / "videos/mini-ego-04.mp4", root / "videos/mini-ego-04.MP4")
     with pytest.raises(DataError) as caught:
-        opened.media_path(opened.documents[12])
+        opened.media_path(opened.documents[16])
     assert all(str(place) in str(caught.value) for place in missing.looked_at)
 
 

@@ -42,7 +42,7 @@ def test_bad_videos_cost_their_own_questions(sf_eval: Callable[..., Any], data: 
     cut_off(videos / "mini-000.mp4")
     endless(videos / "mini-003.mkv")
     ended = sf_eval(
-        *RUN, "--data", data, "--limit", "12", "--decode-timeout", "4", "--output", tmp_path / "run"
+        *RUN, "--data", data, "--limit", "20", "--decode-timeout", "4", "--output", tmp_path / "run"
     )
     assert ended.code == 1, ended
     assert "Traceback" not in ended.err

@@ -24,7 +24,7 @@ from sf_eval.core.errors import DataError, UsageError, nearest
 from sf_eval.core.files import sync_folder
 
 #: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
-VERSION = 1
+VERSION = 2
 LABEL = f"mini edition v{VERSION} (synthetic)"
 
 INDEX = MINI_INDEX  # lists every file of an edition with its size; written last
@@ -122,6 +122,7 @@ def _write_index(folder: Path, edition: Edition) -> None:
         "benchmark": edition.name,
         "questions": {table: len(rows) for table, rows in edition.tables.items()},
         "videos": len(edition.videos),
+        "kinds": {table: list(kinds) for table, kinds in edition.kinds.items()},
         "files": files,
     }
     (folder / INDEX).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

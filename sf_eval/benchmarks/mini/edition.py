@@ -22,12 +22,15 @@ class Edition:
         tables: annotation file to rows; the suffix (.parquet or .json) says the format.
         videos: video file to the scenes it shows one after another; a path without suffix is a folder of
             JPEG frames.
+        kinds: annotation file to the kind of each row's question (`questions.KINDS`). No column says it,
+            since the real sets have none.
         texts: subtitle file to its text.
     """
 
     name: str
     tables: Mapping[str, Sequence[Row]]
     videos: Mapping[str, tuple[Scene, ...]]
+    kinds: Mapping[str, Sequence[str]] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path, progress: Callable[[int, int], None]) -> None:

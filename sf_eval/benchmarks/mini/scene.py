@@ -1,83 +1,95 @@
 """What the mini editions' videos show, frame by frame, and how it is drawn.
 
-A scene has a dark background, one bright shape that crosses the picture once, and discs that flash in the
-middle for a moment. Everything lies in the central square, so that a centre crop loses nothing.
+A scene has four dark backgrounds one after another and a bright square that crosses the picture once. For
+half a second each, a coloured disc flashes once in the middle, white bars blink there one to four times, and
+at the very end a pale card closes the video. Everything lies in the central square, so that a centre crop
+loses nothing.
 
-Time is counted in *ticks*: half a second, or a second in a scene longer than 64 s. A flash fills exactly one
-tick. The published sampling rule takes at most 2 frames a second and leaves no gap longer than a tick when it
-may take 128 frames, so it shows every flash; with fewer frames some are missed, which is what such questions
-are there to measure.
+Brief events stand on *ticks*: the frames that the published rule samples when it may take 128. Each lasts
+half a second around its tick, so 128 sampled frames show it exactly once; 16 frames of a two-minute video
+show one in eight, which is what such questions are there to measure. The end card is on the last sampled
+frame of every budget: whoever counts the bars has one thing to hold them against, however long the video is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sf_eval.video.sampling import published_indices
+
 Image = NDArray[np.uint8]
 
-#: RGB of the bright things (mover, flash).
+#: RGB of the bright things (square, disc).
 BRIGHT: dict[str, tuple[int, int, int]] = {
-    "red": (230, 40, 40),
-    "green": (40, 200, 60),
+    "red": (235, 40, 40),
+    "green": (40, 205, 60),
     "blue": (60, 90, 255),
-    "yellow": (240, 220, 40),
-    "purple": (190, 60, 220),
-    "cyan": (40, 210, 220),
-    "white": (240, 240, 240),
+    "yellow": (240, 225, 40),
+    "pink": (250, 120, 200),
+    "cyan": (40, 215, 225),
+    "orange": (250, 140, 20),
 }
 #: RGB of the backgrounds.
 DARK: dict[str, tuple[int, int, int]] = {
-    "dark red": (85, 12, 12),
-    "dark green": (10, 68, 18),
-    "dark blue": (15, 20, 100),
-    "dark purple": (68, 14, 84),
-    "dark grey": (56, 56, 56),
-    "dark teal": (8, 66, 72),
+    "maroon": (90, 10, 14),
+    "pine": (8, 66, 22),
+    "navy": (12, 18, 104),
+    "plum": (74, 12, 92),
+    "grey": (66, 66, 66),
+    "teal": (6, 70, 78),
+    "olive": (78, 74, 8),
+    "black": (6, 6, 6),
+    "brown": (86, 46, 12),
 }
 #: Unit step (x to the right, y down) of each direction.
 DIRECTIONS: dict[str, tuple[int, int]] = {
-    "from left to right": (1, 0),
-    "from right to left": (-1, 0),
-    "from bottom to top": (0, -1),
-    "from top to bottom": (0, 1),
+    "rightwards": (1, 0),
+    "leftwards": (-1, 0),
+    "upwards": (0, -1),
+    "downwards": (0, 1),
 }
-SHAPES = ("square", "circle", "triangle")
+WATCHED_FRAMES = 128
+"""Events stand on the frames that this budget of the published rule samples."""
 
-LONG_S = 64.0  # 128 frames at 2 frames a second
+_BARS = (244, 244, 244)
+_CARD = (188, 188, 188)
 
 # Fractions of the central square's side.
 _MOVER_SIZE = 0.22
-_FLASH_SIZE = 0.40
-_LANES = (0.18, 0.82)  # the mover's distance from the edge it runs along: it never touches the flash
-
-
-@dataclass(frozen=True)
-class Flash:
-    """A disc of one colour in the middle, during one tick."""
-
-    tick: int
-    colour: str
+_DISC_SIZE = 0.42
+_BAR_WIDTH, _BAR_HEIGHT = 0.06, 0.42
+_LANES = (0.18, 0.82)  # the mover's distance from the edge it runs along: it never touches the middle
 
 
 @dataclass(frozen=True)
 class Scene:
     """All that is to be seen in one stretch of video.
 
-    `lane` is 0 or 1: on which side of the middle the mover passes. `fps` must be even for the published
-    sampling rule to step through ticks exactly; 3 is used for the folder of frames.
+    Attributes:
+        backgrounds: one after another, each for the same share of the time.
+        mover: the square's colour, "" for a scene without one.
+        direction: where the square goes.
+        disc: the flashing disc's colour, "" for none.
+        disc_tick: the tick on which it flashes.
+        bar_ticks: the ticks on which the bars blink.
+        end_card: the scene ends with the pale card.
+        lane: 0 or 1: on which side of the middle the square passes.
     """
 
-    background: str
+    backgrounds: tuple[str, ...]
     mover: str
-    shape: str
     direction: str
-    flashes: tuple[Flash, ...]
+    disc: str
+    disc_tick: int
+    bar_ticks: tuple[int, ...]
     duration_s: float
     fps: int
+    end_card: bool = True
     width: int = 128
     height: int = 96
     lane: int = 0
@@ -87,23 +99,45 @@ class Scene:
         return round(self.duration_s * self.fps)
 
     @property
-    def num_ticks(self) -> int:
-        return ticks_in(self.duration_s)
+    def ticks(self) -> tuple[int, ...]:
+        """The frame in the middle of each tick."""
+        return tick_frames(self.num_frames, self.fps)
 
     @property
-    def flash_colours(self) -> tuple[str, ...]:
-        return tuple(flash.colour for flash in self.flashes)
+    def disc_background(self) -> str:
+        """The background on which the disc flashes."""
+        return self.background_at(self.ticks[self.disc_tick])
+
+    def background_at(self, frame: int) -> str:
+        return self.backgrounds[stretch(frame, self.num_frames, len(self.backgrounds))]
 
 
-def ticks_in(duration_s: float) -> int:
-    """How many ticks a scene of that length has; at most 128 s are foreseen."""
-    return round(duration_s * (2 if duration_s <= LONG_S else 1))
+@lru_cache(maxsize=256)
+def tick_frames(num_frames: int, fps: float) -> tuple[int, ...]:
+    """The frames that 128 frames of the published rule show."""
+    return tuple(published_indices(num_frames, float(fps), num_frames=WATCHED_FRAMES))
 
 
-def flash_at(scene: Scene, frame: int) -> Flash | None:
-    """The flash that is on in the scene's frame number `frame`, if any."""
-    tick = frame * scene.num_ticks // scene.num_frames
-    return next((flash for flash in scene.flashes if flash.tick == tick), None)
+def shown_frames(tick_frame: int, fps: float) -> range:
+    """The frames that show an event: one step of the published rule around its tick, and so no other tick."""
+    step = max(round(fps / 2), 1)
+    first = tick_frame - step // 2
+    return range(first, first + step)
+
+
+def stretch(frame: int, num_frames: int, stretches: int) -> int:
+    """In which of so many equally long stretches of a scene a frame lies."""
+    return min(frame * stretches // num_frames, stretches - 1)
+
+
+def event_at(scene: Scene, frame: int) -> str:
+    """What is on in the scene's frame number `frame`: "disc", "bars", "card" or ""."""
+    ticks = scene.ticks
+    if scene.end_card and frame > (ticks[-1] + ticks[-2]) // 2:
+        return "card"
+    if scene.disc and frame in shown_frames(ticks[scene.disc_tick], scene.fps):
+        return "disc"
+    return "bars" if any(frame in shown_frames(ticks[tick], scene.fps) for tick in scene.bar_ticks) else ""
 
 
 def frames(*scenes: Scene) -> Iterator[Image]:
@@ -116,46 +150,62 @@ def frames(*scenes: Scene) -> Iterator[Image]:
 def draw(scene: Scene, frame: int) -> Image:
     """One frame of a scene: uint8 RGB [height, width, 3]."""
     image = np.empty((scene.height, scene.width, 3), np.uint8)
-    image[:] = DARK[scene.background]
+    image[:] = DARK[scene.background_at(frame)]
     side = min(scene.width, scene.height)
-    _paste(image, scene.shape, round(side * _MOVER_SIZE), _mover_centre(scene, frame), BRIGHT[scene.mover])
-    if flash := flash_at(scene, frame):
-        middle = (scene.width / 2, scene.height / 2)
-        _paste(image, "circle", round(side * _FLASH_SIZE), middle, BRIGHT[flash.colour])
+    middle = (scene.width / 2, scene.height / 2)
+    event = event_at(scene, frame)
+    if scene.mover:
+        centre = _in_pixels(scene, mover_centre(scene, frame))
+        _paste(image, _square(round(side * _MOVER_SIZE)), centre, BRIGHT[scene.mover])
+    if event == "disc":
+        _paste(image, _disc(round(side * _DISC_SIZE)), middle, BRIGHT[scene.disc])
+    elif event == "bars":
+        _paste(image, _bars(round(side * _BAR_WIDTH), round(side * _BAR_HEIGHT)), middle, _BARS)
+    elif event == "card":
+        image[:] = _CARD
     return image
 
 
-def _mover_centre(scene: Scene, frame: int) -> tuple[float, float]:
-    """Where the mover's centre is, in pixels (x, y): one straight crossing of the central square."""
+def mover_centre(scene: Scene, frame: int) -> tuple[float, float]:
+    """Where the square's centre is, in fractions of the central square (x, y): one straight crossing."""
     progress = frame / max(scene.num_frames - 1, 1)
     margin = _MOVER_SIZE / 2
     along = margin + progress * (1 - 2 * margin)
     across = _LANES[scene.lane]
     step_x, step_y = DIRECTIONS[scene.direction]
     if step_x:
-        x, y = (along if step_x > 0 else 1 - along), across
-    else:
-        x, y = across, (along if step_y > 0 else 1 - along)
+        return (along if step_x > 0 else 1 - along), across
+    return across, (along if step_y > 0 else 1 - along)
+
+
+def _in_pixels(scene: Scene, point: tuple[float, float]) -> tuple[float, float]:
     side = min(scene.width, scene.height)
-    return (scene.width - side) / 2 + x * side, (scene.height - side) / 2 + y * side
+    return (scene.width - side) / 2 + point[0] * side, (scene.height - side) / 2 + point[1] * side
 
 
 def _paste(
-    image: Image, shape: str, size: int, centre: tuple[float, float], colour: tuple[int, int, int]
+    image: Image, mask: NDArray[np.bool_], centre: tuple[float, float], colour: tuple[int, int, int]
 ) -> None:
-    height, width = image.shape[:2]
-    left = min(max(round(centre[0] - size / 2), 0), width - size)
-    top = min(max(round(centre[1] - size / 2), 0), height - size)
-    image[top : top + size, left : left + size][_mask(shape, size)] = colour
+    height, width = mask.shape
+    left = min(max(round(centre[0] - width / 2), 0), image.shape[1] - width)
+    top = min(max(round(centre[1] - height / 2), 0), image.shape[0] - height)
+    image[top : top + height, left : left + width][mask] = colour
 
 
-def _mask(shape: str, size: int) -> NDArray[np.bool_]:
-    """Which pixels of a size x size box belong to the shape."""
+@lru_cache(maxsize=16)
+def _square(size: int) -> NDArray[np.bool_]:
+    return np.ones((size, size), bool)
+
+
+@lru_cache(maxsize=16)
+def _disc(size: int) -> NDArray[np.bool_]:
     y, x = np.mgrid[:size, :size] + 0.5
-    if shape == "circle":
-        inside = (x - size / 2) ** 2 + (y - size / 2) ** 2 <= (size / 2) ** 2
-    elif shape == "triangle":  # tip up
-        inside = np.abs(x - size / 2) <= y / 2
-    else:
-        inside = np.ones((size, size), bool)
-    return np.asarray(inside, dtype=np.bool_)
+    inside: NDArray[np.bool_] = (x - size / 2) ** 2 + (y - size / 2) ** 2 <= (size / 2) ** 2
+    return inside
+
+
+@lru_cache(maxsize=16)
+def _bars(width: int, height: int) -> NDArray[np.bool_]:
+    """Four upright bars, as far apart as they are wide: two on either side of the middle."""
+    columns = np.arange(7 * width) // width % 2 == 0
+    return np.repeat(columns[None, :], height, axis=0)

@@ -1,0 +1,43 @@
+"""`sf-eval mini`: train the embedded mini models, an example of how the slow path is trained."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_NAMES = ("mini", "mini-16f", "mini-pooled")
+
+
+@click.group(name="mini", short_help="train the embedded mini models anew")
+def command() -> None:
+    """Train the embedded mini models (docs/mini.md tells how, and what was found)."""
+
+
+@command.command(short_help="from nothing to weights")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="One checkpoint directory a model goes here.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--budget", type=click.Choice(["full", "small"]), default="full", show_default=True)
+@click.option("--models", default=",".join(_NAMES), show_default=True, help="Which of them, comma separated.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one a core.")
+def train(**options: Any) -> int:
+    """Train from nothing: videos, tokenizer, tower, language stage, then each model by itself.
+
+    \b
+    sf-eval mini train --output out                     all three
+    sf-eval mini train --output out --budget small      minutes: shows that it works, not how well
+    sf-eval run --model out/mini --data mini --tasks all    evaluates one of them
+
+    The same command again resumes.
+    """
+    from sf_eval.cli._mini import train_and_report
+
+    return train_and_report(command=("sf-eval", *sys.argv[1:]), **options)

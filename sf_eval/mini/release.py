@@ -1,0 +1,65 @@
+"""A trained variant as a checkpoint directory in the published layout, with where it came from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from sf_eval.core import files
+from sf_eval.mini import recipe
+from sf_eval.mini.recipe import Budget, Variant
+
+ORIGIN = "origin.json"
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
+_VERSIONS = ("torch", "transformers", "timm", "tokenizers", "av", "numpy")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made the weights.
+
+    Attributes:
+        commits: of the checkout that worked on it; with "+changes" where files differed from it.
+        seconds: spent a stage; stages before the last are shared by all variants.
+        held_out: percent of right letters a kind, on videos of the training's own kind and wordings.
+    """
+
+    command: tuple[str, ...]
+    commits: tuple[str, ...]
+    seed: int
+    budget: Budget
+    device: str
+    threads: int
+    seconds: dict[str, float]
+    held_out: dict[str, float]
+
+
+def write(
+    folder: Path, variant: Variant, weights: Mapping[str, torch.Tensor], tokenizer: Path, origin: Origin
+) -> Path:
+    """Write config, tokenizer, float16 weights under the published names and `origin.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _TOKENIZER_FILES:
+        shutil.copyfile(tokenizer / name, folder / name)
+    files.write_json(folder / "config.json", recipe.config(variant))
+    files.write_bytes(folder / "model.safetensors", save(_published(weights), metadata={"format": "pt"}))
+    versions = {name: metadata.version(name) for name in _VERSIONS}
+    files.write_json(
+        folder / ORIGIN, {"schema_version": 1, "model": variant.name, **asdict(origin), "versions": versions}
+    )
+    return folder
+
+
+def _published(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """float16, in the published names: the tower's layer scale is called weight there; tied weights once."""
+    return {
+        name.replace(".gamma", ".weight"): tensor.detach().cpu().half().contiguous()
+        for name, tensor in weights.items()
+        if name != "lm_head.weight"
+    }

@@ -1,0 +1,243 @@
+"""From nothing to weights: videos, tokenizer, tower, the language stage, then each variant by itself."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from sf_eval.core import files
+from sf_eval.harness.environment import git_commit
+from sf_eval.mini import recipe, release
+from sf_eval.mini.decoder import AuxiliaryHeads, adopt_slow_path, draw_weights
+from sf_eval.mini.footage import Pixels, Video, crowded, draw_scenes, see, watch_all
+from sf_eval.mini.lessons import Teacher, training_prompts
+from sf_eval.mini.recipe import Budget, Variant
+from sf_eval.mini.stages import Stage, Trainer, examine
+from sf_eval.mini.store import Store, prefixed, under
+from sf_eval.mini.tokenizer import write_tokenizer
+from sf_eval.mini.tower import frame_labels, pick_frames, train_tower
+from sf_eval.model.checkpoint import config_from
+from sf_eval.model.modeling import SlowFastForConditionalGeneration
+from sf_eval.model.processor import SlowFastProcessor
+from sf_eval.model.vision import VisionTower
+
+_PROMPTS_TO_READ = 4000
+
+
+class Watcher(Protocol):
+    """Whoever shows what happens."""
+
+    def stage(self, text: str) -> None: ...
+    def step(self, what: str, done: int, total: int, loss: float | None = None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left behind: one checkpoint directory a variant.
+
+    Attributes:
+        held_out: percent of right letters a kind of question, per variant.
+        seconds: spent in all, also by earlier processes.
+    """
+
+    folders: dict[str, Path]
+    held_out: dict[str, dict[str, float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Videos through the trained tower."""
+
+    train: list[Video]
+    held_out: list[Video]
+
+
+def train(
+    output: Path,
+    budget: Budget,
+    *,
+    seed: int,
+    variants: Sequence[Variant],
+    device: torch.device,
+    command: Sequence[str],
+    watcher: Watcher,
+) -> Trained:
+    """Train `variants` and write each into `output/<name>`; a stage that is finished is not done again.
+
+    Args:
+        command: what the weights' origin file says was run.
+
+    Raises:
+        OutputError: `output` holds another training, or cannot be written.
+    """
+    store = Store(output / "work")
+    commits = store.open(budget, seed, git_commit())
+    clock = _Clock(store)
+    processor = _processor(store, seed, watcher)
+    teacher = Teacher(processor)
+    footage = _footage(store, budget, seed, device, watcher, clock)
+    _language(store, budget, seed, teacher, footage, device, watcher, clock)
+    folders: dict[str, Path] = {}
+    held_out: dict[str, dict[str, float]] = {}
+    for variant in variants:
+        scores = held_out[variant.name] = _variant(
+            store, variant, budget, seed, teacher, footage, device, watcher, clock
+        )
+        origin = release.Origin(
+            command=tuple(command), commits=commits, seed=seed, budget=budget, device=str(device),
+            threads=torch.get_num_threads(), seconds=clock.spent(), held_out=scores,
+        )  # fmt: skip
+        folders[variant.name] = release.write(
+            output / variant.name, variant, under("model", store.load(variant.name)), store.folder, origin
+        )
+    return Trained(folders, held_out, sum(clock.spent().values()))
+
+
+class _Clock:
+    """Seconds spent a stage, over all the processes that worked on it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def spent(self) -> dict[str, float]:
+        return (
+            dict(self._store.read_log("seconds")) if (self._store.folder / "seconds.json").is_file() else {}
+        )
+
+    def add(self, name: str, since: float) -> None:
+        spent = self.spent()
+        spent[name] = round(spent.get(name, 0.0) + time.perf_counter() - since, 1)
+        self._store.log("seconds", spent)
+
+
+def _processor(store: Store, seed: int, watcher: Watcher) -> SlowFastProcessor:
+    folder = store.folder
+    if not (folder / "tokenizer.json").is_file():
+        watcher.stage("Training the tokenizer")
+        scenes = draw_scenes(f"mini prompts {seed}", 64, (32,))
+        write_tokenizer(
+            folder,
+            training_prompts(f"mini prompts {seed}", scenes, _PROMPTS_TO_READ),
+            vocabulary=recipe.VOCABULARY,
+            max_length=int(recipe.config(recipe.VARIANTS[0])["tokenizer_model_max_length"]),
+        )
+    files.write_json(folder / "config.json", recipe.config(recipe.VARIANTS[0]))
+    return SlowFastProcessor.from_pretrained(folder)
+
+
+def _footage(
+    store: Store, budget: Budget, seed: int, device: torch.device, watcher: Watcher, clock: _Clock
+) -> Footage:
+    rng = random.Random(f"mini blinks {seed}")
+    drawn = draw_scenes(f"mini training {seed}", budget.videos, budget.durations_s)
+    scenes = [crowded(scene, rng) for scene in drawn]
+    held_out = draw_scenes(f"mini held out {seed}", budget.held_out, budget.durations_s)
+    everything = [*scenes, *held_out]
+    if not store.has("tower"):
+        since = time.perf_counter()
+        watcher.stage(f"Rendering and decoding {len(everything)} videos")
+        pixels: list[Pixels] = []
+        for shown in watch_all(everything, recipe.IMAGE_SIZE):
+            pixels.append(shown)
+            watcher.step("videos", len(pixels), len(everything))
+        watcher.stage("Training the vision tower on single frames")
+        lots, frames, labels = np.random.default_rng(seed), [], []
+        for scene, shown in zip(scenes, pixels, strict=False):
+            for tick in pick_frames(scene, budget.tower_frames, lots):
+                frames.append(shown[tick])
+                labels.append(frame_labels(scene, scene.ticks[tick]))
+        torch.manual_seed(seed)
+        tower = VisionTower(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model").vision_config)
+        train_tower(
+            tower.to(device), np.stack(frames), labels, epochs=budget.tower_epochs,
+            learning_rate=budget.tower_learning_rate, seed=seed,
+            progress=lambda done, total, loss: watcher.step("tower", done, total, loss),
+        )  # fmt: skip
+        seen = torch.cat([see(tower, shown) for shown in pixels])
+        store.save("features", {"features": seen})
+        store.save("tower", tower.state_dict())  # last: with it the stage is finished
+        clock.add("videos and tower", since)
+    features = store.load("features")["features"].split([len(scene.ticks) for scene in everything])
+    videos = [Video(scene, item) for scene, item in zip(everything, features, strict=True)]
+    return Footage(videos[: len(scenes)], videos[len(scenes) :])
+
+
+def _language(
+    store: Store, budget: Budget, seed: int, teacher: Teacher, footage: Footage, device: torch.device,
+    watcher: Watcher, clock: _Clock,
+) -> None:  # fmt: skip
+    """The first stage: every question can be answered from the 16 frames in the language model."""
+    if store.has("language"):
+        return
+    since = time.perf_counter()
+    watcher.stage("Language stage: 16 frames, no slow path")
+    torch.manual_seed(seed)
+    model = SlowFastForConditionalGeneration(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model"))
+    draw_weights(model)
+    model.model.vision_tower.load_state_dict(store.load("tower"))
+    model.model.vision_tower.requires_grad_(False)
+    model.config.slow_path = "off"
+    heads = AuxiliaryHeads(model.config.hidden_size)
+    trainer = Trainer(
+        model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
+    )
+    trainer.train(
+        Stage("language", budget.language_steps, "eventful", budget.language_kinds),
+        store,
+        "language",
+        watcher.step,
+    )
+    scores = examine(trainer, footage.held_out, teacher, "eventful", recipe.FAST_FRAMES)
+    store.log("language", scores)
+    store.save("language", {**prefixed("model", model.state_dict()), **prefixed("heads", heads.state_dict())})
+    store.remove("language.unfinished")
+    clock.add("language", since)
+
+
+def _variant(
+    store: Store, variant: Variant, budget: Budget, seed: int, teacher: Teacher, footage: Footage,
+    device: torch.device, watcher: Watcher, clock: _Clock,
+) -> dict[str, float]:  # fmt: skip
+    """The second stage: the variant learns on what it will be shown. Returns percent right a kind."""
+    if store.has(variant.name):
+        scores: dict[str, float] = store.read_log(variant.name)
+        return scores
+    since = time.perf_counter()
+    watcher.stage(f"Video stage: {variant.name}")
+    torch.manual_seed(seed)
+    model = SlowFastForConditionalGeneration(config_from(recipe.config(variant), variant.name))
+    learnt = store.load("language")
+    model.load_state_dict(_without_absent(under("model", learnt), model))
+    if variant.slow_path:
+        adopt_slow_path(model)
+    else:
+        model.config.slow_path = "off"
+    model.model.vision_tower.requires_grad_(False)
+    heads = AuxiliaryHeads(model.config.hidden_size)
+    heads.load_state_dict(under("heads", learnt))
+    trainer = Trainer(
+        model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
+    )
+    stage = Stage("video", budget.video_steps, variant.showing, budget.video_kinds, recipe.frames_shown)
+    trainer.train(stage, store, variant.name, watcher.step)
+    longest = 2 * max(budget.durations_s)
+    scores = examine(trainer, footage.held_out, teacher, variant.showing, longest)
+    store.log(variant.name, scores)
+    store.save(variant.name, prefixed("model", model.state_dict()))
+    store.remove(f"{variant.name}.unfinished")
+    clock.add(variant.name, since)
+    return scores
+
+
+def _without_absent(tensors: dict[str, torch.Tensor], model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Without the slow path's weights where `model` has none."""
+    wanted = model.state_dict()
+    return {name: tensor for name, tensor in tensors.items() if name in wanted}
