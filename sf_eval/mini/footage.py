@@ -10,7 +10,7 @@ import io
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
@@ -24,7 +24,6 @@ from sf_eval.model.preprocess import centre_square, normalise
 
 Pixels = NDArray[np.uint8]
 
-MOST_BLINKS = 4
 _FPS = 4  # two frames a tick: less to encode than at 30, and events still begin and end between samples
 _SIZES = ((128, 96), (160, 90), (96, 128))
 _QUALITIES = (16, 18, 20, 23)  # CRF around that of the editions
@@ -49,31 +48,6 @@ def draw_scenes(seed: str, count: int, durations_s: Sequence[float]) -> list[Sce
         maker.scene(durations_s[number % len(durations_s)], _FPS, size=maker.rng.choice(_SIZES))
         for number in range(count)
     ]
-
-
-def crowded(scene: Scene, rng: random.Random) -> Scene:
-    """The scene with as many blinks as may be, so that `thinned` can make it a scene of any number."""
-    events = {scene.disc_tick, *scene.bar_ticks}
-    free = list(range(1, len(scene.ticks) - 1))
-    rng.shuffle(free)
-    for tick in free:
-        if len(events) <= MOST_BLINKS and not events & {tick - 1, tick, tick + 1}:
-            events.add(tick)
-    return replace(scene, bar_ticks=tuple(sorted(events - {scene.disc_tick})))
-
-
-def thinned(video: Video, rng: random.Random) -> Video:
-    """The video without some of its blinks: where one was, the tick beside it is shown twice.
-
-    So the same video has every count, and its looks do not give the count away: with counts that are fixed,
-    a model learns a thousand videos by heart sooner than it learns to count.
-    """
-    blinks = video.scene.bar_ticks
-    kept = tuple(sorted(rng.sample(blinks, rng.randint(1, len(blinks)))))
-    dropped = [tick for tick in blinks if tick not in kept]
-    features = video.features.clone()
-    features[dropped] = features[[tick - 1 for tick in dropped]]  # events leave a tick between them
-    return Video(replace(video.scene, bar_ticks=kept), features)
 
 
 def watch(scene: Scene, image_size: int) -> Pixels:

@@ -11,7 +11,7 @@ from torch import nn
 
 from sf_eval.benchmarks.mini.questions import KINDS
 from sf_eval.mini.decoder import AuxiliaryHeads, forward, losses, parameter_groups
-from sf_eval.mini.footage import Video, thinned
+from sf_eval.mini.footage import Video
 from sf_eval.mini.lessons import Asker, Teacher
 from sf_eval.mini.packing import QuestionBatch, pack
 from sf_eval.mini.recipe import FAST_FRAMES, Budget, Showing, Weights
@@ -21,7 +21,7 @@ from sf_eval.model.modeling import SlowFastForConditionalGeneration
 _WARM_UP_STEPS = 50
 _DECAY_SHARE = 0.5  # of the steps, at the end
 _LOWEST = 0.02  # of the learning rate
-_SAVE_EVERY = 50
+_SAVE_EVERY = 20
 _VIDEOS_EXAMINED = 16
 
 StepProgress = Callable[[str, int, int, float], None]
@@ -107,7 +107,7 @@ class Trainer:
         device = self.model.device
         count = stage.frames(step / stage.steps)
         fitting = [video for video in self._videos if len(video.features) >= count]
-        shown = [thinned(video, rng) for video in rng.sample(fitting, self._budget.batch_videos)]
+        shown = rng.sample(fitting, self._budget.batch_videos)
         features = torch.stack([video.features[pick(video, stage.showing, count, rng)] for video in shown])
         asker = Asker(f"{self._seed} {stage.name} {step}")
         kinds, weights = zip(*stage.kinds, strict=True)
@@ -150,7 +150,7 @@ def pick(video: Video, showing: Showing, count: int, rng: random.Random) -> list
         return [round((index + 1) * total / FAST_FRAMES - 1) for index in range(FAST_FRAMES)]
     if count >= total:
         return list(range(total))
-    kept = {video.scene.disc_tick, *video.scene.bar_ticks, total - 1}
+    kept = {video.scene.disc_tick, video.scene.bars_tick, total - 1}
     others = [tick for tick in range(total) if tick not in kept]
     return sorted(kept | set(rng.sample(others, count - len(kept))))
 

@@ -13,17 +13,17 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from sf_eval.benchmarks.mini.scene import BRIGHT, DARK, Scene, event_at, mover_centre
+from sf_eval.benchmarks.mini.scene import BRIGHT, DARK, DIRECTIONS, Scene, event_at
 from sf_eval.mini.footage import Pixels
 from sf_eval.model.preprocess import normalise
 from sf_eval.model.tokens import pool_frames
 from sf_eval.model.vision import VisionTower
 
 _EVENTS = ("", "disc", "bars", "card")
-_THIRDS = 3
+_MOST_BARS = 4
 _HEADS = {
-    "event": len(_EVENTS), "disc": len(BRIGHT) + 1, "background": len(DARK) + 1, "mover": len(BRIGHT) + 1,
-    "column": _THIRDS + 1, "row": _THIRDS + 1,
+    "event": len(_EVENTS), "disc": len(BRIGHT) + 1, "bars": _MOST_BARS + 1, "background": len(DARK) + 1,
+    "mover": len(BRIGHT) + 1, "direction": len(DIRECTIONS) + 1,
 }  # fmt: skip
 
 
@@ -53,20 +53,19 @@ def frame_labels(scene: Scene, frame: int) -> dict[str, int]:
     event = event_at(scene, frame)
     if event == "card":
         return {**dict.fromkeys(_HEADS, 0), "event": _EVENTS.index(event)}
-    x, y = mover_centre(scene, frame)
     return {
         "event": _EVENTS.index(event),
         "disc": 1 + list(BRIGHT).index(scene.disc) if event == "disc" else 0,
+        "bars": scene.bars if event == "bars" else 0,
         "background": 1 + list(DARK).index(scene.background_at(frame)),
         "mover": 1 + list(BRIGHT).index(scene.mover),
-        "column": 1 + int(x * _THIRDS),
-        "row": 1 + int(y * _THIRDS),
+        "direction": 1 + list(DIRECTIONS).index(scene.direction),
     }
 
 
 def pick_frames(scene: Scene, count: int, rng: np.random.Generator) -> list[int]:
     """Tick numbers to learn from: all events, the end card sometimes, others by lot."""
-    events = [scene.disc_tick, *scene.bar_ticks]
+    events = [scene.disc_tick, scene.bars_tick]
     plain = [tick for tick in range(len(scene.ticks) - 1) if tick not in events]
     card = [len(scene.ticks) - 1] * int(rng.random() < 0.5)
     return [*events, *card, *rng.permutation(plain)[: max(count - len(events) - len(card), 0)].tolist()]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from sf_eval.core import files
 from sf_eval.harness.environment import git_commit
 from sf_eval.mini import recipe, release
 from sf_eval.mini.decoder import AuxiliaryHeads, adopt_slow_path, draw_weights
-from sf_eval.mini.footage import Pixels, Video, crowded, draw_scenes, see, watch_all
+from sf_eval.mini.footage import Pixels, Video, draw_scenes, see, watch_all
 from sf_eval.mini.lessons import Teacher, training_prompts
 from sf_eval.mini.recipe import Budget, Variant
 from sf_eval.mini.stages import Stage, Trainer, examine
@@ -136,9 +136,7 @@ def _processor(store: Store, seed: int, watcher: Watcher) -> SlowFastProcessor:
 def _footage(
     store: Store, budget: Budget, seed: int, device: torch.device, watcher: Watcher, clock: _Clock
 ) -> Footage:
-    rng = random.Random(f"mini blinks {seed}")
-    drawn = draw_scenes(f"mini training {seed}", budget.videos, budget.durations_s)
-    scenes = [crowded(scene, rng) for scene in drawn]
+    scenes = draw_scenes(f"mini training {seed}", budget.videos, budget.durations_s)
     held_out = draw_scenes(f"mini held out {seed}", budget.held_out, budget.durations_s)
     everything = [*scenes, *held_out]
     if not store.has("tower"):
@@ -190,7 +188,7 @@ def _language(
         model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
     )
     trainer.train(
-        Stage("language", budget.language_steps, "eventful", budget.language_kinds),
+        Stage("language", budget.language_steps, "eventful", budget.kinds),
         store,
         "language",
         watcher.step,
@@ -226,10 +224,15 @@ def _variant(
     trainer = Trainer(
         model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
     )
-    stage = Stage("video", budget.video_steps, variant.showing, budget.video_kinds, recipe.frames_shown)
+    stage = Stage(
+        "video",
+        budget.video_steps,
+        variant.showing,
+        budget.kinds,
+        partial(recipe.frames_shown, budget=budget),
+    )
     trainer.train(stage, store, variant.name, watcher.step)
-    longest = 2 * max(budget.durations_s)
-    scores = examine(trainer, footage.held_out, teacher, variant.showing, longest)
+    scores = examine(trainer, footage.held_out, teacher, variant.showing, budget.longest)
     store.log(variant.name, scores)
     store.save(variant.name, prefixed("model", model.state_dict()))
     store.remove(f"{variant.name}.unfinished")

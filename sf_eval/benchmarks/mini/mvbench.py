@@ -112,7 +112,7 @@ def _lead(scene: Scene) -> Scene:
         backgrounds=(next(name for name in DARK if name in scene.backgrounds[1:]),),
         mover="",
         disc="",
-        bar_ticks=(),
+        bars=0,
         end_card=False,
         duration_s=_LEAD_S,
     )

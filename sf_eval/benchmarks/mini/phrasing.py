@@ -19,7 +19,7 @@ _TEST_SHARE = 5  # one in so many
 _DISC = "{disc|spot}"
 _FLASHES = "{flashes|appears|lights up}"
 _BRIEFLY = "{for a moment|briefly|once}"
-_SQUARE = "{square|block}"
+_ARROW = "{arrow|pointer}"
 _VIDEO = "{video|clip|film}"
 
 PATTERNS: dict[str, tuple[str, ...]] = {
@@ -34,19 +34,19 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         f"{{Name|Choose}} the background on which the {_DISC} {_FLASHES}.",
     ),
     "bar_count": (
-        f"How {{often|many times}} do the {{bars|stripes}} {{blink|flash|appear}} in the {_VIDEO}?",
-        "{Count|Give} the number of times the {bars|stripes} {blink|flash|appear}.",
-        "The {bars|stripes} {blink|flash|appear} how {often|many times}?",
+        f"How many {{bars|stripes}} {{flash|appear|light up}} {_BRIEFLY}?",
+        f"{{Count|Give the number of}} the {{bars|stripes}} that {{flash|appear|light up}} {_BRIEFLY}.",
+        f"{{Bars|Stripes}} {{flash|appear|light up}} {_BRIEFLY}. How many {{are there|are they}}?",
     ),
     "direction": (
-        f"In {{what|which}} direction does the {_SQUARE} {{move|travel|go}} in the {_VIDEO}?",
-        f"{{What|Which}} way does the {_SQUARE} {{move|travel|go}}?",
-        f"{{Name|Choose}} the direction in which the {_SQUARE} {{moves|travels|goes}}.",
+        f"In {{what|which}} direction does the {_ARROW} {{move|travel|go}} in the {_VIDEO}?",
+        f"{{What|Which}} way does the {_ARROW} {{move|travel|go}}?",
+        f"{{Name|Choose}} the direction in which the {_ARROW} {{moves|travels|goes}}.",
     ),
     "mover_colour": (
-        f"{{What|Which}} colour {{is|has}} the {{moving|travelling}} {_SQUARE} in the {_VIDEO}?",
-        f"{{What|Which}} colour {{is|has}} the {_SQUARE} that {{moves|travels|goes}} across?",
-        f"{{Name|Choose}} the colour of the {{moving|travelling}} {_SQUARE}.",
+        f"{{What|Which}} colour {{is|has}} the {{moving|travelling}} {_ARROW} in the {_VIDEO}?",
+        f"{{What|Which}} colour {{is|has}} the {_ARROW} that {{moves|travels|goes}} across?",
+        f"{{Name|Choose}} the colour of the {{moving|travelling}} {_ARROW}.",
     ),
     "background_seen": (
         f"Which of {{these|the listed}} backgrounds {{is seen|is shown|appears}} in the {_VIDEO}?",

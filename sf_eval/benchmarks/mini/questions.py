@@ -21,7 +21,7 @@ from sf_eval.benchmarks.mini.scene import BRIGHT, DARK, DIRECTIONS, Scene, shown
 
 Group = Literal["brief", "global", "subtitle"]
 
-_BLINKS = "1234"
+_BARS = "1234"
 _BACKGROUNDS = 4  # of a scene
 _DECK_CARDS = 24  # about as many as an edition has scenes
 
@@ -60,7 +60,7 @@ class Question:
 
 def most_options(kind: str) -> int:
     """How many options there can be, all of them as likely right: as many as there are values, 6 at most."""
-    return {"bar_count": len(_BLINKS), "direction": len(DIRECTIONS)}.get(kind, 6)
+    return {"bar_count": len(_BARS), "direction": len(DIRECTIONS)}.get(kind, 6)
 
 
 class Deck:
@@ -98,24 +98,20 @@ class SceneMaker:
         self._disc = Deck(tuple(BRIGHT), self.rng)
         self._disc_background = Deck(tuple(DARK), self.rng)
         self._direction = Deck(tuple(DIRECTIONS), self.rng)
-        self._blinks = Deck(_BLINKS, self.rng)
+        self._bars = Deck(_BARS, self.rng)
         self._background = Deck(tuple(DARK), self.rng)
         self._word = Deck(WORDS, self.rng)
         self._wordings: dict[str, Deck] = {}
 
     def scene(self, duration_s: float, fps: int, *, size: tuple[int, int] = (128, 96)) -> Scene:
-        """A scene with one flash of a disc, on one background, and one to four blinks of the bars.
-
-        Bars blink less often where there is no room for more: twice at most in 5 seconds.
-        """
+        """A scene with one flash of a disc, on one background, and one of one to four bars."""
         mover = self._mover.draw()
         num_frames = round(duration_s * fps)
         ticks = tick_frames(num_frames, fps)
-        room = (len(ticks) - 1) // 2 - 1  # events that leave a tick between them
-        count = 1 + int(self._blinks.draw(lambda blinks: int(blinks) < room))
         while True:
-            events = spread(len(ticks), count, self.rng)
-            disc_tick = events.pop(self.rng.randrange(len(events)))
+            events = spread(len(ticks), 2, self.rng)
+            self.rng.shuffle(events)
+            disc_tick, bars_tick = events
             seen = {stretch(frame, num_frames, _BACKGROUNDS) for frame in shown_frames(ticks[disc_tick], fps)}
             if len(seen) == 1:
                 break
@@ -128,7 +124,8 @@ class SceneMaker:
             direction=self._direction.draw(),
             disc=self._disc.draw(lambda colour: colour != mover),
             disc_tick=disc_tick,
-            bar_ticks=tuple(events),
+            bars=int(self._bars.draw()),
+            bars_tick=bars_tick,
             duration_s=duration_s,
             fps=fps,
             width=size[0],
@@ -188,7 +185,7 @@ def _others(values: Sequence[str], answer: str, rng: random.Random) -> list[str]
 
 
 def _disc_colour(scene: Scene, _: str, rng: random.Random) -> tuple[str, list[str]]:
-    """The square's colour is no option: whoever saw only the square cannot rule it out."""
+    """The arrow's colour is no option: whoever saw only the arrow cannot rule it out."""
     return scene.disc, _others([name for name in BRIGHT if name != scene.mover], scene.disc, rng)
 
 
@@ -203,8 +200,8 @@ def _disc_background(scene: Scene, _: str, rng: random.Random) -> tuple[str, lis
 
 
 def _bar_count(scene: Scene, _: str, rng: random.Random) -> tuple[str, list[str]]:
-    answer = str(len(scene.bar_ticks))
-    return answer, _others(_BLINKS, answer, rng)
+    answer = str(scene.bars)
+    return answer, _others(_BARS, answer, rng)
 
 
 def _direction(scene: Scene, _: str, rng: random.Random) -> tuple[str, list[str]]:

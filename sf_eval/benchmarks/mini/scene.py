@@ -1,14 +1,14 @@
 """What the mini editions' videos show, frame by frame, and how it is drawn.
 
-A scene has four dark backgrounds one after another and a bright square that crosses the picture once. For
-half a second each, a coloured disc flashes once in the middle, white bars blink there one to four times, and
-at the very end a pale card closes the video. Everything lies in the central square, so that a centre crop
+A scene has four dark backgrounds one after another and a bright arrow that crosses the picture once, the way
+it points. For half a second each, a coloured disc and one to four white bars flash once in the middle,
+and at the very end a pale card closes the video. Everything lies in the central square, so that a centre crop
 loses nothing.
 
 Brief events stand on *ticks*: the frames that the published rule samples when it may take 128. Each lasts
 half a second around its tick, so 128 sampled frames show it exactly once; 16 frames of a two-minute video
 show one in eight, which is what such questions are there to measure. The end card is on the last sampled
-frame of every budget: whoever counts the bars has one thing to hold them against, however long the video is.
+frame of every budget.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sf_eval.video.sampling import published_indices
 
 Image = NDArray[np.uint8]
 
-#: RGB of the bright things (square, disc).
+#: RGB of the bright things (arrow, disc).
 BRIGHT: dict[str, tuple[int, int, int]] = {
     "red": (235, 40, 40),
     "green": (40, 205, 60),
@@ -72,13 +72,14 @@ class Scene:
 
     Attributes:
         backgrounds: one after another, each for the same share of the time.
-        mover: the square's colour, "" for a scene without one.
-        direction: where the square goes.
+        mover: the arrow's colour, "" for a scene without one.
+        direction: where the arrow points and goes.
         disc: the flashing disc's colour, "" for none.
         disc_tick: the tick on which it flashes.
-        bar_ticks: the ticks on which the bars blink.
+        bars: how many bars flash, 0 for none.
+        bars_tick: the tick on which they flash.
         end_card: the scene ends with the pale card.
-        lane: 0 or 1: on which side of the middle the square passes.
+        lane: 0 or 1: on which side of the middle the arrow passes.
     """
 
     backgrounds: tuple[str, ...]
@@ -86,7 +87,8 @@ class Scene:
     direction: str
     disc: str
     disc_tick: int
-    bar_ticks: tuple[int, ...]
+    bars: int
+    bars_tick: int
     duration_s: float
     fps: int
     end_card: bool = True
@@ -137,7 +139,7 @@ def event_at(scene: Scene, frame: int) -> str:
         return "card"
     if scene.disc and frame in shown_frames(ticks[scene.disc_tick], scene.fps):
         return "disc"
-    return "bars" if any(frame in shown_frames(ticks[tick], scene.fps) for tick in scene.bar_ticks) else ""
+    return "bars" if scene.bars and frame in shown_frames(ticks[scene.bars_tick], scene.fps) else ""
 
 
 def frames(*scenes: Scene) -> Iterator[Image]:
@@ -156,18 +158,19 @@ def draw(scene: Scene, frame: int) -> Image:
     event = event_at(scene, frame)
     if scene.mover:
         centre = _in_pixels(scene, mover_centre(scene, frame))
-        _paste(image, _square(round(side * _MOVER_SIZE)), centre, BRIGHT[scene.mover])
+        _paste(image, _arrow(round(side * _MOVER_SIZE), scene.direction), centre, BRIGHT[scene.mover])
     if event == "disc":
         _paste(image, _disc(round(side * _DISC_SIZE)), middle, BRIGHT[scene.disc])
     elif event == "bars":
-        _paste(image, _bars(round(side * _BAR_WIDTH), round(side * _BAR_HEIGHT)), middle, _BARS)
+        bars = _bars(scene.bars, round(side * _BAR_WIDTH), round(side * _BAR_HEIGHT))
+        _paste(image, bars, middle, _BARS)
     elif event == "card":
         image[:] = _CARD
     return image
 
 
 def mover_centre(scene: Scene, frame: int) -> tuple[float, float]:
-    """Where the square's centre is, in fractions of the central square (x, y): one straight crossing."""
+    """Where the arrow's centre is, in fractions of the central square (x, y): one straight crossing."""
     progress = frame / max(scene.num_frames - 1, 1)
     margin = _MOVER_SIZE / 2
     along = margin + progress * (1 - 2 * margin)
@@ -193,8 +196,14 @@ def _paste(
 
 
 @lru_cache(maxsize=16)
-def _square(size: int) -> NDArray[np.bool_]:
-    return np.ones((size, size), bool)
+def _arrow(size: int, direction: str) -> NDArray[np.bool_]:
+    """A triangle whose tip points the way it goes."""
+    y, x = np.mgrid[:size, :size] + 0.5
+    step_x, step_y = DIRECTIONS[direction]
+    along, across = (x, y) if step_x else (y, x)
+    from_tip = along if step_x + step_y < 0 else size - along
+    inside: NDArray[np.bool_] = np.abs(across - size / 2) <= from_tip / 2
+    return inside
 
 
 @lru_cache(maxsize=16)
@@ -205,7 +214,7 @@ def _disc(size: int) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=16)
-def _bars(width: int, height: int) -> NDArray[np.bool_]:
-    """Four upright bars, as far apart as they are wide: two on either side of the middle."""
-    columns = np.arange(7 * width) // width % 2 == 0
+def _bars(count: int, width: int, height: int) -> NDArray[np.bool_]:
+    """Upright bars, as far apart as they are wide."""
+    columns = np.arange((2 * count - 1) * width) // width % 2 == 0
     return np.repeat(columns[None, :], height, axis=0)
