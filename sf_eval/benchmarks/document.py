@@ -79,6 +79,8 @@ class Benchmark:
             share their media share it).
         published_note: how the published number differs from `headline`, "" where it does not.
         writes_submission: its truth is not public: a run writes a submission file instead of a score.
+        edition_of: the benchmark that it is another edition of (the same with subtitles, or its test set), or
+            "". A mean over benchmarks takes each benchmark once: not its other editions.
     """
 
     name: str
@@ -101,3 +103,4 @@ class Benchmark:
     folder: str = ""
     published_note: str = ""
     writes_submission: bool = False
+    edition_of: str = ""

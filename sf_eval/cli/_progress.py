@@ -51,10 +51,15 @@ class _PaceColumn(TextColumn):
 
 
 class RunProgress:
-    """Shows the stages of a run and counts its results."""
+    """Shows the stages of a run and counts its results.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        brief: stages are shown by the bar only, and leave no line.
+    """
+
+    def __init__(self, console: Console, *, brief: bool = False) -> None:
         self.console = console
+        self.brief = brief
         self.failed = 0
         self._progress = Progress(
             SpinnerColumn(),
@@ -77,10 +82,15 @@ class RunProgress:
 
     def stage(self, text: str) -> None:
         """Say what happens now."""
-        self.console.print(Text(printable(text), style="dim"))
+        if self.brief:
+            self._progress.update(
+                self._bar, description=printable(text), total=None, completed=0, visible=True, pace=None
+            )
+        else:
+            self.console.print(Text(printable(text), style="dim"))
 
     def begin(self, total: int) -> None:
-        self._pace = _Pace()
+        self._pace, self.failed = _Pace(), 0
         self._progress.update(
             self._bar, description="questions", total=total, completed=0, visible=True, pace=self._pace
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,9 +14,11 @@ from sf_eval.cli._progress import RunProgress
 from sf_eval.core.errors import SfEvalError
 from sf_eval.harness import output_dir
 from sf_eval.harness.plan import EMBEDDED, RunPlan, fingerprint_of, make_plan
-from sf_eval.harness.run import RunOutput, execute, interrupted
+from sf_eval.harness.run import SAMPLES, RunOutput, execute, interrupted
 from sf_eval.harness.settings import RunSettings
-from sf_eval.report.run_report import show, write
+from sf_eval.report.run_report import Report, show, write
+
+Plan = TypeVar("Plan")
 
 
 def run_and_report(settings: RunSettings) -> int:
@@ -21,20 +26,30 @@ def run_and_report(settings: RunSettings) -> int:
     console = Console(stderr=False)
     progress = RunProgress(console)
     with progress.shown():
-        plan = _plan(settings, progress)
+        plan = planned(lambda: make_plan(settings, progress=progress.rendering), settings)
         console.print(f"Output: {plan.output}", highlight=False, markup=False)
-        try:
-            with output_dir.locked(plan.output):
-                output = execute(plan, progress)
-                progress.stage("Writing the report")
-                report = write(output)
-                output_dir.write_state(plan.output, fingerprint_of(plan), complete=_all_answered(output))
-        except KeyboardInterrupt:
-            raise interrupted(plan) from None
+        output, report = evaluate(plan, progress)
     show(output, report, console)
     if output.stopped is not None:
         raise output.stopped
-    return _exit_code(output, console)
+    return exit_code(plan, failed_of(output), console, again=plan.output)
+
+
+def evaluate(plan: RunPlan, progress: RunProgress) -> tuple[RunOutput, Report]:
+    """Run the plan in its own directory and write its report there.
+
+    Raises:
+        InterruptedRunError: Ctrl-C before there was anything to report.
+    """
+    try:
+        with output_dir.locked(plan.output):
+            output = execute(plan, progress)
+            progress.stage("Writing the report")
+            report = write(output)
+            output_dir.write_state(plan.output, fingerprint_of(plan), complete=all_answered(output))
+    except KeyboardInterrupt:
+        raise interrupted(plan) from None
+    return output, report
 
 
 def dry_run_only(settings: RunSettings) -> int:
@@ -43,40 +58,46 @@ def dry_run_only(settings: RunSettings) -> int:
 
     console = Console()
     progress = RunProgress(console)
+    looking = replace(settings, skip_missing=True, fetch_media=False)
     with progress.shown():
-        plan = _plan(replace(settings, skip_missing=True, fetch_media=False), progress)
+        plan = planned(lambda: make_plan(looking, progress=progress.rendering), settings)
     show_dry_run(plan, console)
     return 0
 
 
-def _plan(settings: RunSettings, progress: RunProgress) -> RunPlan:
+def planned(make: Callable[[], Plan], settings: RunSettings) -> Plan:
+    """What `make` plans; where the Hub's data cannot be had, its error names the embedded data too."""
     try:
-        return make_plan(settings, progress=progress.rendering)
+        return make()
     except SfEvalError as error:
         if settings.data == "hub" and error.exit_code == 2 and type(error).__name__ == "DataError":
             error.hint = f"{error.hint} {EMBEDDED}".strip()
         raise
 
 
-def _all_answered(output: RunOutput) -> bool:
-    return output.stopped is None and not _failed(output)
+def all_answered(output: RunOutput) -> bool:
+    return output.stopped is None and not failed_of(output)
 
 
-def _failed(output: RunOutput) -> int:
+def failed_of(output: RunOutput) -> int:
     return sum(sum(task.micro.failures.values()) for task in output.record.tasks)
 
 
-def _exit_code(output: RunOutput, console: Console) -> int:
-    """Non-zero if anything failed, unless `--fail-on-error` accepts as many."""
-    failed = _failed(output)
+def exit_code(plan: RunPlan, failed: int, console: Console, *, again: Path) -> int:
+    """Non-zero if anything failed, unless `--fail-on-error` accepts as many.
+
+    Args:
+        again: the `--output` with which the same command tries the failed ones again.
+    """
     if not failed:
         return 0
-    policy = output.plan.settings.failures
-    accepted = policy.most is not None and not policy.exceeded(failed, output.plan.total)
+    policy = plan.settings.failures
+    where = SAMPLES if again == plan.output else str(plan.output / SAMPLES)
+    accepted = policy.most is not None and not policy.exceeded(failed, plan.total)
     console.print(
-        f"[red]{failed} of {output.plan.total} questions failed[/red]"
-        f"{', which --fail-on-error accepts' if accepted else ''} (samples.jsonl says why). "
-        f"Run the same command again with --output {escape(str(output.plan.output))} to try them again.",
+        f"[red]{failed} of {plan.total} questions failed[/red]"
+        f"{', which --fail-on-error accepts' if accepted else ''} ({escape(where)} says why). "
+        f"Run the same command again with --output {escape(str(again))} to try them again.",
         highlight=False,
         soft_wrap=True,
     )

@@ -11,11 +11,30 @@ import click
 DEFAULT_MODEL = "slowfast-7b-64f"
 
 
+def _counts(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Whole numbers from 1, comma separated, each once."""
+    if text is None:
+        return None
+    counts = tuple(int(click.IntRange(min=1)(part.strip(), param, ctx)) for part in text.split(","))
+    if len(set(counts)) < len(counts):
+        raise click.BadParameter(f"{text!r} has a number twice.", ctx, param)
+    return counts
+
+
 @click.command(name="run", short_help="evaluate a model on benchmarks")
 @click.option("--tasks", required=True, help="Benchmarks, comma separated, or 'all' (sf-eval ls tasks).")
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Model card or checkpoint directory.")
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="Model card or checkpoint directory; several, comma separated, are compared.",
+)
 @click.option("--data", default="hub", show_default=True, help="'hub', 'mini', or a directory.")
-@click.option("--output", type=click.Path(path_type=Path), help="Default: results/runs/<time>-<model>.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Default: results/runs/<time>-<model>, or <time>-comparison.",
+)
 @click.option("--limit", help="Documents per task: a number (20) or a fraction (0.1).")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
@@ -29,7 +48,12 @@ DEFAULT_MODEL = "slowfast-7b-64f"
 @click.option(
     "--attn", type=click.Choice(["sdpa", "eager", "flash_attention_2"]), default="sdpa", show_default=True
 )
-@click.option("--num-frames", type=click.IntRange(min=1), help="Frames shown; default: the model card's.")
+@click.option(
+    "--num-frames",
+    metavar="N[,N...]",
+    callback=_counts,
+    help="Frames shown; default: the model card's. Several, comma separated: a run each.",
+)
 @click.option("--max-new-tokens", type=click.IntRange(min=1), help="Default: the card's, else the task's.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--revision", help="Commit, branch or tag of the model on the Hub.")
@@ -76,6 +100,10 @@ def command(dry_run: bool, **options: Any) -> int:
     sf-eval run --model mini --data mini --tasks videomme,mlvu      first look, no GPU
     sf-eval run --tasks videomme,mlvu                               released 64-frame checkpoint, Hub data
     sf-eval run --model DIR --data DIR --tasks all --batch-size 8   your own
+    sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks all   the first against the others
+
+    Several models or numbers of frames are run one after the other, each in a folder of its own, and
+    compared: the first is held against each of the others.
 
     Exit code 0 only if everything asked for was evaluated (or --fail-on-error accepts what failed). The same
     command again resumes an unfinished run.
@@ -83,27 +111,38 @@ def command(dry_run: bool, **options: Any) -> int:
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
-    _check_names(options["model"], options["tasks"])
+    models = _checked_names(options.pop("model"), options["tasks"])
+    frames = options.pop("num_frames") or (None,)
+    settings = [_settings(model, count, dict(options)) for model in models for count in frames]
+    if len(settings) > 1:
+        from sf_eval.cli import _compare
+
+        return _compare.dry_run_only(settings) if dry_run else _compare.compare_and_report(settings)
     from sf_eval.cli._run import dry_run_only, run_and_report
 
-    settings = _settings(options)
-    return dry_run_only(settings) if dry_run else run_and_report(settings)
+    return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0])
 
 
-def _check_names(model: str, tasks: str) -> None:
+def _checked_names(models: str, tasks: str) -> list[str]:
     """Refuse a wrong name at once, not after the seconds that torch and lmms-eval take to import."""
     from sf_eval.benchmarks import catalog
     from sf_eval.core.cards import card_for
+    from sf_eval.harness.settings import parse_models
 
     catalog.resolve_tasks(tasks)
-    card_for(model)
+    names = parse_models(models)
+    for name in names:
+        card_for(name)
+    return names
 
 
-def _settings(options: dict[str, Any]) -> Any:
+def _settings(model: str, num_frames: int | None, options: dict[str, Any]) -> Any:
     from sf_eval.harness.settings import RunSettings, parse_failure_policy, parse_limit
 
     limit, failures = options.pop("limit"), options.pop("fail_on_error")
     return RunSettings(
+        model=model,
+        num_frames=num_frames,
         limit=parse_limit(limit) if limit is not None else None,
         failures=parse_failure_policy(failures),
         decode_timeout_s=options.pop("decode_timeout"),

@@ -1,6 +1,8 @@
-"""Peak memory of this process and its device."""
+"""Peak memory of this process and its device, and giving back what a run took."""
 
 from __future__ import annotations
+
+import gc
 
 import torch
 
@@ -16,3 +18,11 @@ def measure(device: torch.device) -> MemoryRecord:
         device_allocated_peak_bytes=peak.device_allocated,
         device_reserved_peak_bytes=peak.device_reserved,
     )
+
+
+def release() -> None:
+    """Free a model that nobody refers to any more, so that the next has room; count peaks anew."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

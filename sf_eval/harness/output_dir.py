@@ -23,13 +23,21 @@ STATE = "run.json"
 JOURNAL = "journal.jsonl"
 LOCK = ".lock"
 RUNS = Path("results/runs")
+_MAY_GROW = frozenset({"tasks"})
 
 
-def choose(wanted: Path | None, model: str, fingerprint: dict[str, Any]) -> Path:
+def choose(
+    wanted: Path | None, model: str, fingerprint: dict[str, Any], *, may_grow: frozenset[str] = _MAY_GROW
+) -> Path:
     """The directory of this run.
 
     Without `--output`: the newest unfinished run of the same plan below `results/runs`, so that running the
     same command again resumes; else a new `results/runs/<time>-<model>`.
+
+    Args:
+        model: what a new directory is called after.
+        may_grow: what of the fingerprint may differ in a directory that is named, e.g. the tasks: each answer
+            is keyed by its own task.
 
     Raises:
         OutputError: `wanted` is a file, or holds a run of another plan.
@@ -45,7 +53,7 @@ def choose(wanted: Path | None, model: str, fingerprint: dict[str, Any]) -> Path
                 f"--output {wanted} is not empty and holds no run of sf-eval.", hint="Name a new directory."
             )
         return wanted
-    if difference := _difference(_without_tasks(state["plan"]), _without_tasks(fingerprint)):
+    if difference := _difference(state["plan"], fingerprint, ignoring=may_grow):
         raise OutputError(
             f"--output {wanted} holds another run ({difference}).", hint="Name a new directory for this one."
         )
@@ -109,15 +117,10 @@ def read_state(directory: Path) -> dict[str, Any] | None:
     return state
 
 
-def _without_tasks(fingerprint: dict[str, Any]) -> dict[str, Any]:
-    """A named directory may get more tasks: each answer is keyed by its own task."""
-    return {key: value for key, value in fingerprint.items() if key != "tasks"}
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _difference(old: dict[str, Any], new: dict[str, Any], ignoring: frozenset[str] = frozenset()) -> str:
     """The first setting in which two plans differ, as words; empty where they are the same."""
     old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
-    for key in sorted(set(old) | set(new)):
+    for key in sorted((set(old) | set(new)) - ignoring):
         if old.get(key) != new.get(key):
             return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
     return ""
@@ -136,9 +139,13 @@ def _unfinished(fingerprint: dict[str, Any]) -> Path | None:
     return None
 
 
+def folder_name(model: str) -> str:
+    """A model's name as that of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-") or "model"
+
+
 def _new(model: str) -> Path:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-") or "model"
-    base = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{name}"
+    base = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{folder_name(model)}"
     candidate, number = RUNS / base, 2
     while candidate.exists():
         candidate, number = RUNS / f"{base}-{number}", number + 1

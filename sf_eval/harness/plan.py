@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,16 @@ class RunPlan:
         return sum(task.count for task in self.tasks)
 
 
-def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) -> RunPlan:
+def make_plan(
+    settings: RunSettings,
+    *,
+    progress: MiniProgress | None = None,
+    opened: dict[str, OpenBenchmark] | None = None,
+) -> RunPlan:
     """Resolve names, open the data, look for every media file, choose the output directory.
+
+    Args:
+        opened: benchmarks of the same data that were read already, by name; what is opened is added.
 
     Raises:
         UsageError: an unknown model or task, or a model without weights.
@@ -90,15 +98,25 @@ def make_plan(settings: RunSettings, *, progress: MiniProgress | None = None) ->
         progress=progress,
         fetch_media=settings.fetch_media,
         timeout_s=settings.decode_timeout_s,
+        opened={} if opened is None else opened,
     )
     tasks = []
     for benchmark in benchmarks:
-        opened = context.open(benchmark)
-        total = len(opened.documents)
-        tasks.append(TaskPlan(benchmark, opened, settings.limit.of(total) if settings.limit else total))
+        data = context.open(benchmark)
+        total = len(data.documents)
+        tasks.append(TaskPlan(benchmark, data, settings.limit.of(total) if settings.limit else total))
     _check_media(tasks, may_miss=settings.skip_missing)
     output = output_dir.choose(settings.output, card.name, _fingerprint(settings, card, source, tasks))
     return RunPlan(settings, card, source, context, tuple(tasks), output)
+
+
+def placed(plan: RunPlan, output: Path) -> RunPlan:
+    """The same plan in the directory `output`.
+
+    Raises:
+        OutputError: it is another run's.
+    """
+    return replace(plan, output=output_dir.choose(output, plan.card.name, fingerprint_of(plan)))
 
 
 def _check_usable(card: ModelCard, settings: RunSettings) -> None:

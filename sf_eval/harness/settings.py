@@ -84,6 +84,24 @@ def parse_failure_policy(text: str | None) -> FailurePolicy:
     return FailurePolicy(value, is_fraction)
 
 
+def parse_models(text: str) -> list[str]:
+    """Read `--model`: one name, or several separated by commas. A directory's name may hold commas.
+
+    Raises:
+        UsageError: an empty name, or one twice.
+    """
+    if Path(text).expanduser().is_dir():
+        return [text]
+    names = [name.strip() for name in text.split(",")]
+    if len(names) == 1:
+        return [text]
+    if "" in names:
+        raise UsageError("a model name is empty.", hint="Separate names by single commas: mini,mini-16f.")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"--model names {twice} twice.", hint="Name each model once.")
+    return names
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """Everything `sf-eval run` was asked, unresolved."""

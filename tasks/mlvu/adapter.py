@@ -126,6 +126,7 @@ BENCHMARKS = (
         expected_questions=None,
         published_column=None,
         folder="mlvu_test",
+        edition_of="mlvu",
         published_note="",
     ),
 )

@@ -74,5 +74,6 @@ BENCHMARKS = (
         lmms_task="sf_videomme_w_subtitle",
         read_row=read_row_with_subtitles,
         published_column="videomme_w_subtitle",
+        edition_of="videomme",
     ),
 )

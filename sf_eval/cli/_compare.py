@@ -1,0 +1,80 @@
+"""What `sf-eval run` does with several models or numbers of frames. Kept out of run.py as `_run` is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.text import Text
+
+from sf_eval.cli._progress import RunProgress
+from sf_eval.cli._run import all_answered, evaluate, exit_code, planned
+from sf_eval.core.text import printable
+from sf_eval.harness import output_dir
+from sf_eval.harness.comparison import make_comparison
+from sf_eval.harness.memory import release
+from sf_eval.harness.plan import RunPlan
+from sf_eval.harness.settings import RunSettings
+from sf_eval.report import comparison
+from sf_eval.report.comparison import Finished
+from sf_eval.report.comparison_report import show, write
+
+
+def compare_and_report(settings: Sequence[RunSettings]) -> int:
+    """Plan all runs, run one after the other, compare. Returns 0 only if every run would on its own."""
+    console = Console(stderr=False)
+    progress = RunProgress(console, brief=True)
+    with progress.shown():
+        plan = planned(lambda: make_comparison(settings, progress=progress.rendering), settings[0])
+        console.print(f"Output: {plan.output}", highlight=False, markup=False)
+        with output_dir.locked(plan.output):
+            output_dir.write_state(plan.output, plan.fingerprint, complete=False)
+            finished: dict[str, Finished] = {}
+            is_complete = True
+            for number, (name, run) in enumerate(plan.runs.items(), start=1):
+                _announce(f"{number} of {len(plan.runs)}", run, console)
+                finished[name], is_answered = _run(run, progress)
+                is_complete &= is_answered
+                release()
+            progress.stage("Comparing")
+            record = comparison.build(finished)
+            write(record, plan.output)
+            output_dir.write_state(plan.output, plan.fingerprint, complete=is_complete)
+    show(record, plan.output, console)
+    codes = [exit_code(run.plan, run.failed, console, again=plan.output) for run in finished.values()]
+    return max(codes)
+
+
+def dry_run_only(settings: Sequence[RunSettings]) -> int:
+    """Tell what each run would ask, cost and need."""
+    from sf_eval.report.dry_run import show as show_dry_run
+
+    console = Console()
+    progress = RunProgress(console)
+    looking = [replace(each, skip_missing=True, fetch_media=False) for each in settings]
+    with progress.shown():
+        plan = planned(lambda: make_comparison(looking, progress=progress.rendering), settings[0])
+    for run in plan.runs.values():
+        show_dry_run(run, console)
+    return 0
+
+
+def _run(plan: RunPlan, progress: RunProgress) -> tuple[Finished, bool]:
+    """One run as it would be alone, and whether all was answered; of its model nothing is kept.
+
+    Raises:
+        StoppedError: it was stopped; its own report tells what there is.
+    """
+    output, report = evaluate(plan, progress)
+    if output.stopped is not None:
+        raise output.stopped
+    return Finished.of(output, report.profile), all_answered(output)
+
+
+def _announce(place: str, plan: RunPlan, console: Console) -> None:
+    text = (
+        f"{place}: {plan.card.title}, {plan.card.num_frames} frames a video, {plan.total} questions "
+        f"-> {plan.output.name}"
+    )
+    console.print(Text(printable(text), style="dim"))
