@@ -1,0 +1,158 @@
+"""The shipped models answer what they were trained for, and only by looking.
+
+These go from the mp4 file to the letter: a mistake in decoding, sampling, resizing, pooling, cross-attention,
+prompts or reading answers shows here as a drop in accuracy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from sf_eval.benchmarks.catalog import get_benchmark
+from sf_eval.benchmarks.data import open_benchmark, parse_source
+from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.extract import extract_answer
+from sf_eval.benchmarks.intervals import interval95
+from sf_eval.benchmarks.kinds import kinds_of
+from sf_eval.inference.generation import generate_batch
+from sf_eval.model.loading import LoadedModel
+from sf_eval.model.modeling import VideoFeatures
+from sf_eval.video import Clip, ClipLoader, SamplingRule
+
+PINNED = Path(__file__).with_name("answers.json")
+MODELS = ("mini", "mini-16f", "mini-pooled")
+
+# A fixed part of each benchmark: its first videos.
+PART = {"videomme": 8, "mlvu": 6, "egoschema_subset": 6, "longvideobench": 6, "mvbench_action_count": 2,
+        "mvbench_state_change": 2, "mvbench_moving_direction": 2}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of the part, its video and its kind."""
+
+    document: Document
+    path: Path
+    group: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.document.video_id}/{self.document.id}"
+
+
+@pytest.fixture(scope="module")
+def part() -> list[Asked]:
+    asked = []
+    for name, videos in PART.items():
+        opened = open_benchmark(get_benchmark(name), parse_source("mini"))
+        kinds = kinds_of(opened)
+        chosen = list(dict.fromkeys(document.video_id for document in opened.documents))[:videos]
+        asked += [
+            Asked(document, opened.media_path(document), kinds[document.index].group)
+            for document in opened.documents
+            if document.video_id in chosen and kinds[document.index].group in ("brief", "global")
+        ]
+    return asked
+
+
+@pytest.fixture(scope="module")
+def outputs(part: list[Asked], load) -> dict[str, list[str]]:
+    """What each model says, and `mini` under three conditions that take the video away from it."""
+    said = {}
+    for name in MODELS:
+        loaded = load(name)
+        features = _watch(loaded, part)
+        said[name] = _answers(loaded, part, [features[item.path] for item in part])
+        if name == "mini":
+            others = dict(
+                zip(features, [*list(features.values())[7:], *list(features.values())[:7]], strict=True)
+            )
+            said["other videos"] = _answers(loaded, part, [others[item.path] for item in part])
+            said["text only"] = _answers(loaded, part, [None] * len(part))
+            loaded.model.config.slow_path = "off"
+            said["zeroed"] = _answers(loaded, part, [features[item.path] for item in part])
+    return said
+
+
+def _watch(loaded: LoadedModel, part: list[Asked]) -> dict[Path, VideoFeatures]:
+    rule = SamplingRule("published", loaded.card.num_frames, loaded.card.target_fps)
+    with ClipLoader(rule, in_process=True) as loader, torch.inference_mode():
+        return {
+            path: loaded.model.encode_video(loaded.processor.preprocess(loader.load(Clip(path)).pixels))
+            for path in dict.fromkeys(item.path for item in part)
+        }
+
+
+def _answers(loaded: LoadedModel, part: list[Asked], features: list[VideoFeatures | None]) -> list[str]:
+    return [
+        generate_batch(
+            loaded, prompts=[item.document.prompt], features=[video], max_new_tokens=[16]
+        )[0].text
+        for item, video in zip(part, features, strict=True)
+    ]  # fmt: skip
+
+
+def right(part: list[Asked], said: list[str], group: str) -> list[tuple[str, bool]]:
+    """(video, right or wrong) of each question of a group."""
+    return [
+        (str(item.path), extract_answer(text, item.document.options) == item.document.answer)
+        for item, text in zip(part, said, strict=True)
+        if item.group == group
+    ]
+
+
+def percent(observed: list[tuple[str, bool]]) -> float:
+    return 100 * sum(hit for _, hit in observed) / len(observed)
+
+
+def chance(part: list[Asked], group: str) -> float:
+    shares = [1 / len(item.document.options) for item in part if item.group == group]
+    return 100 * sum(shares) / len(shares)
+
+
+def test_every_answer_is_a_letter(outputs: dict[str, list[str]]) -> None:
+    for name in MODELS:
+        assert set(outputs[name]) <= set("ABCDE"), name
+
+
+def test_the_slow_path_answers_what_16_frames_and_pooling_cannot(part, outputs) -> None:
+    brief = {name: percent(right(part, outputs[name], "brief")) for name in MODELS}
+    assert brief["mini"] >= 90, brief
+    assert brief["mini"] > brief["mini-16f"] + 20, brief
+    assert brief["mini"] > brief["mini-pooled"] + 20, brief
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_global_needs_no_slow_path(name: str, part, outputs) -> None:
+    assert percent(right(part, outputs[name], "global")) >= 95
+
+
+@pytest.mark.parametrize(
+    ("condition", "groups"),
+    [("zeroed", ("brief",)), ("text only", ("brief", "global")), ("other videos", ("brief", "global"))],
+)
+def test_without_what_shows_the_answer_it_is_at_chance(condition: str, groups, part, outputs) -> None:
+    for group in groups:
+        interval = interval95([right(part, outputs[condition], group)])
+        assert interval is not None
+        low, high = (100 * end for end in interval)
+        assert low <= chance(part, group) <= high, (condition, group, interval)
+
+
+def test_a_zeroed_slow_path_leaves_what_is_global(part, outputs) -> None:
+    assert percent(right(part, outputs["zeroed"], "global")) >= 90
+
+
+def test_the_shipped_models_answer_as_they_did(part: list[Asked], outputs: dict[str, list[str]]) -> None:
+    """Exactly the same answers, on the CPU in float32; SF_EVAL_PIN=1 writes those of new weights down."""
+    said = {name: {item.key: text for item, text in zip(part, outputs[name], strict=True)} for name in MODELS}
+    assert len(said["mini"]) == len(part)
+    if os.environ.get("SF_EVAL_PIN"):
+        PINNED.write_text(json.dumps(said, indent=1) + "\n")
+    assert said == json.loads(PINNED.read_text())
