@@ -9,13 +9,14 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
+import yaml
 from safetensors.torch import save
 
 from sf_eval.core import files
 from sf_eval.mini import recipe
 from sf_eval.mini.recipe import Budget, Variant
 
-ORIGIN = "origin.json"
+ORIGIN, CARD = "origin.json", "sf_eval_card.yaml"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
 _VERSIONS = ("torch", "transformers", "timm", "tokenizers", "av", "numpy")
 
@@ -43,17 +44,27 @@ class Origin:
 def write(
     folder: Path, variant: Variant, weights: Mapping[str, torch.Tensor], tokenizer: Path, origin: Origin
 ) -> Path:
-    """Write config, tokenizer, float16 weights under the published names and `origin.json`."""
+    """Write config, tokenizer, card, float16 weights under the published names and `origin.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in _TOKENIZER_FILES:
         shutil.copyfile(tokenizer / name, folder / name)
     files.write_json(folder / "config.json", recipe.config(variant))
     files.write_bytes(folder / "model.safetensors", save(_published(weights), metadata={"format": "pt"}))
+    files.write_text(folder / CARD, yaml.safe_dump(_card(variant), sort_keys=False))
     versions = {name: metadata.version(name) for name in _VERSIONS}
     files.write_json(
         folder / ORIGIN, {"schema_version": 1, "model": variant.name, **asdict(origin), "versions": versions}
     )
     return folder
+
+
+def _card(variant: Variant) -> dict[str, object]:
+    """What `--model DIR` goes by, see docs/model_cards.md."""
+    return {
+        "title": f"{variant.name}, trained anew",
+        "num_frames": variant.num_frames,
+        "slow_path": "on" if variant.slow_path else "off",
+    }
 
 
 def _published(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

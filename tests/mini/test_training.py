@@ -73,7 +73,7 @@ def test_it_leaves_a_checkpoint_that_says_where_it_came_from(whole: Path) -> Non
     files = {path.name for path in (whole / "mini").iterdir()}
     assert files == {
         "config.json", "generation_config.json", "model.safetensors", "origin.json", "tokenizer.json",
-        "tokenizer_config.json",
+        "tokenizer_config.json", "sf_eval_card.yaml",
     }  # fmt: skip
     weights = load_file(whole / "mini" / "model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
