@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Showing = Literal["eventful", "sixteen", "all"]
-Weights = tuple[tuple[str, float], ...]
 
 IMAGE_SIZE = 64
 VOCABULARY = 640
@@ -48,9 +47,8 @@ class Budget:
         tower_frames: frames of a video that the tower learns from.
         language_steps: first stage of the decoder, shared by all variants: 16 frames, nothing pooled.
         video_steps: second stage, each variant by itself on what it will be shown.
-        batch_videos, questions: a step asks `questions` about each of `batch_videos`.
+        batch_videos, questions: a step asks `questions`, of different kinds, about each of `batch_videos`.
         auxiliary_weight: of the two auxiliary losses.
-        kinds: how often each kind is asked, relative to the others: what is learned late more often.
     """
 
     name: str
@@ -61,15 +59,11 @@ class Budget:
     tower_epochs: int = 3
     tower_learning_rate: float = 4e-3
     language_steps: int = 700
-    video_steps: int = 700
+    video_steps: int = 800
     batch_videos: int = 16
     questions: int = 6
     learning_rate: float = 4e-3
     auxiliary_weight: float = 0.5
-    kinds: Weights = (
-        ("disc_colour", 1.0), ("bar_count", 1.2), ("disc_background", 1.0), ("direction", 1.2),
-        ("mover_colour", 0.8), ("background_seen", 1.2), ("subtitle_word", 0.6),
-    )  # fmt: skip
 
     @property
     def longest(self) -> int:
@@ -124,7 +118,7 @@ def config(variant: Variant) -> dict[str, Any]:
         "tokenizer_model_max_length": 4096,
         "tokenizer_padding_side": "left",
         "rms_norm_eps": 1e-6,
-        "rope_theta": 1000000.0,
+        "rope_theta": 10000.0,
         "tie_word_embeddings": True,
         "torch_dtype": "float16",
         "mm_vision_tower": f"convnext-{IMAGE_SIZE}",

@@ -14,7 +14,7 @@ from sf_eval.mini.decoder import AuxiliaryHeads, forward, losses, parameter_grou
 from sf_eval.mini.footage import Video
 from sf_eval.mini.lessons import Asker, Teacher
 from sf_eval.mini.packing import QuestionBatch, pack
-from sf_eval.mini.recipe import FAST_FRAMES, Budget, Showing, Weights
+from sf_eval.mini.recipe import FAST_FRAMES, Budget, Showing
 from sf_eval.mini.store import Store, optimizer_tensors, prefixed, restore_optimizer, under
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 
@@ -34,14 +34,12 @@ class Stage:
     Attributes:
         showing: "eventful" shows 16 frames, every brief event among them; "sixteen" the 16 of the published
             rule; "all" as many as there are.
-        kinds: how often each kind is asked, relative to the others.
         frames: frames shown at a share of the stage from 0 to 1, for "all": the longest videos allowed then.
     """
 
     name: str
     steps: int
     showing: Showing
-    kinds: Weights
     frames: Callable[[float], int] = lambda _: FAST_FRAMES
 
 
@@ -51,6 +49,7 @@ class Trainer:
     Args:
         videos: what it learns from.
         teacher: asks about them.
+        kinds: of the questions; at least as many as a step asks about a video.
     """
 
     def __init__(
@@ -62,8 +61,10 @@ class Trainer:
         teacher: Teacher,
         budget: Budget,
         seed: int,
+        kinds: Sequence[str] = tuple(KINDS),
     ) -> None:
         self.model, self.heads = model, heads
+        self._kinds = tuple(kinds)
         self._videos, self._teacher = videos, teacher
         self._budget, self._seed = budget, seed
         matrices, others = parameter_groups([model, heads])
@@ -110,11 +111,10 @@ class Trainer:
         shown = rng.sample(fitting, self._budget.batch_videos)
         features = torch.stack([video.features[pick(video, stage.showing, count, rng)] for video in shown])
         asker = Asker(f"{self._seed} {stage.name} {step}")
-        kinds, weights = zip(*stage.kinds, strict=True)
         lessons = [
             self._teacher.lesson(asker, video.scene, kind)
             for video in shown
-            for kind in rng.choices(kinds, weights=weights, k=self._budget.questions)
+            for kind in rng.sample(self._kinds, self._budget.questions)
         ]
         return features.to(device), pack(lessons, device)
 

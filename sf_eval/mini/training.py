@@ -188,7 +188,7 @@ def _language(
         model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
     )
     trainer.train(
-        Stage("language", budget.language_steps, "eventful", budget.kinds),
+        Stage("language", budget.language_steps, "eventful"),
         store,
         "language",
         watcher.step,
@@ -228,7 +228,6 @@ def _variant(
         "video",
         budget.video_steps,
         variant.showing,
-        budget.kinds,
         partial(recipe.frames_shown, budget=budget),
     )
     trainer.train(stage, store, variant.name, watcher.step)
