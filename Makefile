@@ -20,8 +20,8 @@ setup: .venv/.complete  ## make .venv with the pinned versions
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup  ## evaluate the mini model on the mini benchmarks: no GPU, no download
-	$(BIN)/sf-eval run --model mini --data mini --tasks videomme,mlvu
+demo: setup  ## evaluate the mini models on the mini benchmarks: no GPU, no download
+	$(BIN)/sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks videomme,mlvu,mvbench,egoschema_subset,longvideobench
 
 test: setup  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -189,7 +189,7 @@ class Engine:
                 )
         else:
             for prepared, result in zip(batch, generated, strict=True):
-                yield _to_answer(prepared, result, len(batch))
+                yield self._to_answer(prepared, result, len(batch))
             return
         # Some sample of the batch failed: halves find out which, answer the others, and need less memory.
         _free(self.device)
@@ -204,33 +204,33 @@ class Engine:
             max_new_tokens=[item.question.max_new_tokens for item in batch],
         )
 
-
-def _to_answer(prepared: _Prepared, result: Generated, batch_size: int) -> Answer | Failure:
-    if not result.finite:
-        reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
-        return Failure(prepared.question.key, FailureKind.MODEL_ERROR, reason)
-    features = prepared.features
-    return Answer(
-        key=prepared.question.key,
-        text=result.text,
-        num_frames=len(prepared.frame_indices),
-        frame_indices=prepared.frame_indices,
-        prompt_tokens=result.prompt_tokens,
-        fast_tokens=0 if features is None else features.fast_tokens.shape[0],
-        slow_tokens=0 if features is None else features.slow_tokens.shape[0],
-        new_tokens=result.new_tokens,
-        finish_reason=result.finish_reason,
-        timings=StageTimings(
-            decode_s=prepared.decode_s,
-            preprocess_s=prepared.preprocess_s,
-            upload_s=prepared.upload_s,
-            vision_s=prepared.vision_s,
-            prefill_s=result.prefill_s,
-            generate_s=result.generate_s,
-            batch_size=batch_size,
-        ),
-        frames_missing=prepared.frames_missing,
-    )
+    def _to_answer(self, prepared: _Prepared, result: Generated, batch_size: int) -> Answer | Failure:
+        if not result.finite:
+            reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
+            return Failure(prepared.question.key, FailureKind.MODEL_ERROR, reason)
+        features = prepared.features
+        reads_slow = self.loaded.model.config.slow_path == "on"
+        return Answer(
+            key=prepared.question.key,
+            text=result.text,
+            num_frames=len(prepared.frame_indices),
+            frame_indices=prepared.frame_indices,
+            prompt_tokens=result.prompt_tokens,
+            fast_tokens=0 if features is None else features.fast_tokens.shape[0],
+            slow_tokens=features.slow_tokens.shape[0] if features is not None and reads_slow else 0,
+            new_tokens=result.new_tokens,
+            finish_reason=result.finish_reason,
+            timings=StageTimings(
+                decode_s=prepared.decode_s,
+                preprocess_s=prepared.preprocess_s,
+                upload_s=prepared.upload_s,
+                vision_s=prepared.vision_s,
+                prefill_s=result.prefill_s,
+                generate_s=result.generate_s,
+                batch_size=batch_size,
+            ),
+            frames_missing=prepared.frames_missing,
+        )
 
 
 def _hidden(frames: Frames) -> str:

@@ -72,8 +72,9 @@ def make_profile(request: Request, *, say: Say = lambda _: None) -> Profile:
         if not _is_shown(closed_form_row(baseline, frames, question), rows):
             rows.append(_row(baseline, frames, request, "same frames", say))
     pairs = [compare_rows(row, other) for row in rows if row.role == "model" for other in against]
-    subjects = (model, baseline) if model.shape != baseline.shape else (model,)
-    growth = growth_of(subjects, question, sorted({*GROWTH_FRAMES, *(n for n in request.frames if n > 1)}))
+    span = sorted({*GROWTH_FRAMES, *(n for n in request.frames if n > 1)})
+    subjects = (model,) if _cost_the_same(model, baseline, span, question) else (model, baseline)
+    growth = growth_of(subjects, question, span)
     main = main_row(rows, model.frames)
     return Profile(
         model=main.model,
@@ -139,6 +140,18 @@ def _with_strides(model: Subject, request: Request) -> Subject:
         "fast_token_temporal_stride": request.temporal_stride,
     }
     return model.with_config(**{key: value for key, value in changes.items() if value is not None})
+
+
+def _cost_the_same(one: Subject, other: Subject, frames: Sequence[int], question: Question) -> bool:
+    """Whether two subjects are one and the same as far as cost goes, under whatever configuration.
+
+    A model trained as the baseline may keep keys of a fast path that it does not have.
+    """
+    pairs = ([closed_form_row(subject, count, question) for subject in (one, other)] for count in frames)
+    return all(
+        mine.breakdown == theirs.breakdown and mine.kv_cache_bytes == theirs.kv_cache_bytes
+        for mine, theirs in pairs
+    )
 
 
 def _is_shown(row: ProfileRow, rows: Sequence[ProfileRow]) -> bool:

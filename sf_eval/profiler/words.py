@@ -22,7 +22,7 @@ def findings(
     if main.slow_tokens:
         said.append(_slow_path(main, unit))
     said += _growth(growth)
-    said.append(_WHY)
+    said.append(_WHY if main.slow_tokens else _WHY_WITHOUT_SLOW_PATH)
     said.append(_trace(rows))
     return tuple(said)
 
@@ -32,6 +32,12 @@ _WHY = (
     "token reads each slow token once, which is linear in frames. Fast tokens keep to a floor of frames at "
     "first and follow the number of frames beyond it; self-attention in the LLM is quadratic in the fast "
     "tokens, its linear layers are linear in them."
+)
+
+_WHY_WITHOUT_SLOW_PATH = (
+    "Why: every frame passes the tower and the projector once, which is linear in frames. Visual tokens keep "
+    "to a floor of frames where they are pooled and follow the number of frames beyond it; self-attention in "
+    "the LLM is quadratic in them, its linear layers are linear in them."
 )
 
 

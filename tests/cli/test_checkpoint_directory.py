@@ -20,16 +20,23 @@ RUN = ("run", "--data", "mini", "--tasks", "mlvu", "--limit", "4")
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """Other weights than the package's, as trainers save them: two shards, an index, an unused head."""
+    """Other weights than the package's, as trainers save them: two shards, an index, an unused head.
+
+    Its output matrix is its own, as in the released checkpoints; the package's models have tied embeddings.
+    """
     folder = tmp_path / "my-checkpoint"
     folder.mkdir()
-    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+    for name in ("generation_config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(MINI / name, folder / name)
+    config = json.loads((MINI / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
     generator = torch.Generator().manual_seed(7)
     weights = {
         key: tensor + 0.02 * torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
         for key, tensor in load_file(MINI / "model.safetensors").items()
     }
+    embeddings = weights["model.embed_tokens.weight"]
+    weights["lm_head.weight"] = torch.randn(embeddings.shape, generator=generator).to(embeddings.dtype)
     weights["model.vision_tower.vision_tower.head.norm.weight"] = torch.ones(64, dtype=torch.float16)
     names = sorted(weights)
     shards = {
@@ -74,13 +81,12 @@ def test_other_weights_are_another_run(sf_eval: Callable, checkpoint: Path, tmp_
 def test_a_lacking_weight_is_one_line_that_names_its_key(
     sf_eval: Callable, checkpoint: Path, tmp_path: Path
 ) -> None:
-    shard = checkpoint / "model-00002-of-00002.safetensors"
+    index = checkpoint / "model.safetensors.index.json"
+    listed = json.loads(index.read_text())
+    shard = checkpoint / listed["weight_map"].pop("model.norm.weight")
     weights = load_file(shard)
     del weights["model.norm.weight"]
     save_file(weights, shard, {"format": "pt"})
-    index = checkpoint / "model.safetensors.index.json"
-    listed = json.loads(index.read_text())
-    del listed["weight_map"]["model.norm.weight"]
     index.write_text(json.dumps(listed))
     done = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "run")
     assert done.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def test_the_readmes_stock_command_answers_as_sf_eval_does(tmp_path: Path, in_a_
     stock = {sample["doc_id"]: sample["filtered_resps"] for sample in samples}
     assert len(stock) == 4
 
-    args = ["run", "--model", "mini", "--data", "mini", "--tasks", "videomme", "--limit", "4", "--output"]
-    assert _run([*args, str(tmp_path / "own")]) == 0
+    (frames,) = re.findall(r"num_frames=(\d+)", command)
+    args = ["run", "--model", "mini", "--data", "mini", "--tasks", "videomme", "--limit", "4"]
+    assert _run([*args, "--num-frames", frames, "--output", str(tmp_path / "own")]) == 0
     lines = (tmp_path / "own" / "samples.jsonl").read_text().splitlines()
     own = {sample["doc_id"]: sample["output"] for sample in map(json.loads, lines)}
     assert own == stock

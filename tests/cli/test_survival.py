@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -25,7 +26,7 @@ from zygote import Ended, Zygote, assert_no_workers, shared_zygote, video_worker
 from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.paths import PACKAGE
 
-# Four frames instead of 64: these tests are about what is kept, not about what is answered.
+# Four frames instead of 128: these tests are about what is kept, not about what is answered.
 BASE = ("run", "--model", "mini", "--data", "mini", "--num-frames", "4")
 TASKS = ("--tasks", "videomme,mlvu", "--limit", "10")
 WHOLE = (*BASE, *TASKS)
@@ -439,8 +440,10 @@ def test_a_batch_that_the_machine_cannot_hold_is_made_smaller_and_recorded(
     shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
     table = tmp_path / "data" / "videomme" / "videomme" / "test-00000-of-00001.parquet"
     rows = pq.read_table(table).to_pylist()
+    tokenizer = Tokenizer.from_file(str(PACKAGE / "assets" / "mini" / "tokenizer.json"))
+    emphasis = "very " * (2000 // len(tokenizer.encode(" very").ids))
     for row in rows[:4]:
-        row["question"] = "What " + "very " * 2000 + "long film is this?"
+        row["question"] = f"What {emphasis}long film is this?"
     pq.write_table(pa.Table.from_pylist(rows), table)
     command = (*BASE[:3], "--data", "data", "--num-frames", "4", "--tasks", "videomme", "--limit", "4")
     slim = ("--attn", "eager", "--max-new-tokens", "1", "--batch-size", "4", "--output", "run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def shard(directory: Path) -> None:
 
 
 def logits(model: SlowFastForConditionalGeneration) -> torch.Tensor:
-    frames = torch.randn(4, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    side = model.config.vision_config.image_size
+    frames = torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(0))
     return model(input_ids=torch.tensor([[5, -200, 7, 8]]), pixel_values_videos=[frames]).logits
 
 
@@ -196,14 +198,66 @@ def test_dtype_is_the_checkpoints_or_the_callers(mini_directory: Path) -> None:
     model = SlowFastForConditionalGeneration.from_pretrained(mini_directory, dtype=torch.float32)
     stored = load_file(mini_directory / "model.safetensors")
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
-    assert torch.equal(model.lm_head.weight, stored["lm_head.weight"].float())
+    assert torch.equal(model.model.norm.weight, stored["model.norm.weight"].float())
+    assert torch.equal(model.lm_head.weight, stored["model.embed_tokens.weight"].float())
+
+
+def own_output_matrix(directory: Path) -> torch.Tensor:
+    """Give the mini checkpoint, whose embeddings are tied, a matrix of its own as the released ones have."""
+    like = load_file(directory / "model.safetensors")["model.embed_tokens.weight"]
+    matrix = torch.randn(like.shape, generator=torch.Generator().manual_seed(1)).to(like.dtype)
+    change_config(directory, tie_word_embeddings=False)
+    change_weights(directory, lambda weights: weights.update({"lm_head.weight": matrix}))
+    return matrix
 
 
 def test_tied_embeddings_need_no_output_matrix(directory: Path) -> None:
-    change_config(directory, tie_word_embeddings=True)
-    change_weights(directory, lambda weights: weights.pop("lm_head.weight"))
+    assert json.loads((directory / "config.json").read_text())["tie_word_embeddings"] is True
+    assert "lm_head.weight" not in load_file(directory / "model.safetensors")
+    tied = load_model(card_for(str(directory)), dtype=torch.float32)
+    assert tied.model.lm_head.weight is tied.model.model.embed_tokens.weight
+    own_output_matrix(directory)
+    untied = load_model(card_for(str(directory)), dtype=torch.float32)
+    assert untied.parameters - tied.parameters == tied.model.lm_head.weight.numel()  # counted once if tied
+
+
+def test_untied_embeddings_need_an_output_matrix(directory: Path) -> None:
+    matrix = own_output_matrix(directory)
     model = SlowFastForConditionalGeneration.from_pretrained(directory)
-    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert torch.equal(model.lm_head.weight, matrix)
+    assert not torch.equal(model.model.embed_tokens.weight, matrix)
+    change_weights(directory, lambda weights: weights.pop("lm_head.weight"))
+    with pytest.raises(CheckpointError, match=r"missing: lm_head\.weight"):
+        SlowFastForConditionalGeneration.from_pretrained(directory)
+
+
+def test_tied_embeddings_may_be_stored_twice(directory: Path) -> None:
+    """As some trainers save them; what is loaded is what was stored."""
+
+    def store_twice(weights: dict[str, torch.Tensor]) -> None:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+
+    change_weights(directory, store_twice)
+    model = SlowFastForConditionalGeneration.from_pretrained(directory)
+    assert torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
+
+
+def test_a_checkpoint_without_hybrid_layers_has_no_slow_branch(directory: Path) -> None:
+    """A baseline trained by itself: it loads without hybrid weights, and refuses them where they are."""
+    change_config(directory, cross_attn_every_n_layers=None)
+    with pytest.raises(CheckpointError, match=r"unexpected: .*cross_attn_"):
+        SlowFastForConditionalGeneration.from_pretrained(directory)
+
+    def take_out(weights: dict[str, torch.Tensor]) -> None:
+        for key in [key for key in weights if ".cross_attn_" in key]:
+            del weights[key]
+
+    change_weights(directory, take_out)
+    on = load_model(card_for(str(directory)), dtype=torch.float32)
+    assert on.model.config.slow_path == "on"  # nobody said otherwise, and there is nothing to turn off
+    off = load_model(replace(card_for(str(directory)), slow_path="off"), dtype=torch.float32)
+    assert torch.equal(logits(on.model), logits(off.model))
+    assert on.parameters == off.parameters == load_model(load_card("mini-self-attention")).parameters
 
 
 def test_attention_implementations_are_checked() -> None:

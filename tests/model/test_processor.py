@@ -45,7 +45,7 @@ def test_resized_shape(shape: tuple[int, int], expected: tuple[int, int]) -> Non
 def test_pixels_have_the_models_size_and_the_wanted_dtype(processor) -> None:
     frames = np.zeros((3, 50, 70, 3), dtype=np.uint8)
     pixels = processor.preprocess(frames, dtype=torch.bfloat16)
-    assert pixels.shape == (3, 3, 128, 128)
+    assert pixels.shape == (3, 3, 64, 64)
     assert pixels.dtype == torch.bfloat16
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from sf_eval.core.cards import load_card
 from sf_eval.core.errors import CheckpointError
+from sf_eval.model.loading import config_for
 from sf_eval.profiler import (
     Convention,
     DecodeVariant,
@@ -143,3 +144,17 @@ def test_configuration_without_sizes_is_refused_by_name() -> None:
         ModelShape.from_config({"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2})
     with pytest.raises(CheckpointError, match="qformer"):
         ModelShape.from_config({**load_card("slowfast-7b-64f").config, "mm_projector_type": "qformer"})
+
+
+def test_the_packaged_controls_have_the_llms_budget_of_the_slow_fast_model() -> None:
+    """At their own frames the LLM's prefill differs by cross-attention alone, the tower by the frames."""
+    costs = {
+        name: cost(shape_of(config_for(load_card(name))), Workload(load_card(name).num_frames, new_tokens=3))
+        for name in ("mini", "mini-16f", "mini-pooled")
+    }
+    for name in ("mini-16f", "mini-pooled"):
+        assert costs[name].prefill.cross_total == costs[name].decode.cross_total == 0
+        assert costs["mini"].prefill.total - costs["mini"].prefill.cross_total == costs[name].prefill.total
+    assert costs["mini"].prefill.cross_total > 0
+    assert costs["mini"].vision == costs["mini-pooled"].vision
+    assert costs["mini"].vision.total == 8 * costs["mini-16f"].vision.total

@@ -136,6 +136,21 @@ def test_another_size_is_told_and_left_out() -> None:
     assert any("self-attention-16f is not measured" in note for note in measured.notes)
 
 
+def test_controls_trained_apart_are_measured_with_the_models_weights() -> None:
+    """They have its size; that they have no hybrid layers is a slow path that is off."""
+    request = Request("mini", against=("mini-16f:2", "mini-pooled:3"), frames=(4,), question=Question(30, 2))
+    measured = measure(request, QUICK)
+    assert [(run["model"], run["frames"]) for run in measured.runs] == [
+        ("mini", 4), ("mini-16f", 2), ("mini-pooled", 3),
+    ]  # fmt: skip
+    assert not any("is not measured" in note for note in measured.notes)
+    other_way = measure(
+        Request("mini-16f", against=("mini:4",), frames=(2,), question=Question(30, 2)), QUICK
+    )
+    assert [run["model"] for run in other_way.runs] == ["mini-16f"]
+    assert any("mini is not measured" in note for note in other_way.notes)
+
+
 def test_quantiles_and_paired_ratios_of_known_values() -> None:
     assert quantile([3, 1, 2], 0.5) == 2
     assert quantile([0, 10], 0.9) == pytest.approx(9)

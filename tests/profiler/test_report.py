@@ -168,6 +168,34 @@ def test_growth_tells_slow_fast_from_self_attention() -> None:
     assert ("self-attention-only", "slow-token memory") not in at_end
 
 
+def test_a_model_that_is_the_baseline_grows_once() -> None:
+    """Trained as the baseline: its fast path keeps to a floor of 16 frames, which changes nothing."""
+    profile = make_profile(Request("mini-16f", trace=False))
+    assert {series.model for series in profile.growth.series} == {"mini-16f"}
+    pooled = make_profile(Request("mini-pooled", trace=False))
+    assert {series.model for series in pooled.growth.series} == {"mini-pooled", "self-attention-only"}
+
+
+def test_the_packaged_models_stand_beside_each_other() -> None:
+    controls = ("mini-16f", "mini-pooled", "mini-self-attention")
+    profile = make_profile(Request("mini", against=controls))
+    assert {row.trace.status for row in profile.rows} == {"agrees"}
+    assert (profile.main.slow_tokens, profile.main.fast_tokens) == (128, 16)
+    assert [(row.model, row.frames, row.slow_tokens, row.fast_tokens) for row in profile.against] == [
+        ("mini-16f", 16, 0, 16), ("mini-pooled", 128, 0, 16), ("mini-self-attention", 128, 0, 16),
+    ]  # fmt: skip
+    assert {pair.prefill_ratio for pair in profile.comparisons} == {profile.comparisons[0].prefill_ratio}
+    assert profile.comparisons[0].prefill_ratio > 1
+    assert profile.against[1].breakdown == profile.against[2].breakdown
+
+
+def test_words_name_a_slow_path_only_where_there_is_one(tiny_profile: Profile) -> None:
+    assert "slow" in " ".join(tiny_profile.words)
+    words = " ".join(make_profile(Request("mini-pooled", trace=False)).words)
+    assert "slow" not in words
+    assert "quadratic" in words
+
+
 def test_words_say_what_is_linear_and_what_is_not(tiny_profile: Profile) -> None:
     words = " ".join(tiny_profile.words)
     assert "linear in frames are vision and projector, cross-attention" in words

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sf_eval.core.cards import card_names, load_card
 from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
-from sf_eval.model.loading import config_for
+from sf_eval.model.loading import config_for, load_model
 from sf_eval.profiler import Convention, DecodeVariant, ModelShape, Workload, cost, count_tokens
 from sf_eval.profiler.ops import TraceError
 from sf_eval.profiler.trace import compare, meta_model, trace
@@ -67,6 +67,8 @@ def test_every_kind_of_work_agrees(work: Workload, decode: DecodeVariant) -> Non
         {"cross_attn_gating_type": "whole-dynamic"},
         {"cross_attn_min_layer_depth": 1, "cross_attn_max_layer_depth": 2},
         {"cross_attn_every_n_layers": None},
+        {"cross_attn_every_n_layers": None, "slow_path": "off"},
+        {"tie_word_embeddings": True},
         {"mm_projector_type": "linear"},
         {"mm_projector_type": "mlp3x_gelu"},
         {"fast_token_spatial_stride": 2, "mm_video_pooling_stride": 1},
@@ -187,6 +189,17 @@ def test_real_tensors_cost_what_meta_tensors_cost() -> None:
     model = SlowFastForConditionalGeneration(SlowFastConfig(**tiny())).eval()
     work = Workload(5, 9, 3, batch_size=2)
     assert trace(model, work).total == trace(meta_model(SlowFastConfig(**tiny())), work).total
+
+
+@pytest.mark.parametrize("name", [name for name in card_names() if name.startswith("mini")])
+def test_weights_in_the_package_cost_what_their_configuration_says(name: str) -> None:
+    """Loaded from their files: tied embeddings, and controls without any hybrid layer, are no other cost."""
+    card = load_card(name)
+    for work in (Workload(card.num_frames, 60, 3), Workload(5, 20, 2, batch_size=2)):
+        rows = compare(load_model(card, dtype=torch.float32).model, work, DecodeVariant.CACHED)
+        assert [row for row in rows if row.closed_form != row.traced] == []
+        crossed = sum(row.traced for row in rows if "cross" in row.part)
+        assert (crossed > 0) == (card.slow_path == "on")
 
 
 def test_work_outside_of_the_known_parts_is_an_error() -> None:
