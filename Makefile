@@ -21,7 +21,7 @@ setup: .venv/.complete  ## make .venv with the pinned versions
 	touch $@
 
 demo: setup  ## evaluate the mini models on the mini benchmarks: no GPU, no download
-	$(BIN)/sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks videomme,mlvu,mvbench,egoschema_subset,longvideobench
+	$(BIN)/sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks videomme,mlvu,mvbench,egoschema_subset,longvideobench,videomme_w_subtitle
 
 test: setup  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -15,6 +15,7 @@ from rich.text import Text
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.core.tables import Table, print_table
 from sf_eval.harness import output_dir
+from sf_eval.harness.answering import InterruptedRunError
 from sf_eval.inference.device import resolve_device
 from sf_eval.mini.recipe import BUDGETS, VARIANTS, Variant
 from sf_eval.mini.training import Trained, train
@@ -71,11 +72,18 @@ def train_and_report(
     if threads is not None:
         torch.set_num_threads(threads)
     progress = _TrainingProgress(console)
-    with output_dir.locked(output), progress.shown():
-        trained = train(
-            output, BUDGETS[budget], seed=seed, variants=variants, device=resolve_device(device),
-            command=command, watcher=progress,
-        )  # fmt: skip
+    resolved = resolve_device(device)
+    try:
+        with output_dir.locked(output), progress.shown():
+            trained = train(
+                output, BUDGETS[budget], seed=seed, variants=variants, device=resolved,
+                command=command, watcher=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted; what was trained until then is kept in {output}.",
+            hint="Run the same command again to go on.",
+        ) from None
     _show(trained, console)
     return 0
 

@@ -33,7 +33,7 @@ def train(**options: Any) -> int:
 
     \b
     sf-eval mini train --output out                     all three
-    sf-eval mini train --output out --budget small      minutes: shows that it works, not how well
+    sf-eval mini train --output out --budget small      a minute or two: it runs, and learns nothing
     sf-eval run --model out/mini --data mini --tasks all    evaluates one of them
 
     The same command again resumes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import random
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -69,7 +70,10 @@ def watch(scene: Scene, image_size: int) -> Pixels:
 
 def watch_all(scenes: Sequence[Scene], image_size: int, processes: int | None = None) -> Iterator[Pixels]:
     """`watch` each scene, in order, `processes` at a time (as many as there are cores)."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    ignored = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=signal.signal, initargs=ignored
+    ) as pool:
         yield from pool.map(watch, scenes, [image_size] * len(scenes), chunksize=4)
 
 

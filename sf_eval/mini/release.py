@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -27,7 +26,7 @@ class Origin:
 
     Attributes:
         commits: of the checkout that worked on it; with "+changes" where files differed from it.
-        seconds: spent a stage; stages before the last are shared by all variants.
+        seconds: spent a finished stage; those before the last are shared by all variants.
         held_out: percent of right letters a kind, on videos of the training's own kind and wordings.
     """
 
@@ -45,9 +44,8 @@ def write(
     folder: Path, variant: Variant, weights: Mapping[str, torch.Tensor], tokenizer: Path, origin: Origin
 ) -> Path:
     """Write config, tokenizer, card, float16 weights under the published names and `origin.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name in _TOKENIZER_FILES:
-        shutil.copyfile(tokenizer / name, folder / name)
+        files.write_bytes(folder / name, (tokenizer / name).read_bytes())
     files.write_json(folder / "config.json", recipe.config(variant))
     files.write_bytes(folder / "model.safetensors", save(_published(weights), metadata={"format": "pt"}))
     files.write_text(folder / CARD, yaml.safe_dump(_card(variant), sort_keys=False))

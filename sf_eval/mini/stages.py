@@ -109,7 +109,8 @@ class Trainer:
         count = stage.frames(step / stage.steps)
         fitting = [video for video in self._videos if len(video.features) >= count]
         shown = rng.sample(fitting, self._budget.batch_videos)
-        features = torch.stack([video.features[pick(video, stage.showing, count, rng)] for video in shown])
+        lots = random.Random(f"{self._seed} {stage.name} {step} ticks")  # so that `rng` is the same for all
+        features = torch.stack([video.features[pick(video, stage.showing, count, lots)] for video in shown])
         asker = Asker(f"{self._seed} {stage.name} {step}")
         lessons = [
             self._teacher.lesson(asker, video.scene, kind)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
-from sf_eval.mini.recipe import Budget
+from sf_eval.mini.recipe import VARIANTS, Budget, config
 
 _STATE = "training.json"
 Tensors = dict[str, torch.Tensor]
@@ -42,14 +42,15 @@ class Store:
         Raises:
             OutputError: it holds another training.
         """
-        wanted = json.loads(json.dumps({"schema_version": 1, "budget": asdict(budget), "seed": seed}))
+        shapes = {variant.name: config(variant) for variant in VARIANTS}
+        mine = {"schema_version": 1, "budget": asdict(budget), "seed": seed, "configs": shapes}
+        wanted = json.loads(json.dumps(mine))
         path = self.folder / _STATE
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**wanted, "commits": []}
         commits = dict.fromkeys([*found.pop("commits"), *([commit] if commit else [])])
         if found != wanted:
             raise OutputError(
-                f"{self.folder} holds another training (budget {found['budget']['name']}, "
-                f"seed {found['seed']}).",
+                f"{self.folder} holds another training (another budget, seed or version of sf-eval).",
                 hint="Name a new --output.",
             )
         files.write_json(path, {**wanted, "commits": list(commits)})

@@ -11,7 +11,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
-from sf_eval.core.files import write_json
+from sf_eval.core.files import write_json, write_text
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
@@ -29,7 +29,6 @@ def write_tokenizer(folder: Path, texts: Iterable[str], *, vocabulary: int, max_
     tokenizer = _train(texts, vocabulary)
     if tokenizer.get_vocab_size() != vocabulary:
         raise ValueError(f"{tokenizer.get_vocab_size()} tokens were found, {vocabulary} were wanted")
-    tokenizer.save(str(folder / "tokenizer.json"))
     ids = {token: int(tokenizer.token_to_id(token) or 0) for token in SPECIAL_TOKENS}
     write_json(folder / "tokenizer_config.json", _settings(ids, max_length))
     write_json(
@@ -40,6 +39,8 @@ def write_tokenizer(folder: Path, texts: Iterable[str], *, vocabulary: int, max_
             "pad_token_id": ids["<|endoftext|>"],
         },
     )
+    # Last: with it the tokenizer is whole.
+    write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
 
 
 def _train(texts: Iterable[str], vocabulary: int) -> Tokenizer:

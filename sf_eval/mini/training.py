@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sf_eval.core import files
+from sf_eval.core.errors import OutputError
 from sf_eval.harness.environment import git_commit
 from sf_eval.mini import recipe, release
 from sf_eval.mini.decoder import AuxiliaryHeads, adopt_slow_path, draw_weights
@@ -44,7 +45,7 @@ class Trained:
 
     Attributes:
         held_out: percent of right letters a kind of question, per variant.
-        seconds: spent in all, also by earlier processes.
+        seconds: spent on finished stages, also by earlier processes.
     """
 
     folders: dict[str, Path]
@@ -78,6 +79,7 @@ def train(
     Raises:
         OutputError: `output` holds another training, or cannot be written.
     """
+    _refuse_others(output, variants)
     store = Store(output / "work")
     commits = store.open(budget, seed, git_commit())
     clock = _Clock(store)
@@ -93,7 +95,7 @@ def train(
         )
         origin = release.Origin(
             command=tuple(command), commits=commits, seed=seed, budget=budget, device=str(device),
-            threads=torch.get_num_threads(), seconds=clock.spent(), held_out=scores,
+            threads=torch.get_num_threads(), seconds=_only(clock.spent(), variant), held_out=scores,
         )  # fmt: skip
         folders[variant.name] = release.write(
             output / variant.name, variant, under("model", store.load(variant.name)), store.folder, origin
@@ -102,7 +104,7 @@ def train(
 
 
 class _Clock:
-    """Seconds spent a stage, over all the processes that worked on it."""
+    """Seconds spent a finished stage, by the process that finished it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -116,6 +118,30 @@ class _Clock:
         spent = self.spent()
         spent[name] = round(spent.get(name, 0.0) + time.perf_counter() - since, 1)
         self._store.log("seconds", spent)
+
+
+def _only(seconds: dict[str, float], variant: Variant) -> dict[str, float]:
+    """The stages that led to `variant`."""
+    return {
+        name: spent
+        for name, spent in seconds.items()
+        if name in ("videos and tower", "language", variant.name)
+    }
+
+
+def _refuse_others(output: Path, variants: Sequence[Variant]) -> None:
+    """Leave alone what no training made.
+
+    Raises:
+        OutputError: a variant's folder is there, and is not a trained model's.
+    """
+    for variant in variants:
+        folder = output / variant.name
+        if folder.exists() and not (folder / release.ORIGIN).is_file():
+            raise OutputError(
+                f"{folder} was not made by sf-eval mini train, and would be replaced.",
+                hint="Name a new --output.",
+            )
 
 
 def _processor(store: Store, seed: int, watcher: Watcher) -> SlowFastProcessor:

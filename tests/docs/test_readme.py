@@ -54,6 +54,18 @@ def without_numbers(text: str) -> str:
     return " ".join(re.sub(r"[0-9.]+", "#", text).split())
 
 
+def test_the_figures_of_the_readme_are_those_of_results_mini() -> None:
+    """Its tables of numbers are lines of what the demo's command wrote."""
+    written = (ROOT / "results" / "mini" / "comparison.md").read_text(encoding="utf-8").splitlines()
+    start = README.index("## See it work")
+    shown = [
+        line for line in README[start : README.index("| file | holds |")].splitlines() if line[:1] == "|"
+    ]
+    assert len(shown) > 15
+    for line in shown:
+        assert line in written
+
+
 def test_make_demo_runs_the_readmes_first_command() -> None:
     assert f"$(BIN)/{DEMO}\n" in (ROOT / "Makefile").read_text()
 

@@ -123,3 +123,13 @@ def test_another_training_does_not_go_into_the_same_directory(
 def test_an_unknown_model_names_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run([*TRAIN, "--models", "mini-32f", "--output", str(tmp_path)]) == 2
     assert "mini-16f" in capsys.readouterr().err
+
+
+def test_a_folder_that_it_did_not_make_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mini").mkdir()
+    (tmp_path / "mini" / "config.json").write_text("mine")
+    assert _run([*TRAIN, "--output", str(tmp_path)]) == 2
+    assert "was not made by sf-eval mini train" in capsys.readouterr().err
+    assert (tmp_path / "mini" / "config.json").read_text() == "mine"
