@@ -14,9 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from sf_eval.mini.lessons import ANSWERS
 from sf_eval.mini.packing import QuestionBatch
-from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
-from sf_eval.model.tokens import fast_tokens, pool_frames
+from sf_eval.model.tokens import VideoFeatures, fast_tokens, pool_frames
 
 # hidden_states[n] is what layer n reads. The layers after it are left for finding the letter.
 A_LAYER, O_LAYER = 2, 3
@@ -85,7 +84,10 @@ def forward(
     pooled = _pooled(model, features)  # [B, T, h, w, D]
     fast = torch.stack([_fast(model, video) for video in pooled])  # [B, F, D]
     count = len(fast)
-    cache = _slow_cache(model, pooled)
+    slow = pooled.flatten(1, 3)  # [B, N, D]
+    cache = model.new_cache(
+        [VideoFeatures(*both, features.shape[1]) for both in zip(fast, slow, strict=True)]
+    )
     cache.set_queries([((0, len(prefix)),)] * count)
     before = words(torch.tensor(prefix, device=fast.device)).expand(count, -1, -1)  # [B, P, D]
     model.model(inputs_embeds=torch.cat([before, fast], dim=1), past_key_values=cache, use_cache=True)
@@ -103,16 +105,6 @@ def forward(
         answers=heads.answers(states[A_LAYER][rows, questions.question_at]),
         options=heads.options(states[O_LAYER][questions.option_at[:, 0], questions.option_at[:, 1]]),
     )
-
-
-def _slow_cache(model: SlowFastForConditionalGeneration, pooled: torch.Tensor) -> SlowFastCache:
-    """A cache with the slow keys and values of pooled tokens [B, T, h, w, D]."""
-    cache = SlowFastCache(config=model.config)
-    slow = pooled.flatten(1, 3)  # [B, N, D]
-    for index in model.config.hybrid_layers if model.config.slow_path == "on" else ():
-        cache.slow_keys[index], cache.slow_values[index] = model.model.layers[index].project_slow(slow)
-    cache.slow_lengths = [slow.shape[1]] * len(slow)
-    return cache
 
 
 def losses(output: Output, questions: QuestionBatch, end_token: int) -> Losses:
