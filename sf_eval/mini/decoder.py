@@ -15,7 +15,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from sf_eval.mini.lessons import ANSWERS
 from sf_eval.mini.packing import QuestionBatch
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
-from sf_eval.model.tokens import VideoFeatures, fast_tokens, pool_frames
 
 # hidden_states[n] is what layer n reads. The layers after it are left for finding the letter.
 A_LAYER, O_LAYER = 2, 3
@@ -81,13 +80,11 @@ def forward(
         prefix: tokens before the video.
     """
     words = model.get_input_embeddings()
-    pooled = _pooled(model, features)  # [B, T, h, w, D]
-    fast = torch.stack([_fast(model, video) for video in pooled])  # [B, F, D]
+    projected = model.model.project(features.flatten(0, 1).to(model.dtype))  # [B * T, h, w, D]
+    videos = [model.model.split_paths(tokens) for tokens in projected.unflatten(0, features.shape[:2])]
+    fast = torch.stack([video.fast_tokens for video in videos])  # [B, F, D]
     count = len(fast)
-    slow = pooled.flatten(1, 3)  # [B, N, D]
-    cache = model.new_cache(
-        [VideoFeatures(*both, features.shape[1]) for both in zip(fast, slow, strict=True)]
-    )
+    cache = model.new_cache(videos)
     cache.set_queries([((0, len(prefix)),)] * count)
     before = words(torch.tensor(prefix, device=fast.device)).expand(count, -1, -1)  # [B, P, D]
     model.model(inputs_embeds=torch.cat([before, fast], dim=1), past_key_values=cache, use_cache=True)
@@ -113,25 +110,6 @@ def losses(output: Output, questions: QuestionBatch, end_token: int) -> Losses:
         end=cross_entropy(output.ends, torch.full_like(questions.letters, end_token)),
         answer=cross_entropy(output.answers, questions.answers),
         option=binary_cross_entropy_with_logits(output.options, questions.option_right),
-    )
-
-
-def _pooled(model: SlowFastForConditionalGeneration, features: torch.Tensor) -> torch.Tensor:
-    """Tower output [B, T, g, g, C] -> pooled tokens [B, T, h, w, D]."""
-    projected = model.model.mm_projector(features.to(model.dtype)).flatten(0, 1)
-    pooled: torch.Tensor = pool_frames(projected, model.config.mm_video_pooling_stride)
-    tokens: torch.Tensor = pooled.unflatten(0, features.shape[:2])
-    return tokens
-
-
-def _fast(model: SlowFastForConditionalGeneration, pooled: torch.Tensor) -> torch.Tensor:
-    config = model.config
-    return fast_tokens(
-        pooled,
-        sampling_stride=config.fast_token_temporal_sampling_stride,
-        temporal_stride=config.fast_token_temporal_stride,
-        spatial_stride=config.fast_token_spatial_stride,
-        min_fast_frames=config.min_fast_frames,
     )
 
 

@@ -53,13 +53,13 @@ class Budget:
 
     name: str
     videos: int = 1200
-    held_out: int = 64
+    held_out: int = 160
     durations_s: tuple[int, ...] = (10, 16, 24, 32, 40, 48, 56, 64, 64, 64)
     tower_frames: int = 14
-    tower_epochs: int = 3
+    tower_epochs: int = 9
     tower_learning_rate: float = 4e-3
-    language_steps: int = 700
-    video_steps: int = 800
+    language_steps: int = 900
+    video_steps: int = 1000
     batch_videos: int = 16
     questions: int = 6
     learning_rate: float = 4e-3

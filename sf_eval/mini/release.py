@@ -27,6 +27,7 @@ class Origin:
     Attributes:
         commits: of the checkout that worked on it; with "+changes" where files differed from it.
         seconds: spent a finished stage; those before the last are shared by all variants.
+        tower: percent right of what the tower's heads name, on frames of videos that it did not learn from.
         held_out: percent of right letters a kind, on videos of the training's own kind and wordings.
     """
 
@@ -37,6 +38,7 @@ class Origin:
     device: str
     threads: int
     seconds: dict[str, float]
+    tower: dict[str, float]
     held_out: dict[str, float]
 
 

@@ -76,14 +76,22 @@ class Trainer:
             torch.optim.AdamW(others, lr=budget.learning_rate, weight_decay=0.0, betas=(0.9, 0.98)),
         ]
 
-    def train(self, stage: Stage, store: Store, name: str, progress: StepProgress | None = None) -> None:
-        """Run `stage`, or the rest of it where the store has its beginning under `name`."""
+    def train(
+        self, stage: Stage, store: Store, name: str, progress: StepProgress | None = None,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """Run `stage`, or the rest of it where the store has its beginning under `name`.
+
+        Args:
+            kept: called whenever what was trained until then has been stored.
+        """
         done = self._resume(store, name)
         self.model.train()
         for step in range(done, stage.steps):
             loss = self._step(stage, step)
             if (step + 1) % _SAVE_EVERY == 0:
                 self._keep(store, name, step + 1)
+                kept()
             if progress is not None:
                 progress(name, step + 1, stage.steps, loss)
         self.model.eval()

@@ -46,8 +46,8 @@ class Store:
         mine = {"schema_version": 1, "budget": asdict(budget), "seed": seed, "configs": shapes}
         wanted = json.loads(json.dumps(mine))
         path = self.folder / _STATE
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**wanted, "commits": []}
-        commits = dict.fromkeys([*found.pop("commits"), *([commit] if commit else [])])
+        found = self._state(path) if path.is_file() else {**wanted, "commits": []}
+        commits = dict.fromkeys([*found.pop("commits", []), *([commit] if commit else [])])
         if found != wanted:
             raise OutputError(
                 f"{self.folder} holds another training (another budget, seed or version of sf-eval).",
@@ -55,6 +55,16 @@ class Store:
             )
         files.write_json(path, {**wanted, "commits": list(commits)})
         return tuple(commits)
+
+    @staticmethod
+    def _state(path: Path) -> dict[str, Any]:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"{path} cannot be read: {error}.", hint="Name a new --output, or remove this one."
+            ) from error
+        return found if isinstance(found, dict) else {}
 
     def has(self, name: str) -> bool:
         return self._path(name).is_file()

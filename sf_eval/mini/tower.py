@@ -1,7 +1,7 @@
 """First stage: the tower learns to say what a single frame shows, then it is frozen.
 
 Linear heads on a frame's pooled token, dropped afterwards, name what the frame shows. What a linear head can
-read, the decoder's attention can read too.
+read, the decoder's attention can read too; what it cannot, no later stage mends.
 """
 
 from __future__ import annotations
@@ -41,9 +41,14 @@ class FrameHeads(nn.Module):
         ).sum()
 
     @torch.no_grad()
-    def accuracy(self, tokens: torch.Tensor, labels: dict[str, torch.Tensor]) -> dict[str, float]:
+    def accuracy(
+        self, tower: VisionTower, pixels: Pixels, labels: Sequence[dict[str, int]]
+    ) -> dict[str, float]:
+        """Percent right a head on frames [N, S, S, 3]."""
+        tokens = torch.cat([_tokens(tower, pixels, rows) for rows in torch.arange(len(pixels)).split(256)])
+        truth = _stacked(labels, tokens.device)
         return {
-            name: float((head(tokens).argmax(-1) == labels[name]).float().mean())
+            name: round(100 * float((head(tokens).argmax(-1) == truth[name]).float().mean()), 1)
             for name, head in self.heads.items()
         }
 
@@ -86,7 +91,7 @@ def train_tower(
     device = next(tower.parameters()).device
     torch.manual_seed(seed)
     heads = FrameHeads(tower.vision_tower.num_features).to(device)
-    stacked = {name: torch.tensor([item[name] for item in labels], device=device) for name in _HEADS}  # [N]
+    stacked = _stacked(labels, device)
     parameters = [*tower.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
     steps = epochs * (len(pixels) // batch)
@@ -109,6 +114,11 @@ def train_tower(
                 progress(done, steps, loss.item())
     tower.eval()
     return heads
+
+
+def _stacked(labels: Sequence[dict[str, int]], device: torch.device) -> dict[str, torch.Tensor]:
+    """Each fact of all frames: [N]."""
+    return {name: torch.tensor([item[name] for item in labels], device=device) for name in _HEADS}
 
 
 def _tokens(tower: VisionTower, pixels: Pixels, rows: torch.Tensor) -> torch.Tensor:

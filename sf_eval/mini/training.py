@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from sf_eval.benchmarks.mini.scene import Scene
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
 from sf_eval.harness.environment import git_commit
@@ -93,30 +95,41 @@ def train(
         scores = held_out[variant.name] = _variant(
             store, variant, budget, seed, teacher, footage, device, watcher, clock
         )
+        folders[variant.name] = output / variant.name
+        if (output / variant.name / release.ORIGIN).is_file():
+            continue  # written by an earlier command, which its origin names
         origin = release.Origin(
             command=tuple(command), commits=commits, seed=seed, budget=budget, device=str(device),
-            threads=torch.get_num_threads(), seconds=_only(clock.spent(), variant), held_out=scores,
+            threads=torch.get_num_threads(), seconds=_only(clock.spent(), variant),
+            tower=store.read_log("tower"), held_out=scores,
         )  # fmt: skip
-        folders[variant.name] = release.write(
+        release.write(
             output / variant.name, variant, under("model", store.load(variant.name)), store.folder, origin
         )
     return Trained(folders, held_out, sum(clock.spent().values()))
 
 
 class _Clock:
-    """Seconds spent a finished stage, by the process that finished it."""
+    """Seconds a stage took, also in processes that were killed, up to the last step that they kept."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._since = time.perf_counter()
 
     def spent(self) -> dict[str, float]:
         return (
             dict(self._store.read_log("seconds")) if (self._store.folder / "seconds.json").is_file() else {}
         )
 
-    def add(self, name: str, since: float) -> None:
+    def start(self) -> None:
+        self._since = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Count what went by since the start or the last lap."""
+        now = time.perf_counter()
         spent = self.spent()
-        spent[name] = round(spent.get(name, 0.0) + time.perf_counter() - since, 1)
+        spent[name] = round(spent.get(name, 0.0) + now - self._since, 1)
+        self._since = now
         self._store.log("seconds", spent)
 
 
@@ -166,32 +179,45 @@ def _footage(
     held_out = draw_scenes(f"mini held out {seed}", budget.held_out, budget.durations_s)
     everything = [*scenes, *held_out]
     if not store.has("tower"):
-        since = time.perf_counter()
+        clock.start()
         watcher.stage(f"Rendering and decoding {len(everything)} videos")
         pixels: list[Pixels] = []
         for shown in watch_all(everything, recipe.IMAGE_SIZE):
             pixels.append(shown)
             watcher.step("videos", len(pixels), len(everything))
         watcher.stage("Training the vision tower on single frames")
-        lots, frames, labels = np.random.default_rng(seed), [], []
-        for scene, shown in zip(scenes, pixels, strict=False):
-            for tick in pick_frames(scene, budget.tower_frames, lots):
-                frames.append(shown[tick])
-                labels.append(frame_labels(scene, scene.ticks[tick]))
-        torch.manual_seed(seed)
-        tower = VisionTower(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model").vision_config)
-        train_tower(
-            tower.to(device), np.stack(frames), labels, epochs=budget.tower_epochs,
-            learning_rate=budget.tower_learning_rate, seed=seed,
-            progress=lambda done, total, loss: watcher.step("tower", done, total, loss),
-        )  # fmt: skip
+        tower, accuracy = _tower(everything, pixels, budget, seed, device, watcher)
+        store.log("tower", accuracy)
         seen = torch.cat([see(tower, shown) for shown in pixels])
         store.save("features", {"features": seen})
         store.save("tower", tower.state_dict())  # last: with it the stage is finished
-        clock.add("videos and tower", since)
+        clock.lap("videos and tower")
     features = store.load("features")["features"].split([len(scene.ticks) for scene in everything])
     videos = [Video(scene, item) for scene, item in zip(everything, features, strict=True)]
     return Footage(videos[: len(scenes)], videos[len(scenes) :])
+
+
+def _tower(
+    scenes: Sequence[Scene], pixels: Sequence[Pixels], budget: Budget, seed: int, device: torch.device,
+    watcher: Watcher,
+) -> tuple[VisionTower, dict[str, float]]:  # fmt: skip
+    """The trained tower, and percent right a fact on frames of the videos that it did not learn from."""
+    lots = np.random.default_rng(seed)
+    ticks = [pick_frames(scene, budget.tower_frames, lots) for scene in scenes]
+    frames = [shown[picked] for shown, picked in zip(pixels, ticks, strict=True)]
+    labels = [
+        [frame_labels(scene, scene.ticks[tick]) for tick in picked]
+        for scene, picked in zip(scenes, ticks, strict=True)
+    ]
+    known, new = slice(budget.videos), slice(budget.videos, None)
+    torch.manual_seed(seed)
+    tower = VisionTower(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model").vision_config)
+    heads = train_tower(
+        tower.to(device), np.concatenate(frames[known]), list(chain(*labels[known])),
+        epochs=budget.tower_epochs, learning_rate=budget.tower_learning_rate, seed=seed,
+        progress=lambda done, total, loss: watcher.step("tower", done, total, loss),
+    )  # fmt: skip
+    return tower, heads.accuracy(tower, np.concatenate(frames[new]), list(chain(*labels[new])))
 
 
 def _language(
@@ -201,7 +227,7 @@ def _language(
     """The first stage: every question can be answered from the 16 frames in the language model."""
     if store.has("language"):
         return
-    since = time.perf_counter()
+    clock.start()
     watcher.stage("Language stage: 16 frames, no slow path")
     torch.manual_seed(seed)
     model = SlowFastForConditionalGeneration(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model"))
@@ -218,12 +244,13 @@ def _language(
         store,
         "language",
         watcher.step,
+        kept=partial(clock.lap, "language"),
     )
     scores = examine(trainer, footage.held_out, teacher, "eventful", recipe.FAST_FRAMES)
     store.log("language", scores)
     store.save("language", {**prefixed("model", model.state_dict()), **prefixed("heads", heads.state_dict())})
     store.remove("language.unfinished")
-    clock.add("language", since)
+    clock.lap("language")
 
 
 def _variant(
@@ -234,7 +261,7 @@ def _variant(
     if store.has(variant.name):
         scores: dict[str, float] = store.read_log(variant.name)
         return scores
-    since = time.perf_counter()
+    clock.start()
     watcher.stage(f"Video stage: {variant.name}")
     torch.manual_seed(seed)
     model = SlowFastForConditionalGeneration(config_from(recipe.config(variant), variant.name))
@@ -256,12 +283,12 @@ def _variant(
         variant.showing,
         partial(recipe.frames_shown, budget=budget),
     )
-    trainer.train(stage, store, variant.name, watcher.step)
+    trainer.train(stage, store, variant.name, watcher.step, kept=partial(clock.lap, variant.name))
     scores = examine(trainer, footage.held_out, teacher, variant.showing, budget.longest)
     store.log(variant.name, scores)
     store.save(variant.name, prefixed("model", model.state_dict()))
     store.remove(f"{variant.name}.unfinished")
-    clock.add(variant.name, since)
+    clock.lap(variant.name)
     return scores
 
 

@@ -47,21 +47,29 @@ class SlowFastModel(Qwen2Model):  # type: ignore[misc]
     def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = 16) -> VideoFeatures:
         """See `SlowFastForConditionalGeneration.encode_video`."""
         frames = pixel_values if pixel_values.ndim == 4 else pixel_values[None]
-        stride = self.config.mm_video_pooling_stride if frames.shape[0] > 1 else 1
+        several = frames.shape[0] > 1
         chunks = frames.split(chunk_frames) or (frames,)
-        pooled = torch.cat(
-            [pool_frames(self.mm_projector(self.vision_tower(chunk)), stride) for chunk in chunks]
+        # Pooled chunk by chunk: unpooled tokens of all frames would take four times the memory.
+        return self.split_paths(
+            torch.cat([self.project(self.vision_tower(chunk), pool=several) for chunk in chunks])
         )
+
+    def project(self, features: torch.Tensor, *, pool: bool = True) -> torch.Tensor:
+        """Tower output [T, g, g, C] -> tokens [T, h, w, D]; a single image's are not pooled."""
+        return pool_frames(self.mm_projector(features), self.config.mm_video_pooling_stride if pool else 1)
+
+    def split_paths(self, tokens: torch.Tensor) -> VideoFeatures:
+        """What the two paths are given of one video's tokens [T, h, w, D]."""
         return VideoFeatures(
             fast_tokens=fast_tokens(
-                pooled,
+                tokens,
                 sampling_stride=self.config.fast_token_temporal_sampling_stride,
                 temporal_stride=self.config.fast_token_temporal_stride,
                 spatial_stride=self.config.fast_token_spatial_stride,
                 min_fast_frames=self.config.min_fast_frames,
             ),
-            slow_tokens=pooled.flatten(0, 2),
-            num_frames=frames.shape[0],
+            slow_tokens=tokens.flatten(0, 2),
+            num_frames=tokens.shape[0],
         )
 
 
