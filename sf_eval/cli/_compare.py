@@ -16,6 +16,7 @@ from sf_eval.harness.comparison import make_comparison
 from sf_eval.harness.memory import release
 from sf_eval.harness.plan import RunPlan
 from sf_eval.harness.settings import RunSettings
+from sf_eval.inference.device import resolve_device
 from sf_eval.report import comparison
 from sf_eval.report.comparison import Finished
 from sf_eval.report.comparison_report import show, write
@@ -36,7 +37,7 @@ def compare_and_report(settings: Sequence[RunSettings]) -> int:
                 _announce(f"{number} of {len(plan.runs)}", run, console)
                 finished[name], is_answered = _run(run, progress)
                 is_complete &= is_answered
-                release()
+                release(resolve_device(run.settings.device))
             progress.stage("Comparing")
             record = comparison.build(finished)
             write(record, plan.output)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from pathlib import Path
 
 import torch
 
 from sf_eval.harness.record import MemoryRecord
 from sf_eval.inference.machine import peak_memory
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def measure(device: torch.device) -> MemoryRecord:
@@ -20,9 +24,15 @@ def measure(device: torch.device) -> MemoryRecord:
     )
 
 
-def release() -> None:
-    """Free a model that nobody refers to any more, so that the next has room; count peaks anew."""
+def release(device: torch.device) -> None:
+    """Free a model that nobody refers to any more, so that the next has room; count peaks anew.
+
+    Only Linux can count a process's peak anew; elsewhere a later run's covers the earlier runs too.
+    """
     gc.collect()
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):
+        # 5 resets the peak resident set, which getrusage reports (proc_pid_clear_refs(5)).
+        _CLEAR_REFS.write_text("5", encoding="ascii")

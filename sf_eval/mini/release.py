@@ -27,7 +27,7 @@ class Origin:
     Attributes:
         commits: of the checkout that worked on it; with "+changes" where files differed from it.
         seconds: spent a finished stage; those before the last are shared by all variants.
-        tower: percent right of what the tower's heads name, on frames of videos that it did not learn from.
+        tower: percent right of what the tower's tokens say, on frames of videos that it did not learn from.
         held_out: percent of right letters a kind, on videos of the training's own kind and wordings.
     """
 

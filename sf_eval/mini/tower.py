@@ -1,7 +1,9 @@
 """First stage: the tower learns to say what a single frame shows, then it is frozen.
 
-Linear heads on a frame's pooled token, dropped afterwards, name what the frame shows. What a linear head can
-read, the decoder's attention can read too; what it cannot, no later stage mends.
+Each value of each fact has a code: a direction of its own in the space of tokens. A frame's pooled token
+is to be the sum of the codes of what the frame shows, so that the decoder finds every fact equally well. (A
+tower trained through free linear heads read all facts as surely, but gave most of its token to some of them,
+and the decoder came to the others late or never.)
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from sf_eval.benchmarks.mini.scene import BRIGHT, DARK, DIRECTIONS, Scene, event_at
 from sf_eval.mini.footage import Pixels
@@ -21,43 +22,45 @@ from sf_eval.model.vision import VisionTower
 
 _EVENTS = ("", "disc", "bars", "card")
 _MOST_BARS = 4
-_HEADS = {
+_FACTS = {
     "event": len(_EVENTS), "disc": len(BRIGHT) + 1, "bars": _MOST_BARS + 1, "background": len(DARK) + 1,
     "mover": len(BRIGHT) + 1, "direction": len(DIRECTIONS) + 1,
 }  # fmt: skip
+_CODE_NORM = 4.0  # six facts make a token of 64 numbers of about 1 each
 
 
-class FrameHeads(nn.Module):
-    """One linear layer a fact, on the pooled token of a frame [.., C]; only used while the tower trains."""
+class FrameCodes:
+    """What a frame's token is to be, and what a token says; only used while the tower trains.
 
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in _HEADS.items()})
+    Args:
+        width: of a token; at least as many as there are values of all facts.
+        seed: of the directions, which are orthogonal.
+    """
 
-    def loss(self, tokens: torch.Tensor, labels: dict[str, torch.Tensor]) -> torch.Tensor:
-        """tokens [N, C], labels [N] each."""
-        return torch.stack(
-            [cross_entropy(head(tokens), labels[name]) for name, head in self.heads.items()]
-        ).sum()
+    def __init__(self, width: int, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        codes = nn.init.orthogonal_(torch.empty(sum(_FACTS.values()), width), generator=generator)
+        self._codes = dict(zip(_FACTS, (_CODE_NORM * codes).split(list(_FACTS.values())), strict=True))
 
-    @torch.no_grad()
-    def accuracy(
-        self, tower: VisionTower, pixels: Pixels, labels: Sequence[dict[str, int]]
-    ) -> dict[str, float]:
-        """Percent right a head on frames [N, S, S, 3]."""
-        tokens = torch.cat([_tokens(tower, pixels, rows) for rows in torch.arange(len(pixels)).split(256)])
-        truth = _stacked(labels, tokens.device)
+    def tokens(self, labels: Sequence[dict[str, int]]) -> torch.Tensor:
+        """What frames that show `labels` are to be: [N, C]."""
+        facts = [codes[[item[name] for item in labels]] for name, codes in self._codes.items()]  # [N, C] each
+        return torch.stack(facts).sum(0)
+
+    def accuracy(self, tokens: torch.Tensor, labels: Sequence[dict[str, int]]) -> dict[str, float]:
+        """Percent of tokens [N, C] that say what the frame shows, a fact: the code nearest to it is right."""
         return {
-            name: round(100 * float((head(tokens).argmax(-1) == truth[name]).float().mean()), 1)
-            for name, head in self.heads.items()
+            name: round(100 * float(((tokens @ codes.T).argmax(-1) == truth).float().mean()), 1)
+            for name, codes in self._codes.items()
+            for truth in [torch.tensor([item[name] for item in labels])]
         }
 
 
 def frame_labels(scene: Scene, frame: int) -> dict[str, int]:
-    """What a frame shows: a class number a head; 0 for nothing of the kind."""
+    """What a frame shows: the number of a value, a fact; 0 for nothing of the kind."""
     event = event_at(scene, frame)
     if event == "card":
-        return {**dict.fromkeys(_HEADS, 0), "event": _EVENTS.index(event)}
+        return {**dict.fromkeys(_FACTS, 0), "event": _EVENTS.index(event)}
     return {
         "event": _EVENTS.index(event),
         "disc": 1 + list(BRIGHT).index(scene.disc) if event == "disc" else 0,
@@ -79,21 +82,17 @@ def pick_frames(scene: Scene, count: int, rng: np.random.Generator) -> list[int]
 def train_tower(
     tower: VisionTower,
     pixels: Pixels,
-    labels: Sequence[dict[str, int]],
+    wanted: torch.Tensor,
     *,
     epochs: int,
     learning_rate: float,
     seed: int,
     batch: int = 64,
     progress: Callable[[int, int, float], None] | None = None,
-) -> FrameHeads:
-    """Train `tower` in place on frames [N, S, S, 3]; returns the heads, for a look at what it reads."""
+) -> None:
+    """Train `tower` in place until frames [N, S, S, 3] give the pooled tokens `wanted` [N, C]."""
     device = next(tower.parameters()).device
-    torch.manual_seed(seed)
-    heads = FrameHeads(tower.vision_tower.num_features).to(device)
-    stacked = _stacked(labels, device)
-    parameters = [*tower.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=learning_rate, weight_decay=0.01)
     steps = epochs * (len(pixels) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
     order = torch.Generator().manual_seed(seed)
@@ -101,28 +100,20 @@ def train_tower(
     tower.train()
     for _ in range(epochs):
         for rows in torch.randperm(len(pixels), generator=order)[: steps // epochs * batch].split(batch):
-            loss = heads.loss(
-                _tokens(tower, pixels, rows), {name: value[rows] for name, value in stacked.items()}
-            )
+            missing = frame_tokens(tower, pixels[rows.numpy()]) - wanted[rows].to(device)
+            loss = missing.square().sum(-1).mean() / _CODE_NORM**2
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(parameters, 1.0)
+            nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             done += 1
             if progress is not None:
                 progress(done, steps, loss.item())
     tower.eval()
-    return heads
 
 
-def _stacked(labels: Sequence[dict[str, int]], device: torch.device) -> dict[str, torch.Tensor]:
-    """Each fact of all frames: [N]."""
-    return {name: torch.tensor([item[name] for item in labels], device=device) for name in _HEADS}
-
-
-def _tokens(tower: VisionTower, pixels: Pixels, rows: torch.Tensor) -> torch.Tensor:
-    """The pooled token of some frames: [n, C]."""
-    device = next(tower.parameters()).device
-    frames = normalise(torch.from_numpy(pixels[rows.numpy()]).to(device))
+def frame_tokens(tower: VisionTower, pixels: Pixels) -> torch.Tensor:
+    """The pooled tokens of frames [n, S, S, 3]: [n, C]."""
+    frames = normalise(torch.from_numpy(pixels).to(next(tower.parameters()).device))
     return pool_frames(tower(frames.contiguous(memory_format=torch.channels_last)), 2).flatten(1)

@@ -25,7 +25,7 @@ from sf_eval.mini.recipe import Budget, Variant
 from sf_eval.mini.stages import Stage, Trainer, examine
 from sf_eval.mini.store import Store, prefixed, under
 from sf_eval.mini.tokenizer import write_tokenizer
-from sf_eval.mini.tower import frame_labels, pick_frames, train_tower
+from sf_eval.mini.tower import FrameCodes, frame_labels, frame_tokens, pick_frames, train_tower
 from sf_eval.model.checkpoint import config_from
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.processor import SlowFastProcessor
@@ -212,12 +212,15 @@ def _tower(
     known, new = slice(budget.videos), slice(budget.videos, None)
     torch.manual_seed(seed)
     tower = VisionTower(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model").vision_config)
-    heads = train_tower(
-        tower.to(device), np.concatenate(frames[known]), list(chain(*labels[known])),
+    codes = FrameCodes(tower.vision_tower.num_features, seed)
+    train_tower(
+        tower.to(device), np.concatenate(frames[known]), codes.tokens(list(chain(*labels[known]))),
         epochs=budget.tower_epochs, learning_rate=budget.tower_learning_rate, seed=seed,
         progress=lambda done, total, loss: watcher.step("tower", done, total, loss),
     )  # fmt: skip
-    return tower, heads.accuracy(tower, np.concatenate(frames[new]), list(chain(*labels[new])))
+    with torch.inference_mode():
+        tokens = torch.cat([frame_tokens(tower, shown).cpu() for shown in frames[new]])
+    return tower, codes.accuracy(tokens, list(chain(*labels[new])))
 
 
 def _language(
