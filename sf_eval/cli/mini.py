@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-_NAMES = ("mini", "mini-16f", "mini-pooled")
+from sf_eval.mini.recipe import BUDGETS, VARIANTS
+
+_NAMES = ",".join(variant.name for variant in VARIANTS)
 
 
 @click.group(name="mini", short_help="train the embedded mini models anew")
@@ -24,8 +26,8 @@ def command() -> None:
     help="One checkpoint directory a model goes here.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--budget", type=click.Choice(["full", "small"]), default="full", show_default=True)
-@click.option("--models", default=",".join(_NAMES), show_default=True, help="Which of them, comma separated.")
+@click.option("--budget", type=click.Choice(list(BUDGETS)), default="full", show_default=True)
+@click.option("--models", default=_NAMES, show_default=True, help="Which of them, comma separated.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one a core.")
 def train(**options: Any) -> int:

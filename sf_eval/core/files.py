@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,50 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of the folder `path` to be filled; on success it takes its place, durably.
+
+    What was in `path` goes. Whoever calls holds a lock, so that what an earlier process left half-written can
+    be removed too.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_half_written(path.parent, path.name)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        yield temporary
+        _sync_tree(temporary)
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_half_written(folder: Path, name: str = "") -> None:
+    """What `replacing` and `replacing_folder` left in `folder` in a process that was killed.
+
+    Args:
+        name: of the file or folder that was to be written; without it all of them.
+    """
+    for entry in folder.iterdir():
+        if is_half_written(entry, name):
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def is_half_written(entry: Path, name: str = "") -> bool:
+    """Whether `entry` is what `remove_half_written` removes."""
+    return entry.name.startswith(f".{name}." if name else ".") and entry.suffix == ".part"
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     with replacing(path) as stream:
         stream.write(data)
@@ -58,12 +103,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable."""
+    """Make a rename in `folder` durable, or a file's content."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        sync_folder(path)
+    sync_folder(folder)
 
 
 def sha256(path: Path) -> str:

@@ -27,7 +27,8 @@ def measure(device: torch.device) -> MemoryRecord:
 def release(device: torch.device) -> None:
     """Free a model that nobody refers to any more, so that the next has room; count peaks anew.
 
-    Only Linux can count a process's peak anew; elsewhere a later run's covers the earlier runs too.
+    Only Linux can count a process's peak anew, where /proc may be written; elsewhere a later run's covers the
+    earlier runs too.
     """
     gc.collect()
     if device.type == "cuda":

@@ -79,8 +79,7 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise files.output_error(directory, error) from error
     try:
-        for entry in filter(_is_half_written, directory.iterdir()):
-            entry.unlink()
+        files.remove_half_written(directory)
         yield
     finally:
         lock.release()
@@ -88,12 +87,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 def _is_left_over(entry: Path) -> bool:
     """What a run that was killed before it wrote its state leaves behind."""
-    return entry.name == LOCK or _is_half_written(entry)
-
-
-def _is_half_written(entry: Path) -> bool:
-    """A temporary neighbour of `core.files.replacing`, whose process was killed in the middle of a write."""
-    return entry.name.startswith(".") and entry.suffix == ".part" and entry.is_file()
+    return entry.name == LOCK or files.is_half_written(entry)
 
 
 def write_state(directory: Path, fingerprint: dict[str, Any], *, complete: bool) -> None:

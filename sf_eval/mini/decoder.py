@@ -30,6 +30,7 @@ class Losses:
     option: torch.Tensor
 
     def total(self, auxiliary_weight: float) -> torch.Tensor:
+        # The end is the same token each time: little to learn.
         return self.letter + 0.1 * self.end + auxiliary_weight * (self.answer + self.option)
 
 
@@ -127,12 +128,13 @@ def draw_weights(model: SlowFastForConditionalGeneration) -> None:
 
 @torch.no_grad()
 def adopt_slow_path(model: SlowFastForConditionalGeneration) -> None:
-    """Begin the slow path as the self-attention's twin, with wide open gates.
+    """Begin the slow path as the self-attention's twin, at tanh(1) * tanh(1), 58%, of its strength.
 
     Keys and values of slow tokens start as those of fast tokens in the same layer: whoever has learned to
     find a frame among the fast tokens finds it among the slow ones. That is what the published
     initialisation means to do; it puts the two weights one after the other although they are read per head,
-    key then value. With a warm-up gate of 0, as published, nothing moves for hundreds of steps.
+    key then value. The rest is the two gates, both begun at 1: with a warm-up gate of 0, as published,
+    nothing moves for hundreds of steps.
     """
     for index in model.config.hybrid_layers:
         attention = model.model.layers[index].self_attn

@@ -1,4 +1,4 @@
-"""What is trained, on how much, in which order: every number of the training in one place."""
+"""What is trained, on how much, in which order: models, budgets and lengths in one place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any, Literal
 
 Showing = Literal["eventful", "sixteen", "all"]
 
+#: Raised with every change of what is trained or how: a training of another version is not continued.
+VERSION = 3
+
 IMAGE_SIZE = 64
+#: Kinds of questions that are asked twice as often as the others: they are learned last.
+ASKED_TWICE = ("disc_background", "background_seen")
 VOCABULARY = 640
 WATCHED_FRAMES = 128
 FAST_FRAMES = 16
@@ -42,7 +47,7 @@ class Budget:
     """How much is trained.
 
     Attributes:
-        videos, held_out: training videos, and others to look at the progress with.
+        videos, held_out: training videos, and others that a finished stage is examined with.
         durations_s: lengths of the videos, by turns: two frames a second, 128 in the longest.
         tower_frames: frames of a video that the tower learns from.
         language_steps: first stage of the decoder, shared by all variants: 16 frames, nothing pooled.
@@ -58,8 +63,8 @@ class Budget:
     tower_frames: int = 14
     tower_epochs: int = 9
     tower_learning_rate: float = 4e-3
-    language_steps: int = 900
-    video_steps: int = 1000
+    language_steps: int = 1300
+    video_steps: int = 700
     batch_videos: int = 16
     questions: int = 6
     learning_rate: float = 4e-3
@@ -99,6 +104,7 @@ def frames_shown(share: float, budget: Budget) -> int:
     Few first, since one moment among few is found sooner; then all lengths by turns, the longest most often.
     """
     growing = next((frames for until, frames in _GROWTH if share < until), None)
+    # A prime near the number of steps, so that each entry has its turn however many steps there are.
     wanted = growing or _MIXTURE[int(share * 997) % len(_MIXTURE)]
     return min(wanted, budget.longest)
 

@@ -44,18 +44,28 @@ class Origin:
 
 def write(
     folder: Path, variant: Variant, weights: Mapping[str, torch.Tensor], tokenizer: Path, origin: Origin
-) -> Path:
-    """Write config, tokenizer, card, float16 weights under the published names and `origin.json`."""
-    for name in _TOKENIZER_FILES:
-        files.write_bytes(folder / name, (tokenizer / name).read_bytes())
-    files.write_json(folder / "config.json", recipe.config(variant))
-    files.write_bytes(folder / "model.safetensors", save(_published(weights), metadata={"format": "pt"}))
-    files.write_text(folder / CARD, yaml.safe_dump(_card(variant), sort_keys=False))
+) -> None:
+    """Write config, tokenizer, card, float16 weights under the published names and `origin.json`.
+
+    Raises:
+        OutputError: it cannot be written; `folder` is whole or absent.
+    """
     versions = {name: metadata.version(name) for name in _VERSIONS}
-    files.write_json(
-        folder / ORIGIN, {"schema_version": 1, "model": variant.name, **asdict(origin), "versions": versions}
-    )
-    return folder
+    try:
+        with files.replacing_folder(folder) as part:
+            for name in _TOKENIZER_FILES:
+                files.write_bytes(part / name, (tokenizer / name).read_bytes())
+            files.write_json(part / "config.json", recipe.config(variant))
+            files.write_bytes(
+                part / "model.safetensors", save(_published(weights), metadata={"format": "pt"})
+            )
+            files.write_text(part / CARD, yaml.safe_dump(_card(variant), sort_keys=False))
+            files.write_json(
+                part / ORIGIN,
+                {"schema_version": 1, "model": variant.name, **asdict(origin), "versions": versions},
+            )
+    except OSError as error:
+        raise files.output_error(folder, error) from error
 
 
 def _card(variant: Variant) -> dict[str, object]:

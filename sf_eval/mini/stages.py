@@ -19,7 +19,7 @@ from sf_eval.mini.store import Store, optimizer_tensors, prefixed, restore_optim
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 
 _WARM_UP_STEPS = 50
-_DECAY_SHARE = 0.5  # of the steps, at the end
+_DECAY_SHARE = 0.4  # of the steps, at the end
 _LOWEST = 0.02  # of the learning rate
 _SAVE_EVERY = 20
 _VIDEOS_EXAMINED = 16
@@ -34,7 +34,8 @@ class Stage:
     Attributes:
         showing: "eventful" shows 16 frames, every brief event among them; "sixteen" the 16 of the published
             rule; "all" as many as there are.
-        frames: frames shown at a share of the stage from 0 to 1, for "all": the longest videos allowed then.
+        frames: how many frames are shown at a share of the stage from 0 to 1, for "all". Videos of fewer
+            are not taken then, whatever is shown, so that all variants learn from the same ones.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Trainer:
     Args:
         videos: what it learns from.
         teacher: asks about them.
-        kinds: of the questions; at least as many as a step asks about a video.
+        kinds: of the questions, each as often as it stands there; at least as many as a step asks of a video.
     """
 
     def __init__(
@@ -138,12 +139,13 @@ class Trainer:
         tensors |= prefixed("heads", self.heads.state_dict())
         for number, optimizer in enumerate(self._optimizers):
             tensors |= prefixed(f"optimizer{number}", optimizer_tensors(optimizer))
-        store.save(f"{name}.unfinished", tensors)
+        store.save_unfinished(name, tensors)
 
     def _resume(self, store: Store, name: str) -> int:
-        if not store.has(f"{name}.unfinished"):
+        """Steps that were done already."""
+        tensors = store.unfinished(name)
+        if tensors is None:
             return 0
-        tensors = store.load(f"{name}.unfinished")
         self.model.load_state_dict(under("model", tensors))
         self.heads.load_state_dict(under("heads", tensors))
         for number, optimizer in enumerate(self._optimizers):

@@ -17,9 +17,11 @@ from safetensors.torch import load_file, save
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
-from sf_eval.mini.recipe import VARIANTS, Budget, config
+from sf_eval.mini.recipe import VARIANTS, VERSION, Budget, config
 
 _STATE = "training.json"
+_UNFINISHED = "unfinished"
+_ANOTHER_OUTPUT = "Name a new --output."
 Tensors = dict[str, torch.Tensor]
 
 
@@ -43,28 +45,40 @@ class Store:
             OutputError: it holds another training.
         """
         shapes = {variant.name: config(variant) for variant in VARIANTS}
-        mine = {"schema_version": 1, "budget": asdict(budget), "seed": seed, "configs": shapes}
+        mine = {
+            "schema_version": 1, "recipe": VERSION, "budget": asdict(budget), "seed": seed, "configs": shapes,
+        }  # fmt: skip
         wanted = json.loads(json.dumps(mine))
-        path = self.folder / _STATE
-        found = self._state(path) if path.is_file() else {**wanted, "commits": []}
-        commits = dict.fromkeys([*found.pop("commits", []), *([commit] if commit else [])])
-        if found != wanted:
+        found = self._state(wanted)
+        commits = dict.fromkeys([*found.get("commits", []), *([commit] if commit else [])])
+        if differing := [key for key in wanted if found.get(key) != wanted[key]]:
             raise OutputError(
-                f"{self.folder} holds another training (another budget, seed or version of sf-eval).",
-                hint="Name a new --output.",
+                f"{self.folder} holds another training (other {', '.join(differing)}).", hint=_ANOTHER_OUTPUT
             )
-        files.write_json(path, {**wanted, "commits": list(commits)})
+        files.write_json(self.folder / _STATE, {**wanted, "commits": list(commits)})
+        self._tidy()
         return tuple(commits)
 
-    @staticmethod
-    def _state(path: Path) -> dict[str, Any]:
+    def _state(self, new: dict[str, Any]) -> dict[str, Any]:
+        """What the directory says it is; `new` where it is empty."""
+        path = self.folder / _STATE
+        if not path.exists() and not any(self.folder.glob("*.safetensors")):
+            return new
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(
-                f"{path} cannot be read: {error}.", hint="Name a new --output, or remove this one."
+                f"{path} cannot be read, so nobody knows what was trained here ({error}).",
+                hint=_ANOTHER_OUTPUT,
             ) from error
         return found if isinstance(found, dict) else {}
+
+    def _tidy(self) -> None:
+        """Remove what killed processes left: half-written files, and the way to what is finished."""
+        files.remove_half_written(self.folder)
+        for unfinished in self.folder.glob(f"*.{_UNFINISHED}.safetensors"):
+            if self.has(unfinished.name.split(".")[0]):
+                unfinished.unlink()
 
     def has(self, name: str) -> bool:
         return self._path(name).is_file()
@@ -78,8 +92,19 @@ class Store:
         tensors: Tensors = load_file(self._path(name))
         return tensors
 
-    def remove(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+    def save_unfinished(self, name: str, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Keep how far a stage has come, until `finish`."""
+        self.save(f"{name}.{_UNFINISHED}", tensors)
+
+    def unfinished(self, name: str) -> Tensors | None:
+        """How far a stage had come, if it had begun."""
+        begun = f"{name}.{_UNFINISHED}"
+        return self.load(begun) if self.has(begun) else None
+
+    def finish(self, name: str, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Keep what a stage made; with it the stage is done."""
+        self.save(name, tensors)
+        self._tidy()
 
     def log(self, name: str, value: Any) -> None:
         """Keep what was seen of a stage: `<name>.json`."""

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from sf_eval.benchmarks.mini.questions import KINDS
 from sf_eval.benchmarks.mini.scene import Scene
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
@@ -81,32 +82,27 @@ def train(
     Raises:
         OutputError: `output` holds another training, or cannot be written.
     """
-    _refuse_others(output, variants)
     store = Store(output / "work")
+    _refuse_others(output, store, variants)
     commits = store.open(budget, seed, git_commit())
-    clock = _Clock(store)
-    processor = _processor(store, seed, watcher)
-    teacher = Teacher(processor)
-    footage = _footage(store, budget, seed, device, watcher, clock)
-    _language(store, budget, seed, teacher, footage, device, watcher, clock)
+    work = _Work(store, budget, seed, device, watcher, _Clock(store))
+    teacher = Teacher(_processor(work))
+    footage = _footage(work)
+    _language(work, teacher, footage)
     folders: dict[str, Path] = {}
     held_out: dict[str, dict[str, float]] = {}
     for variant in variants:
-        scores = held_out[variant.name] = _variant(
-            store, variant, budget, seed, teacher, footage, device, watcher, clock
-        )
-        folders[variant.name] = output / variant.name
-        if (output / variant.name / release.ORIGIN).is_file():
-            continue  # written by an earlier command, which its origin names
+        scores = held_out[variant.name] = _variant(work, variant, teacher, footage)
+        folder = folders[variant.name] = output / variant.name
+        if folder.exists():
+            continue  # written by an earlier command of this training, which its origin names
         origin = release.Origin(
             command=tuple(command), commits=commits, seed=seed, budget=budget, device=str(device),
-            threads=torch.get_num_threads(), seconds=_only(clock.spent(), variant),
+            threads=torch.get_num_threads(), seconds=_only(work.clock.spent(), variant),
             tower=store.read_log("tower"), held_out=scores,
         )  # fmt: skip
-        release.write(
-            output / variant.name, variant, under("model", store.load(variant.name)), store.folder, origin
-        )
-    return Trained(folders, held_out, sum(clock.spent().values()))
+        release.write(folder, variant, under("model", store.load(variant.name)), store.folder, origin)
+    return Trained(folders, held_out, sum(work.clock.spent().values()))
 
 
 class _Clock:
@@ -133,6 +129,33 @@ class _Clock:
         self._store.log("seconds", spent)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What every stage works with."""
+
+    store: Store
+    budget: Budget
+    seed: int
+    device: torch.device
+    watcher: Watcher
+    clock: _Clock
+
+    def trainer(
+        self,
+        model: SlowFastForConditionalGeneration,
+        heads: AuxiliaryHeads,
+        teacher: Teacher,
+        footage: Footage,
+    ) -> Trainer:
+        return Trainer(
+            model.to(self.device), heads.to(self.device), videos=footage.train, teacher=teacher,
+            budget=self.budget, seed=self.seed, kinds=(*KINDS, *recipe.ASKED_TWICE),
+        )  # fmt: skip
+
+    def run(self, trainer: Trainer, stage: Stage, name: str) -> None:
+        trainer.train(stage, self.store, name, self.watcher.step, kept=partial(self.clock.lap, name))
+
+
 def _only(seconds: dict[str, float], variant: Variant) -> dict[str, float]:
     """The stages that led to `variant`."""
     return {
@@ -142,29 +165,29 @@ def _only(seconds: dict[str, float], variant: Variant) -> dict[str, float]:
     }
 
 
-def _refuse_others(output: Path, variants: Sequence[Variant]) -> None:
-    """Leave alone what no training made.
+def _refuse_others(output: Path, store: Store, variants: Sequence[Variant]) -> None:
+    """Leave alone what this training did not make.
 
     Raises:
-        OutputError: a variant's folder is there, and is not a trained model's.
+        OutputError: a variant's folder is there although the training has not come so far.
     """
     for variant in variants:
         folder = output / variant.name
-        if folder.exists() and not (folder / release.ORIGIN).is_file():
+        if folder.exists() and not store.has(variant.name):
             raise OutputError(
-                f"{folder} was not made by sf-eval mini train, and would be replaced.",
+                f"{folder} is there already and this training did not make it; it would be replaced.",
                 hint="Name a new --output.",
             )
 
 
-def _processor(store: Store, seed: int, watcher: Watcher) -> SlowFastProcessor:
-    folder = store.folder
+def _processor(work: _Work) -> SlowFastProcessor:
+    folder = work.store.folder
     if not (folder / "tokenizer.json").is_file():
-        watcher.stage("Training the tokenizer")
-        scenes = draw_scenes(f"mini prompts {seed}", 64, (32,))
+        work.watcher.stage("Training the tokenizer")
+        seed = f"mini prompts {work.seed}"
         write_tokenizer(
             folder,
-            training_prompts(f"mini prompts {seed}", scenes, _PROMPTS_TO_READ),
+            training_prompts(seed, draw_scenes(seed, 64, (32,)), _PROMPTS_TO_READ),
             vocabulary=recipe.VOCABULARY,
             max_length=int(recipe.config(recipe.VARIANTS[0])["tokenizer_model_max_length"]),
         )
@@ -172,36 +195,34 @@ def _processor(store: Store, seed: int, watcher: Watcher) -> SlowFastProcessor:
     return SlowFastProcessor.from_pretrained(folder)
 
 
-def _footage(
-    store: Store, budget: Budget, seed: int, device: torch.device, watcher: Watcher, clock: _Clock
-) -> Footage:
-    scenes = draw_scenes(f"mini training {seed}", budget.videos, budget.durations_s)
-    held_out = draw_scenes(f"mini held out {seed}", budget.held_out, budget.durations_s)
-    everything = [*scenes, *held_out]
+def _footage(work: _Work) -> Footage:
+    """Videos, and the tower that is trained on their frames and then shows them to the decoder."""
+    budget, store = work.budget, work.store
+    scenes = draw_scenes(f"mini training {work.seed}", budget.videos, budget.durations_s)
+    scenes += draw_scenes(f"mini held out {work.seed}", budget.held_out, budget.durations_s)
     if not store.has("tower"):
-        clock.start()
-        watcher.stage(f"Rendering and decoding {len(everything)} videos")
+        work.clock.start()
+        work.watcher.stage(f"Rendering and decoding {len(scenes)} videos")
         pixels: list[Pixels] = []
-        for shown in watch_all(everything, recipe.IMAGE_SIZE):
+        for shown in watch_all(scenes, recipe.IMAGE_SIZE, processes=torch.get_num_threads()):
             pixels.append(shown)
-            watcher.step("videos", len(pixels), len(everything))
-        watcher.stage("Training the vision tower on single frames")
-        tower, accuracy = _tower(everything, pixels, budget, seed, device, watcher)
+            work.watcher.step("videos", len(pixels), len(scenes))
+        work.watcher.stage("Training the vision tower on single frames")
+        tower, accuracy = _tower(work, scenes, pixels)
         store.log("tower", accuracy)
-        seen = torch.cat([see(tower, shown) for shown in pixels])
-        store.save("features", {"features": seen})
-        store.save("tower", tower.state_dict())  # last: with it the stage is finished
-        clock.lap("videos and tower")
-    features = store.load("features")["features"].split([len(scene.ticks) for scene in everything])
-    videos = [Video(scene, item) for scene, item in zip(everything, features, strict=True)]
-    return Footage(videos[: len(scenes)], videos[len(scenes) :])
+        store.save("features", {"features": torch.cat([see(tower, shown) for shown in pixels])})
+        work.clock.lap("videos and tower")
+        store.finish("tower", tower.state_dict())
+    features = store.load("features")["features"].split([len(scene.ticks) for scene in scenes])
+    videos = [Video(scene, item) for scene, item in zip(scenes, features, strict=True)]
+    return Footage(videos[: budget.videos], videos[budget.videos :])
 
 
 def _tower(
-    scenes: Sequence[Scene], pixels: Sequence[Pixels], budget: Budget, seed: int, device: torch.device,
-    watcher: Watcher,
-) -> tuple[VisionTower, dict[str, float]]:  # fmt: skip
+    work: _Work, scenes: Sequence[Scene], pixels: Sequence[Pixels]
+) -> tuple[VisionTower, dict[str, float]]:
     """The trained tower, and percent right a fact on frames of the videos that it did not learn from."""
+    budget, seed = work.budget, work.seed
     lots = np.random.default_rng(seed)
     ticks = [pick_frames(scene, budget.tower_frames, lots) for scene in scenes]
     frames = [shown[picked] for shown, picked in zip(pixels, ticks, strict=True)]
@@ -214,61 +235,46 @@ def _tower(
     tower = VisionTower(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model").vision_config)
     codes = FrameCodes(tower.vision_tower.num_features, seed)
     train_tower(
-        tower.to(device), np.concatenate(frames[known]), codes.tokens(list(chain(*labels[known]))),
+        tower.to(work.device), np.concatenate(frames[known]), codes.tokens(list(chain(*labels[known]))),
         epochs=budget.tower_epochs, learning_rate=budget.tower_learning_rate, seed=seed,
-        progress=lambda done, total, loss: watcher.step("tower", done, total, loss),
+        progress=lambda done, total, loss: work.watcher.step("tower", done, total, loss),
     )  # fmt: skip
     with torch.inference_mode():
         tokens = torch.cat([frame_tokens(tower, shown).cpu() for shown in frames[new]])
     return tower, codes.accuracy(tokens, list(chain(*labels[new])))
 
 
-def _language(
-    store: Store, budget: Budget, seed: int, teacher: Teacher, footage: Footage, device: torch.device,
-    watcher: Watcher, clock: _Clock,
-) -> None:  # fmt: skip
-    """The first stage: every question can be answered from the 16 frames in the language model."""
-    if store.has("language"):
+def _language(work: _Work, teacher: Teacher, footage: Footage) -> None:
+    """The language stage, shared: questions are answered from the 16 frames in the language model."""
+    if work.store.has("language"):
         return
-    clock.start()
-    watcher.stage("Language stage: 16 frames, no slow path")
-    torch.manual_seed(seed)
+    work.clock.start()
+    work.watcher.stage("Language stage: 16 frames, no slow path")
+    torch.manual_seed(work.seed)
     model = SlowFastForConditionalGeneration(config_from(recipe.config(recipe.VARIANTS[0]), "the mini model"))
     draw_weights(model)
-    model.model.vision_tower.load_state_dict(store.load("tower"))
+    model.model.vision_tower.load_state_dict(work.store.load("tower"))
     model.model.vision_tower.requires_grad_(False)
     model.config.slow_path = "off"
     heads = AuxiliaryHeads(model.config.hidden_size)
-    trainer = Trainer(
-        model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
-    )
-    trainer.train(
-        Stage("language", budget.language_steps, "eventful"),
-        store,
-        "language",
-        watcher.step,
-        kept=partial(clock.lap, "language"),
-    )
-    scores = examine(trainer, footage.held_out, teacher, "eventful", recipe.FAST_FRAMES)
-    store.log("language", scores)
-    store.save("language", {**prefixed("model", model.state_dict()), **prefixed("heads", heads.state_dict())})
-    store.remove("language.unfinished")
-    clock.lap("language")
+    trainer = work.trainer(model, heads, teacher, footage)
+    work.run(trainer, Stage("language", work.budget.language_steps, "eventful"), "language")
+    work.store.log("language", examine(trainer, footage.held_out, teacher, "eventful", recipe.FAST_FRAMES))
+    work.clock.lap("language")
+    made = {**prefixed("model", model.state_dict()), **prefixed("heads", heads.state_dict())}
+    work.store.finish("language", made)
 
 
-def _variant(
-    store: Store, variant: Variant, budget: Budget, seed: int, teacher: Teacher, footage: Footage,
-    device: torch.device, watcher: Watcher, clock: _Clock,
-) -> dict[str, float]:  # fmt: skip
-    """The second stage: the variant learns on what it will be shown. Returns percent right a kind."""
-    if store.has(variant.name):
-        scores: dict[str, float] = store.read_log(variant.name)
+def _variant(work: _Work, variant: Variant, teacher: Teacher, footage: Footage) -> dict[str, float]:
+    """The video stage: the variant learns on what it will be shown. Returns percent right a kind."""
+    if work.store.has(variant.name):
+        scores: dict[str, float] = work.store.read_log(variant.name)
         return scores
-    clock.start()
-    watcher.stage(f"Video stage: {variant.name}")
-    torch.manual_seed(seed)
+    work.clock.start()
+    work.watcher.stage(f"Video stage: {variant.name}")
+    torch.manual_seed(work.seed)
     model = SlowFastForConditionalGeneration(config_from(recipe.config(variant), variant.name))
-    learnt = store.load("language")
+    learnt = work.store.load("language")
     model.load_state_dict(_without_absent(under("model", learnt), model))
     if variant.slow_path:
         adopt_slow_path(model)
@@ -277,21 +283,13 @@ def _variant(
     model.model.vision_tower.requires_grad_(False)
     heads = AuxiliaryHeads(model.config.hidden_size)
     heads.load_state_dict(under("heads", learnt))
-    trainer = Trainer(
-        model.to(device), heads.to(device), videos=footage.train, teacher=teacher, budget=budget, seed=seed
-    )
-    stage = Stage(
-        "video",
-        budget.video_steps,
-        variant.showing,
-        partial(recipe.frames_shown, budget=budget),
-    )
-    trainer.train(stage, store, variant.name, watcher.step, kept=partial(clock.lap, variant.name))
-    scores = examine(trainer, footage.held_out, teacher, variant.showing, budget.longest)
-    store.log(variant.name, scores)
-    store.save(variant.name, prefixed("model", model.state_dict()))
-    store.remove(f"{variant.name}.unfinished")
-    clock.lap(variant.name)
+    trainer = work.trainer(model, heads, teacher, footage)
+    frames = partial(recipe.frames_shown, budget=work.budget)
+    work.run(trainer, Stage("video", work.budget.video_steps, variant.showing, frames), variant.name)
+    scores = examine(trainer, footage.held_out, teacher, variant.showing, work.budget.longest)
+    work.store.log(variant.name, scores)
+    work.clock.lap(variant.name)
+    work.store.finish(variant.name, prefixed("model", model.state_dict()))
     return scores
 
 

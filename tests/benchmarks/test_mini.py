@@ -487,6 +487,7 @@ def test_training_asks_with_other_words_than_the_test() -> None:
 
 def test_no_scene_of_the_test_is_in_training() -> None:
     from sf_eval.mini.footage import draw_scenes
+    from sf_eval.mini.recipe import BUDGETS
 
     def story(scene: Scene) -> tuple[Any, ...]:
         """What happens, whatever the size and the frame rate."""
@@ -501,6 +502,11 @@ def test_no_scene_of_the_test_is_in_training() -> None:
     train = {story(scene) for name in EDITIONS for scene in draw_scenes(name, 600, durations_s)}
     assert len(train) > 3000
     assert not test & train
+    # What the shipped weights were trained with.
+    budget = BUDGETS["full"]
+    shipped = {story(scene) for scene in draw_scenes("mini training 0", budget.videos, budget.durations_s)}
+    assert len(shipped) == budget.videos
+    assert not test & shipped
 
     for name in EDITIONS:
         first, same, other = (SceneMaker(name, split).scene(60, 10) for split in ("test", "test", "train"))

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from sf_eval.benchmarks.mini.mvbench import mvbench
 from sf_eval.benchmarks.mini.videomme import videomme
 from sf_eval.core import paths
 from sf_eval.core.errors import DataError, UsageError, nearest
-from sf_eval.core.files import sync_folder
+from sf_eval.core.files import replacing_folder
 
 #: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
 VERSION = 2
@@ -94,21 +91,10 @@ def _render(root: Path, name: str, progress: Progress | None) -> None:
     with FileLock(root / f".{name}.lock"):
         if is_complete(root / name):  # another process was faster
             return
-        for left_over in root.glob(f".{name}.*.part"):  # of a process that was killed: we hold the lock
-            shutil.rmtree(left_over)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=root))
-        try:
+        with replacing_folder(root / name) as folder:
             edition = EDITIONS[name]()
-            edition.write(temporary, lambda done, total: progress(name, done, total) if progress else None)
-            _write_index(temporary, edition)
-            _sync_tree(temporary)
-            temporary.chmod(0o755)
-            if (root / name).exists():  # damaged: something was deleted from it
-                shutil.rmtree(root / name)
-            temporary.rename(root / name)
-            sync_folder(root)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            edition.write(folder, lambda done, total: progress(name, done, total) if progress else None)
+            _write_index(folder, edition)
 
 
 def _write_index(folder: Path, edition: Edition) -> None:
@@ -126,13 +112,3 @@ def _write_index(folder: Path, edition: Edition) -> None:
         "files": files,
     }
     (folder / INDEX).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    sync_folder(folder)
