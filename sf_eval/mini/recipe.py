@@ -11,8 +11,6 @@ Showing = Literal["eventful", "sixteen", "all"]
 VERSION = 3
 
 IMAGE_SIZE = 64
-#: Kinds of questions that are asked twice as often as the others: they are learned last.
-ASKED_TWICE = ("disc_background", "background_seen")
 VOCABULARY = 640
 WATCHED_FRAMES = 128
 FAST_FRAMES = 16
@@ -63,8 +61,8 @@ class Budget:
     tower_frames: int = 14
     tower_epochs: int = 9
     tower_learning_rate: float = 4e-3
-    language_steps: int = 1300
-    video_steps: int = 700
+    language_steps: int = 1200
+    video_steps: int = 600
     batch_videos: int = 16
     questions: int = 6
     learning_rate: float = 4e-3

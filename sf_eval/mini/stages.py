@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from sf_eval.benchmarks.mini.questions import KINDS
 from sf_eval.mini.decoder import AuxiliaryHeads, forward, losses, parameter_groups
 from sf_eval.mini.footage import Video
-from sf_eval.mini.lessons import Asker, Teacher
-from sf_eval.mini.packing import QuestionBatch, pack
+from sf_eval.mini.lessons import Asker, Lesson, Teacher
+from sf_eval.mini.packing import pack
 from sf_eval.mini.recipe import FAST_FRAMES, Budget, Showing
 from sf_eval.mini.store import Store, optimizer_tensors, prefixed, restore_optimizer, under
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
@@ -21,6 +22,8 @@ from sf_eval.model.modeling import SlowFastForConditionalGeneration
 _WARM_UP_STEPS = 50
 _DECAY_SHARE = 0.4  # of the steps, at the end
 _LOWEST = 0.02  # of the learning rate
+_LEAST_NEED = 0.2  # nats; what is known is asked on, or it would be forgotten
+_FORGETTING = 0.1  # weight of the latest step in a kind's mean loss
 _SAVE_EVERY = 20
 _VIDEOS_EXAMINED = 16
 
@@ -36,12 +39,14 @@ class Stage:
             rule; "all" as many as there are.
         frames: how many frames are shown at a share of the stage from 0 to 1, for "all". Videos of fewer
             are not taken then, whatever is shown, so that all variants learn from the same ones.
+        by_need: kinds of questions are asked the more often the less they are known, not all alike.
     """
 
     name: str
     steps: int
     showing: Showing
     frames: Callable[[float], int] = lambda _: FAST_FRAMES
+    by_need: bool = False
 
 
 class Trainer:
@@ -66,6 +71,7 @@ class Trainer:
     ) -> None:
         self.model, self.heads = model, heads
         self._kinds = tuple(kinds)
+        self._letter_loss = dict.fromkeys(self._kinds, 1.0)  # of late, a kind
         self._videos, self._teacher = videos, teacher
         self._budget, self._seed = budget, seed
         matrices, others = parameter_groups([model, heads])
@@ -101,7 +107,8 @@ class Trainer:
         self._set_rate(step, stage.steps)
         # The name of the variant is not in it: all variants are asked the same about the same videos.
         rng = random.Random(f"{self._seed} {stage.name} {step}")
-        features, questions = self._draw(stage, step, rng)
+        features, lessons = self._draw(stage, step, rng)
+        questions = pack(lessons, self.model.device)
         output = forward(self.model, self.heads, features, self._teacher.prefix, questions)
         loss = losses(output, questions, self._teacher.end).total(self._budget.auxiliary_weight)
         for optimizer in self._optimizers:
@@ -110,11 +117,14 @@ class Trainer:
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for optimizer in self._optimizers:
             optimizer.step()
+        if stage.by_need:
+            self._remember(
+                lessons, cross_entropy(output.letters.detach(), questions.letters, reduction="none")
+            )
         return loss.item()
 
-    def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[torch.Tensor, QuestionBatch]:
+    def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[torch.Tensor, list[Lesson]]:
         """Features [B, T, g, g, C] and questions of one step."""
-        device = self.model.device
         count = stage.frames(step / stage.steps)
         fitting = [video for video in self._videos if len(video.features) >= count]
         shown = rng.sample(fitting, self._budget.batch_videos)
@@ -124,9 +134,25 @@ class Trainer:
         lessons = [
             self._teacher.lesson(asker, video.scene, kind)
             for video in shown
-            for kind in rng.sample(self._kinds, self._budget.questions)
+            for kind in self._draw_kinds(stage, rng)
         ]
-        return features.to(device), pack(lessons, device)
+        return features.to(self.model.device), lessons
+
+    def _draw_kinds(self, stage: Stage, rng: random.Random) -> list[str]:
+        """Kinds of the questions about one video."""
+        if not stage.by_need:
+            return rng.sample(self._kinds, self._budget.questions)
+        needs = [max(self._letter_loss[kind], _LEAST_NEED) for kind in self._kinds]
+        return rng.choices(self._kinds, needs, k=self._budget.questions)
+
+    def _remember(self, lessons: Sequence[Lesson], letter_losses: torch.Tensor) -> None:
+        """Take the letter losses [Q] of one step into the running means."""
+        seen: dict[str, list[float]] = {}
+        for lesson, value in zip(lessons, letter_losses.tolist(), strict=True):
+            seen.setdefault(lesson.kind, []).append(value)
+        for kind, values in seen.items():
+            mean = sum(values) / len(values)
+            self._letter_loss[kind] += _FORGETTING * (mean - self._letter_loss[kind])
 
     def _set_rate(self, step: int, steps: int) -> None:
         share = min(1.0, (step + 1) / _WARM_UP_STEPS, (steps - step) / (_DECAY_SHARE * steps) + _LOWEST)
@@ -137,6 +163,8 @@ class Trainer:
     def _keep(self, store: Store, name: str, step: int) -> None:
         tensors = {"step": torch.tensor(step), **prefixed("model", self.model.state_dict())}
         tensors |= prefixed("heads", self.heads.state_dict())
+        means = {kind: torch.tensor(loss, dtype=torch.float64) for kind, loss in self._letter_loss.items()}
+        tensors |= prefixed("letter_loss", means)
         for number, optimizer in enumerate(self._optimizers):
             tensors |= prefixed(f"optimizer{number}", optimizer_tensors(optimizer))
         store.save_unfinished(name, tensors)
@@ -148,6 +176,7 @@ class Trainer:
             return 0
         self.model.load_state_dict(under("model", tensors))
         self.heads.load_state_dict(under("heads", tensors))
+        self._letter_loss = {kind: float(loss) for kind, loss in under("letter_loss", tensors).items()}
         for number, optimizer in enumerate(self._optimizers):
             restore_optimizer(optimizer, under(f"optimizer{number}", tensors))
         return int(tensors["step"])

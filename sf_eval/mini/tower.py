@@ -1,7 +1,7 @@
 """First stage: the tower learns to say what a single frame shows, then it is frozen.
 
 Each value of each fact has a code: a direction of its own in the space of tokens. A frame's pooled token
-is to be the sum of the codes of what the frame shows, so that the decoder finds every fact equally well. (A
+is to be the sum of the codes of what the frame shows, so that no fact is fainter than another. (A
 tower trained through free linear heads read all facts as surely, but gave most of its token to some of them,
 and the decoder came to the others late or never.)
 """

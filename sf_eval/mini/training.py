@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from sf_eval.benchmarks.mini.questions import KINDS
 from sf_eval.benchmarks.mini.scene import Scene
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
@@ -149,7 +148,7 @@ class _Work:
     ) -> Trainer:
         return Trainer(
             model.to(self.device), heads.to(self.device), videos=footage.train, teacher=teacher,
-            budget=self.budget, seed=self.seed, kinds=(*KINDS, *recipe.ASKED_TWICE),
+            budget=self.budget, seed=self.seed,
         )  # fmt: skip
 
     def run(self, trainer: Trainer, stage: Stage, name: str) -> None:
@@ -258,7 +257,7 @@ def _language(work: _Work, teacher: Teacher, footage: Footage) -> None:
     model.config.slow_path = "off"
     heads = AuxiliaryHeads(model.config.hidden_size)
     trainer = work.trainer(model, heads, teacher, footage)
-    work.run(trainer, Stage("language", work.budget.language_steps, "eventful"), "language")
+    work.run(trainer, Stage("language", work.budget.language_steps, "eventful", by_need=True), "language")
     work.store.log("language", examine(trainer, footage.held_out, teacher, "eventful", recipe.FAST_FRAMES))
     work.clock.lap("language")
     made = {**prefixed("model", model.state_dict()), **prefixed("heads", heads.state_dict())}
