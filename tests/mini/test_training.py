@@ -163,6 +163,36 @@ def test_a_killed_training_resumes_to_the_same_weights(whole: Path, tmp_path: Pa
         assert torch.equal(tensor, theirs[name]), name
 
 
+def test_a_stage_that_asks_by_need_resumes_with_what_it_knows(
+    load, footage: list[Video], teacher: Teacher, tmp_path: Path
+) -> None:
+    budget = replace(BUDGETS["small"], batch_videos=2, questions=7)
+    stage = Stage("language", 24, "eventful", by_need=True)
+    start = load("mini-16f").model.state_dict()
+
+    def trainer() -> Trainer:
+        torch.manual_seed(0)
+        model = SlowFastForConditionalGeneration(config_from(recipe.config(VARIANTS[1]), "mini-16f"))
+        model.load_state_dict(start)
+        model.model.vision_tower.requires_grad_(False)
+        heads = AuxiliaryHeads(96)
+        return Trainer(model, heads, videos=footage, teacher=teacher, budget=budget, seed=0)
+
+    def stop(name: str, done: int, total: int, loss: float) -> None:
+        if done == 22:
+            raise KeyboardInterrupt
+
+    whole, halves = Store(tmp_path / "whole"), Store(tmp_path / "halves")
+    expected = trainer()
+    expected.train(stage, whole, "language")
+    with pytest.raises(KeyboardInterrupt):
+        trainer().train(stage, halves, "language", stop)
+    resumed = trainer()
+    resumed.train(stage, halves, "language")
+    for name, tensor in expected.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+
+
 def test_another_training_does_not_go_into_the_same_directory(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
