@@ -63,8 +63,9 @@ def test_the_slow_path_learns_needles_that_pooling_loses(load, teacher: Teacher,
         before = needles(trainer, videos[220:], teacher)
         trainer.train(stage, Store(tmp_path), variant.name)
         right[variant.name] = (before, needles(trainer, videos[220:], teacher))
-    assert right["mini"][1] > right["mini"][0] + 25, right
-    assert right["mini"][1] > right["mini-pooled"][1] + 15, right
+    # The adopted slow path works from the first step; it is the rise that tells whether training trains.
+    assert right["mini"][1] > right["mini"][0] + 10, right
+    assert right["mini"][1] > right["mini-pooled"][1] + 25, right
 
 
 def needles(trainer: Trainer, videos: list[Video], teacher: Teacher) -> float:
