@@ -73,7 +73,8 @@ def remove_half_written(folder: Path, name: str = "") -> None:
     """What `replacing` and `replacing_folder` left in `folder` in a process that was killed.
 
     Args:
-        name: of the file or folder that was to be written; without it all of them.
+        name: of the file or folder that was to be written; without it all files, but no folder: it might be
+            a user's own.
     """
     for entry in folder.iterdir():
         if is_half_written(entry, name):
@@ -85,7 +86,9 @@ def remove_half_written(folder: Path, name: str = "") -> None:
 
 def is_half_written(entry: Path, name: str = "") -> bool:
     """Whether `entry` is what `remove_half_written` removes."""
-    return entry.name.startswith(f".{name}." if name else ".") and entry.suffix == ".part"
+    if entry.suffix != ".part" or not entry.name.startswith(f".{name}." if name else "."):
+        return False
+    return bool(name) or entry.is_file()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
