@@ -17,9 +17,9 @@ from sf_eval.harness.memory import release
 from sf_eval.harness.plan import RunPlan
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.device import resolve_device
-from sf_eval.report import comparison
-from sf_eval.report.comparison import Finished
-from sf_eval.report.comparison_report import show, write
+from sf_eval.report.comparison import build as comparison
+from sf_eval.report.comparison.build import Finished
+from sf_eval.report.comparison.writing import show, write
 
 
 def compare_and_report(settings: Sequence[RunSettings]) -> int:

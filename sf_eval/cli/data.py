@@ -86,8 +86,8 @@ def _fetch(
     annotations_only: bool,
     keep_archives: bool,
 ) -> None:
-    from sf_eval.benchmarks import hub
-    from sf_eval.benchmarks.fetch_progress import TerminalReporter, human_size
+    from sf_eval.data.hub import repository as hub
+    from sf_eval.data.hub.progress import TerminalReporter, human_size
 
     with TerminalReporter() as reporter:
         fetched = hub.fetch_to(

@@ -90,10 +90,10 @@ def command(**flags: Any) -> None:
 
     from rich.console import Console
 
-    from sf_eval.profiler.closed_form import Convention, DecodeVariant, Unit
+    from sf_eval.profiler.cost.closed_form import Convention, DecodeVariant, Unit
     from sf_eval.profiler.profile import Request, make_profile
     from sf_eval.profiler.rows import Question
-    from sf_eval.profiler.terminal import show
+    from sf_eval.report.profile.terminal import show
 
     console = Console()
     if flags["output"]:
@@ -136,7 +136,7 @@ def _make(folder: Path) -> None:
 
 def _measure(request: Any, flags: dict[str, Any], say: Any) -> dict[str, Any]:
     """FLOPs are counted before and apart: a counter's hooks would slow what is timed."""
-    from sf_eval.profiler.measure import Settings, measure
+    from sf_eval.profiler.measured.measure import Settings, measure
 
     settings = Settings(
         random_weights=flags["random_weights"],
@@ -154,7 +154,7 @@ def _measure(request: Any, flags: dict[str, Any], say: Any) -> dict[str, Any]:
 
 
 def _write(profile: Any, folder: Path, console: Any) -> None:
-    from sf_eval.profiler.writing import write_report
+    from sf_eval.report.profile.writing import write_report
 
     written = write_report(profile, folder)
     console.print(f"wrote {len(written)} files to {folder}", highlight=False, markup=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from sf_eval.core import provenance as environment
 from sf_eval.core.errors import SfEvalError
-from sf_eval.harness import environment
 from sf_eval.harness.journal import Journal, digest_of
 from sf_eval.harness.settings import FailurePolicy
 from sf_eval.inference import Answer, Failure, Question

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sf_eval.benchmarks import catalog
-from sf_eval.benchmarks.data import DataSource, OpenBenchmark, parse_source
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.core.cards import ModelCard, card_for, card_names, load_card
 from sf_eval.core.errors import DataError, UsageError
+from sf_eval.data.opening import DataSource, OpenBenchmark, parse_source
 from sf_eval.harness import output_dir
-from sf_eval.harness.context import RunContext
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.device import resolve_device
+from sf_eval.lmms.context import RunContext
 from sf_eval.model import checkpoint
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.video import SamplingRule

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import torch
 
 from sf_eval.core import files
+from sf_eval.core import provenance as environment
 from sf_eval.core.errors import CheckpointError
-from sf_eval.harness import context, environment, output_dir
+from sf_eval.harness import output_dir
 from sf_eval.harness.answering import (
     InterruptedRunError,
     JournaledAnswers,
@@ -29,10 +30,11 @@ from sf_eval.harness.logs import logging_to
 from sf_eval.harness.memory import measure as measure_memory
 from sf_eval.harness.plan import OTHER_WAYS, RunPlan, TaskPlan, fingerprint_of
 from sf_eval.harness.record import ModelRecord, RunRecord, SampleRecord
-from sf_eval.harness.scored import group_records, sample_record, task_record
+from sf_eval.harness.recording import group_records, sample_record, task_record
 from sf_eval.inference import machine
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
+from sf_eval.lmms import context
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.video import ClipLoader
 
@@ -165,7 +167,7 @@ def _run_task(plan: RunPlan, task: TaskPlan, answers: JournaledAnswers) -> list[
     from lmms_eval.tasks import TaskManager
 
     from sf_eval.core.paths import tasks_dir
-    from sf_eval.harness.adapter import SlowFast
+    from sf_eval.lmms.adapter import SlowFast
 
     name = task.benchmark.lmms_task
     model = SlowFast(answer=answers)

@@ -9,7 +9,7 @@ from sf_eval.video import Clip
 
 
 class FailureKind(str, Enum):
-    """Why a question has no answer. The values are those of `sf_eval.benchmarks.outcome.Outcome`."""
+    """Why a question has no answer. The values are those of `sf_eval.scoring.outcome.Outcome`."""
 
     DECODE_ERROR = "decode_error"
     MISSING_MEDIA = "missing_media"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sf_eval.core import tables
-from sf_eval.profiler.closed_form import Unit
+from sf_eval.profiler.cost.closed_form import Unit
 
 
 def work(flops: float, unit: Unit) -> str:

@@ -15,14 +15,14 @@ from sf_eval.core.cards import ModelCard, card_for, card_names
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.model.loading import config_for
-from sf_eval.profiler import others, trace
-from sf_eval.profiler.closed_form import DecodeVariant, Unit
+from sf_eval.profiler.cost.closed_form import DecodeVariant, Unit
+from sf_eval.profiler.cost.tokens import count_tokens
 from sf_eval.profiler.growth import GROWTH_FRAMES, growth_of
-from sf_eval.profiler.ops import TraceError
-from sf_eval.profiler.other_rows import other_row
 from sf_eval.profiler.record import Profile, ProfileRow, TraceRecord
 from sf_eval.profiler.rows import NOT_TRACED, Question, Subject, closed_form_row, compare_rows
-from sf_eval.profiler.tokens import count_tokens
+from sf_eval.profiler.traced import others, trace
+from sf_eval.profiler.traced.ops import TraceError
+from sf_eval.profiler.traced.other_rows import other_row
 from sf_eval.profiler.words import findings
 
 Say = Callable[[str], None]

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from sf_eval.profiler.closed_form import Convention, Cost, DecodeVariant, LanguageCost, Workload, cost
-from sf_eval.profiler.memory import kv_cache_bytes, slow_bytes
-from sf_eval.profiler.question import in_flops
+from sf_eval.profiler.cost.closed_form import Convention, Cost, DecodeVariant, LanguageCost, Workload, cost
+from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler.cost.question import in_flops
+from sf_eval.profiler.cost.shape import ModelShape
 from sf_eval.profiler.record import Comparison, ProfileRow, TraceRecord
-from sf_eval.profiler.shape import ModelShape
 
 NOT_TRACED = TraceRecord("not traced")
 

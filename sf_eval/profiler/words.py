@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sf_eval.profiler import format as fmt
-from sf_eval.profiler.closed_form import Unit
+from sf_eval.profiler.cost.closed_form import Unit
 from sf_eval.profiler.record import Comparison, Growth, GrowthSeries, ProfileRow
 
 

@@ -11,7 +11,7 @@ from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
 from sf_eval.harness.run import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
-from sf_eval.profiler.stopwatch import quantile
+from sf_eval.profiler.measured.stopwatch import quantile
 from sf_eval.report.leaderboard import caveats, data_label, model_label
 
 SCHEMA = 1

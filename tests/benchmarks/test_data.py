@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
-from sf_eval.benchmarks.mini import EDITIONS, mini_root
 from sf_eval.core.errors import DataError, UsageError
+from sf_eval.data.opening import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
+from sf_eval.editions import EDITIONS, mini_root
 
 HOSTILE: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "hostile" / "rows.json").read_text(encoding="utf-8")
@@ -82,7 +82,7 @@ def test_a_source_that_does_not_exist(tmp_path: Path) -> None:
 def test_without_network_the_error_names_the_other_ways(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hub = pytest.importorskip("sf_eval.benchmarks.hub")
+    hub = pytest.importorskip("sf_eval.data.hub.repository")
     assert hub
     import huggingface_hub.constants
 

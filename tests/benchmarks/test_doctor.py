@@ -11,8 +11,7 @@ import av
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
-from sf_eval.benchmarks.doctor import (
+from sf_eval.data.doctor import (
     CheckResult,
     check_benchmark,
     check_decoding,
@@ -22,10 +21,11 @@ from sf_eval.benchmarks.doctor import (
     check_subtitles,
     would_fail,
 )
-from sf_eval.benchmarks.manifest import DataFile, Manifest
-from sf_eval.benchmarks.mini import mini_root
-from sf_eval.benchmarks.mini.encode import write_video
-from sf_eval.benchmarks.mini.questions import SceneMaker
+from sf_eval.data.hub.manifest import DataFile, Manifest
+from sf_eval.data.opening import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
+from sf_eval.editions import mini_root
+from sf_eval.editions.encode import write_video
+from sf_eval.editions.questions import SceneMaker
 from sf_eval.video import SamplingRule
 
 

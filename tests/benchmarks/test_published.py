@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.published import PublishedVerdict, counts_in_published_denominator, published_score
-from sf_eval.benchmarks.verify import SCORES, recorded_protocol_dir, verify_protocol
+from sf_eval.scoring.published import PublishedVerdict, counts_in_published_denominator, published_score
+from sf_eval.verifying.protocol import SCORES, recorded_protocol_dir, verify_protocol
 
 SOUND: dict[str, Any] = json.loads((Path(__file__).parent / "sound_rows.json").read_text(encoding="utf-8"))
 

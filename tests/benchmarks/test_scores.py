@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sf_eval.benchmarks.intervals import interval95, t_quantile, wilson
-from sf_eval.benchmarks.outcome import Outcome
-from sf_eval.benchmarks.published import PublishedVerdict
-from sf_eval.benchmarks.scores import (
+from sf_eval.scoring.intervals import interval95, t_quantile, wilson
+from sf_eval.scoring.outcome import Outcome
+from sf_eval.scoring.published import PublishedVerdict
+from sf_eval.scoring.scores import (
     ScoredSample,
     breakdown,
     headline_score,

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
 import video_files as files
 from zygote import Ended, Zygote, assert_no_workers, shared_zygote
 
-from sf_eval.benchmarks.mini import mini_root
+from sf_eval.editions import mini_root
 
 # Nine videos: the long ones, which take longest to decode, come after them.
 RUN = ("run", "--model", "mini", "--num-frames", "4", "--tasks", "videomme", "--limit", "45")

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
 
 import video_files as files
 
-from sf_eval.benchmarks.manifest import DataFile, Manifest
+from sf_eval.data.hub.manifest import DataFile, Manifest
 
 DOCTOR = ("doctor", "--tasks", "videomme", "--data")
 VIDEOS = 4

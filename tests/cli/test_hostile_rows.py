@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from zygote import Ended, Zygote, shared_zygote
 
-from sf_eval.benchmarks.mini import EDITIONS, mini_root
+from sf_eval.editions import EDITIONS, mini_root
 
 ROWS = Path(__file__).parents[1] / "benchmarks" / "hostile" / "rows.json"
 HOSTILE: list[dict[str, Any]] = json.loads(ROWS.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import pytest
 
 from sf_eval.cli.main import _run
 from sf_eval.core.errors import UsageError
-from sf_eval.harness.adapter import SlowFast
+from sf_eval.lmms.adapter import SlowFast
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from zygote import Ended, Zygote, assert_no_workers, shared_zygote, video_workers
 
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.paths import PACKAGE
+from sf_eval.editions import mini_root
 
 # Four frames instead of 128: these tests are about what is kept, not about what is answered.
 BASE = ("run", "--model", "mini", "--data", "mini", "--num-frames", "4")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.cards import card_for
+from sf_eval.editions import mini_root
 from sf_eval.inference import Answer, Failure, FailureKind, Question
 from sf_eval.inference.engine import CHUNK_FRAMES, Engine
 from sf_eval.model.loading import LoadedModel, load_model

@@ -17,17 +17,19 @@ from typing import Any
 import pytest
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.kinds import kinds_of
-from sf_eval.benchmarks.mini import mini_root
+from sf_eval.data.kinds import kinds_of
+from sf_eval.editions import mini_root
 from sf_eval.harness.plan import RunPlan, TaskPlan, make_plan
 from sf_eval.harness.record import MemoryRecord, ModelRecord, RunRecord
-from sf_eval.harness.scored import group_records, sample_record, task_record
+from sf_eval.harness.recording import group_records, sample_record, task_record
 from sf_eval.harness.settings import RunSettings, parse_limit
 from sf_eval.inference import Answer, Failure, FailureKind
 from sf_eval.inference.question import StageTimings
-from sf_eval.report import comparison_plot, comparison_tables, leaderboard
-from sf_eval.report.comparison import Finished, build
-from sf_eval.report.comparison_record import ComparisonRecord, GainRecord, KindRecord, PairRecord
+from sf_eval.report import leaderboard
+from sf_eval.report.comparison import plot as comparison_plot
+from sf_eval.report.comparison import tables as comparison_tables
+from sf_eval.report.comparison.build import Finished, build
+from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, KindRecord, PairRecord
 
 Player = Callable[[TaskPlan, Document], str | None]  # a letter; None for a question that failed
 

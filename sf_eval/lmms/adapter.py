@@ -1,0 +1,153 @@
+"""The model `slowfast` as lmms-eval sees it: requests in, texts out.
+
+Under `sf-eval run` it is built around a loaded engine and a journal; under the stock `lmms-eval` command
+it loads the model itself from `--model_args`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
+from lmms_eval.api.model import lmms
+
+from sf_eval.core.errors import SfEvalError, UsageError, nearest
+from sf_eval.inference import Answer, Failure, Question
+from sf_eval.inference.engine import Engine
+from sf_eval.lmms import context
+from sf_eval.lmms.failed_text import to_text
+from sf_eval.video import Clip
+
+OWN_TASKS = "sf_"
+Result = Answer | Failure
+Answerer = Callable[[list[Question]], Iterator[Result]]
+
+_MODEL_ARGS = (
+    "pretrained", "revision", "num_frames", "dtype", "attn_implementation", "device", "batch_size",
+    "video_backend", "slow_path", "decode_slow_attention", "max_new_tokens",
+)  # fmt: skip
+
+
+class SlowFast(lmms):
+    """Chat model of lmms-eval around the engine.
+
+    Args (of `--model_args`):
+        pretrained: card name or checkpoint directory.
+        num_frames, slow_path, decode_slow_attention, max_new_tokens: override the card.
+        dtype, device, attn_implementation, revision, batch_size, video_backend: as in `sf-eval run`.
+
+    Raises:
+        UsageError: an unknown argument, with the nearest known ones.
+    """
+
+    is_simple = False
+
+    def __init__(self, answer: Answerer | None = None, **model_args: Any) -> None:
+        super().__init__()
+        model_args.pop("max_batch_size", None)  # lmms-eval passes it to every model
+        for name in model_args:
+            if name not in _MODEL_ARGS:
+                raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
+        self._answer = answer or _own_engine(model_args).answer
+        self.results: dict[tuple[str, int], Result] = {}
+
+    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+        questions = [self._question(request) for request in requests]
+        texts = {}
+        for result in self._answer(questions):
+            task, doc_id = result.key.rsplit("/", 1)
+            self.results[task, int(doc_id)] = result
+            texts[result.key] = self._text(task, result)
+        return [texts[question.key] for question in questions]
+
+    def _question(self, request: Instance) -> Question:
+        _, doc_to_messages, kwargs, doc_id, task, split = request.args
+        doc = self.task_dict[task][split][doc_id]
+        messages = doc_to_messages(doc)
+        videos, texts = _contents(messages, task)
+        return Question(
+            key=f"{task}/{doc_id}",
+            clip=videos[0] if videos else None,
+            prompt="\n".join(texts),
+            max_new_tokens=int(kwargs.get("max_new_tokens", 256)),
+            name=f"{task}:{doc['id']}" if task.startswith(OWN_TASKS) else "",
+        )
+
+    def _text(self, task: str, result: Result) -> GenerationResult:
+        if isinstance(result, Answer):
+            counts = TokenCounts(input_tokens=result.prompt_tokens, output_tokens=result.new_tokens)
+            return GenerationResult(result.text, counts)
+        if not task.startswith(OWN_TASKS):
+            # A foreign task would parse our failure for a letter: better no number than a wrong one.
+            raise SfEvalError(f"{result.key} failed ({result.kind.value}): {result.reason}")
+        return GenerationResult(to_text(result))
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        raise SfEvalError("slowfast answers by generation; tasks that need log-likelihoods cannot be run.")
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        raise SfEvalError("slowfast answers single questions; multi-round tasks cannot be run.")
+
+    def clean(self) -> None:
+        """Keep the model: lmms-eval would delete it after each task, and the next task needs it."""
+
+
+def _contents(messages: list[dict[str, Any]], task: str) -> tuple[list[Clip], list[str]]:
+    videos: list[Clip] = []
+    texts: list[str] = []
+    for message in messages:
+        content = message["content"]
+        parts: list[dict[str, Any]] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else content
+        )
+        for part in parts:
+            if part["type"] == "text":
+                texts.append(part["text"])
+            elif part["type"] == "video" and isinstance(part["url"], str):
+                videos.append(
+                    Clip(Path(part["url"]), part.get("start_s"), part.get("end_s"), part.get("fps"))
+                )
+            else:
+                raise SfEvalError(f"slowfast takes one video file a question; {task} gives {part['type']}.")
+    if len(videos) > 1:
+        raise SfEvalError(f"slowfast takes one video a question; {task} gives {len(videos)}.")
+    return videos, texts
+
+
+def _own_engine(args: dict[str, Any]) -> Engine:
+    """The engine of the stock command; tasks built afterwards see its sampling rule."""
+    from dataclasses import replace
+
+    from sf_eval.core.cards import card_for, check_card
+    from sf_eval.inference.device import resolve_device, resolve_dtype
+    from sf_eval.model.loading import load_model
+    from sf_eval.video import ClipLoader, SamplingRule
+
+    if "pretrained" not in args:
+        raise UsageError(
+            "slowfast needs --model_args pretrained=DIR (or a card's name, such as pretrained=mini)."
+        )
+    card = card_for(str(args["pretrained"]))
+    overrides = {
+        key: args[key]
+        for key in ("num_frames", "slow_path", "decode_slow_attention", "max_new_tokens")
+        if key in args
+    }
+    card = replace(card, **overrides)
+    check_card(card, "--model_args")
+    rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
+    backend = str(args.get("video_backend", "pyav"))
+    context.current().rule = rule
+    context.current().backend = backend
+    device = resolve_device(str(args.get("device") or "auto"))
+    loaded = load_model(
+        card,
+        device=device,
+        dtype=resolve_dtype(str(args.get("dtype", "auto")), device),
+        attn=str(args.get("attn_implementation", "sdpa")),
+        revision=args.get("revision"),
+    )
+    loader = context.current().loader = ClipLoader(rule, backend=backend)
+    return Engine(loaded, loader, batch_size=int(args.get("batch_size") or 1))
