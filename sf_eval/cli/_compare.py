@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sf_eval.cli._progress import RunProgress
-from sf_eval.cli._run import all_answered, evaluate, exit_code, planned
+from sf_eval.cli._run import evaluate, exit_code, planned
 from sf_eval.core.text import printable
 from sf_eval.harness import output_dir
 from sf_eval.harness.comparison import make_comparison
@@ -35,15 +35,18 @@ def compare_and_report(settings: Sequence[RunSettings]) -> int:
             is_complete = True
             for number, (name, run) in enumerate(plan.runs.items(), start=1):
                 _announce(f"{number} of {len(plan.runs)}", run, console)
-                finished[name], is_answered = _run(run, progress)
-                is_complete &= is_answered
+                finished[name] = _run(run, progress)
+                is_complete &= not finished[name].failed
                 release(resolve_device(run.settings.device))
             progress.stage("Comparing")
             record = comparison.build(finished)
             write(record, plan.output)
             output_dir.write_state(plan.output, plan.fingerprint, complete=is_complete)
     show(record, plan.output, console)
-    codes = [exit_code(run.plan, run.failed, console, again=plan.output) for run in finished.values()]
+    codes = [
+        exit_code(run.output, plan.runs[name].settings.failures, console, again=plan.output)
+        for name, run in finished.items()
+    ]
     return max(codes)
 
 
@@ -61,8 +64,8 @@ def dry_run_only(settings: Sequence[RunSettings]) -> int:
     return 0
 
 
-def _run(plan: RunPlan, progress: RunProgress) -> tuple[Finished, bool]:
-    """One run as it would be alone, and whether all was answered; of its model nothing is kept.
+def _run(plan: RunPlan, progress: RunProgress) -> Finished:
+    """One run as it would be alone; of its model nothing is kept.
 
     Raises:
         StoppedError: it was stopped; its own report tells what there is.
@@ -70,7 +73,7 @@ def _run(plan: RunPlan, progress: RunProgress) -> tuple[Finished, bool]:
     output, report = evaluate(plan, progress)
     if output.stopped is not None:
         raise output.stopped
-    return Finished.of(output, report.profile), all_answered(output)
+    return Finished(output, report.profile)
 
 
 def _announce(place: str, plan: RunPlan, console: Console) -> None:

@@ -19,7 +19,8 @@ from sf_eval.data.completeness import fetch_command, subtitle_files
 from sf_eval.data.hub import manifest
 from sf_eval.data.hub import repository as hub
 from sf_eval.data.hub.progress import human_size
-from sf_eval.data.opening import MINI_INDEX, DataSource, OpenBenchmark, open_benchmark
+from sf_eval.data.opening import DataSource, OpenBenchmark, open_benchmark
+from sf_eval.editions.index import INDEX
 from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError, VideoErrorReason, VideoInfo
 
 __all__ = ["BadFile", "CheckResult", "check_benchmark", "check_disk", "check_libraries", "would_fail"]
@@ -110,7 +111,7 @@ def _expected(opened: OpenBenchmark) -> tuple[int | None, int | None]:
     if not opened.is_mini:
         return opened.benchmark.expected_questions, opened.benchmark.expected_videos
     try:
-        index = json.loads((opened.folder / MINI_INDEX).read_text(encoding="utf-8"))
+        index = json.loads((opened.folder / INDEX).read_text(encoding="utf-8"))
         tables = [file.relative_to(opened.folder).as_posix() for file in opened.annotation_files]
         questions = sum(int(index["questions"][table]) for table in tables)
     except (OSError, ValueError, KeyError, TypeError):  # a copy that was changed

@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.data.opening import MINI_INDEX, OpenBenchmark
+from sf_eval.data.opening import OpenBenchmark
+from sf_eval.editions.index import INDEX
 from sf_eval.editions.questions import KINDS
 
 SUBTITLE = "subtitle"
@@ -56,7 +57,7 @@ def _kind(name: str, document: Document, row: str) -> KindOfQuestion:
 def _names(opened: OpenBenchmark) -> list[str]:
     """The kinds of all rows as the index file lists them, through all annotation files."""
     try:
-        index = json.loads((opened.folder / MINI_INDEX).read_text(encoding="utf-8"))
+        index = json.loads((opened.folder / INDEX).read_text(encoding="utf-8"))
         listed = index["kinds"]
         return [
             str(kind)

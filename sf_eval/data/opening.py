@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +12,7 @@ from sf_eval.benchmarks.annotations import check_document, check_row, read_rows
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.media import MissingFile
 from sf_eval.core.errors import DataError, UsageError, nearest
-
-#: A mini edition's list of its files; where it lies, the data is synthetic.
-MINI_INDEX = "mini_edition.json"
+from sf_eval.editions.index import is_edition
 
 Kind = Literal["hub", "directory", "mini"]
 Row = dict[str, Any]
@@ -159,8 +157,6 @@ def open_benchmark(
     else:
         folder, files = find_annotations(benchmark, _folders_in(source, benchmark))
     rows, documents = read_documents(benchmark, files)
-    if source.kind == "hub" and fetch_media:
-        folder = hub.media_root(benchmark, revision)
     opened = OpenBenchmark(
         benchmark=benchmark,
         source=source,
@@ -168,27 +164,39 @@ def open_benchmark(
         rows=rows,
         annotation_files=tuple(files),
         folder=folder,
-        media_root=folder / benchmark.media_root if benchmark.media_root else folder,
+        media_root=_media_root(benchmark, folder),
         revision=revision,
         source_label=_label(benchmark, source, folder, revision),
-        is_mini=is_mini_edition(folder),
+        is_mini=is_edition(folder),
     )
-    if fetch_media:
-        from sf_eval.data.completeness import require_complete
+    return with_media(opened) if fetch_media else opened
 
-        require_complete(opened)
+
+def with_media(opened: OpenBenchmark) -> OpenBenchmark:
+    """The same benchmark with its videos: fetched from a Hub source, found complete from any other.
+
+    Raises:
+        DataError: as `open_benchmark`.
+    """
+    from sf_eval.data.completeness import require_complete
+
+    if opened.source.kind == "hub":
+        from sf_eval.data.hub import repository as hub
+
+        folder = hub.media_root(opened.benchmark, opened.revision)
+        opened = replace(opened, folder=folder, media_root=_media_root(opened.benchmark, folder))
+    require_complete(opened)
     return opened
 
 
-def is_mini_edition(folder: Path) -> bool:
-    """Whether `folder` is a mini edition, also one that was copied and is given as a directory."""
-    return (folder / MINI_INDEX).exists()
+def _media_root(benchmark: Benchmark, folder: Path) -> Path:
+    return folder / benchmark.media_root if benchmark.media_root else folder
 
 
 def _label(benchmark: Benchmark, source: DataSource, folder: Path, revision: str | None) -> str:
     if source.kind == "hub":
         return f"Hub {benchmark.hub_id}@{revision}"
-    if source.kind == "directory" and is_mini_edition(folder):
+    if source.kind == "directory" and is_edition(folder):
         return f"mini edition (synthetic), {source.label}"
     return source.label
 

@@ -12,9 +12,9 @@ from filelock import FileLock
 from sf_eval.core import paths
 from sf_eval.core.errors import DataError, UsageError, nearest
 from sf_eval.core.files import replacing_folder
-from sf_eval.data.opening import MINI_INDEX
 from sf_eval.editions.edition import Edition
 from sf_eval.editions.egoschema import egoschema
+from sf_eval.editions.index import INDEX
 from sf_eval.editions.longvideobench import longvideobench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
@@ -24,7 +24,7 @@ from sf_eval.editions.videomme import videomme
 VERSION = 2
 LABEL = f"mini edition v{VERSION} (synthetic)"
 
-INDEX = MINI_INDEX  # lists every file of an edition with its size; written last
+INDEX = INDEX  # lists every file of an edition with its size; written last
 
 Progress = Callable[[str, int, int], None]
 

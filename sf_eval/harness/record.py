@@ -1,4 +1,4 @@
-"""What a run leaves behind: `results.json` and `samples.jsonl`, typed and versioned.
+"""What a run leaves behind, typed and versioned: results, samples, questions and what it was.
 
 The JSON schemas in `docs/schemas/` are made from these classes (`python -m sf_eval.harness.record`).
 """
@@ -85,6 +85,8 @@ class GroupRecord(Strict):
 
 
 class ModelRecord(Strict):
+    """The model, and what of its configuration its costs are counted from."""
+
     name: str
     title: str
     weights: str
@@ -101,6 +103,7 @@ class ModelRecord(Strict):
     attn: str
     licence: str
     published: str = Field(description="Row of the published results that reports this model, or empty.")
+    config: dict[str, Any] = Field(description="The shape, as config.json has it.")
 
 
 class MemoryRecord(Strict):
@@ -109,10 +112,23 @@ class MemoryRecord(Strict):
     device_reserved_peak_bytes: int | None
 
 
-class RunRecord(Strict):
-    """`results.json`."""
+class TaskFacts(Strict):
+    """What was known of one task's data when its questions were asked."""
 
-    schema_version: Literal[1] = 1
+    task: str
+    data: str = Field(description='Where the questions came from; "mini edition ..." is not the benchmark.')
+    is_mini: bool
+    revision: str | None = Field(description="Resolved commit of the dataset; null for local data.")
+    annotations_digest: str = Field(
+        description="SHA-256 over the names and contents of the annotation files."
+    )
+    questions_total: int
+    questions_planned: int
+
+
+class RunFacts(Strict):
+    """What is known of a run once its model is loaded, before anything is answered."""
+
     created: str = Field(description="UTC, ISO 8601.")
     command: list[str]
     settings: dict[str, Any]
@@ -121,24 +137,71 @@ class RunRecord(Strict):
     machine: dict[str, Any]
     model: ModelRecord
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
+    clip: Literal["whole", "cut"]
     scoring: Literal["sf-eval", "published", "both"]
-    seconds: float = Field(description="Wall-clock of this process, model loading included.")
     load_seconds: float
-    memory: MemoryRecord
+    planned: list[TaskFacts]
+
+
+class Usage(Strict):
+    """What a run's process took, known at its end."""
+
+    seconds: float | None = Field(
+        description="Wall-clock of this process, model loading included; null where a killed run was "
+        "recorded by `sf-eval score`: nobody measured it."
+    )
+    memory: MemoryRecord | None = Field(description="null where nobody measured it.")
     degraded: list[str] = Field(
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames a chunk).",
     )
     resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
+
+
+class RunRecord(RunFacts, Usage):
+    """`results.json`."""
+
+    schema_version: Literal[2] = 2
+    rescored: str | None = Field(
+        default=None,
+        description="When `sf-eval score` wrote this from the journal (UTC); null for the run's own.",
+    )
     complete: bool = Field(description="False where the run was stopped: not all that was asked is in it.")
     tasks: list[TaskRecord]
     groups: list[GroupRecord]
 
 
+class RunState(Strict):
+    """`run.json`: what a directory belongs to."""
+
+    schema_version: Literal[2] = 2
+    plan: dict[str, Any] = Field(description="What makes two runs the same run (docs/schemas/README.md).")
+    complete: bool = Field(description="Every question was answered.")
+    facts: RunFacts | None = Field(default=None, description="null until the model is loaded.")
+
+
+class KindOfQuestionRecord(Strict):
+    """What one question of a mini edition takes; real data has no such thing."""
+
+    name: str
+    group: str = Field(description='"brief", "global", "subtitle" or empty.')
+    row: str = Field(description="The same for the same row of the same file, whichever benchmark asks it.")
+
+
+class QuestionRecord(Strict):
+    """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer."""
+
+    schema_version: Literal[1] = 1
+    task: str
+    digest: str
+    document: dict[str, Any] = Field(description="`sf_eval.benchmarks.Document`, field by field.")
+    kind: KindOfQuestionRecord | None = None
+
+
 class SampleRecord(Strict):
     """One line of `samples.jsonl`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: str
     data: str
     doc_id: int = Field(description="Row number in the annotation file.")
@@ -146,7 +209,9 @@ class SampleRecord(Strict):
     video: str
     categories: dict[str, str]
     prompt: str
+    options: dict[str, str] = Field(description="Letter to text, as shown.")
     target: str | None
+    kind: KindOfQuestionRecord | None = None
     output: str | None = Field(None, description="The model's words; null where the sample failed.")
     answer: str | None = Field(None, description="The letter read from the output.")
     outcome: str
@@ -167,12 +232,17 @@ class SampleRecord(Strict):
 
 
 def main() -> None:
-    """Write the JSON schemas of both files to docs/schemas."""
+    """Write the JSON schemas to docs/schemas."""
     from sf_eval.core import files
 
-    folder = Path("docs/schemas")
-    files.write_json(folder / "results.schema.json", RunRecord.model_json_schema())
-    files.write_json(folder / "samples.schema.json", SampleRecord.model_json_schema())
+    schemas: dict[str, type[BaseModel]] = {
+        "results": RunRecord,
+        "samples": SampleRecord,
+        "questions": QuestionRecord,
+        "run": RunState,
+    }
+    for name, model in schemas.items():
+        files.write_json(Path("docs/schemas") / f"{name}.schema.json", model.model_json_schema())
 
 
 if __name__ == "__main__":

@@ -1,30 +1,43 @@
-"""From answers to records: one line a sample, one record a task, one mean a group."""
+"""From answers to records and files. Needs no model, no GPU, no video and no lmms-eval.
+
+What a run was asked (`questions.jsonl`), what it was (`run.json`) and what was answered (`journal.jsonl`)
+lie in its folder, so that `sf-eval score` records it anew from there.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
-from sf_eval.harness.answering import Result
-from sf_eval.harness.plan import TaskPlan
+from sf_eval.harness.ask import Asked
 from sf_eval.harness.record import (
     CategoryRecord,
     GroupRecord,
+    KindOfQuestionRecord,
     PublishedScoreRecord,
+    RunFacts,
+    RunRecord,
     SampleRecord,
     ScoreRecord,
+    TaskFacts,
     TaskRecord,
+    Usage,
 )
-from sf_eval.inference import Failure
+from sf_eval.harness.stopped import StoppedError
+from sf_eval.inference import Failure, QuestionKey, Result
 from sf_eval.scoring.judge import judge
 from sf_eval.scoring.outcome import Outcome
-from sf_eval.scoring.published import PublishedVerdict, counts_in_published_denominator, published_score
+from sf_eval.scoring.published import (
+    PublishedVerdict,
+    counts_in_published_denominator,
+    published_score,
+)
 from sf_eval.scoring.scores import (
     PublishedScore,
     Score,
@@ -37,28 +50,116 @@ from sf_eval.scoring.scores import (
     score_published,
 )
 
+RESULTS = "results.json"
+SAMPLES = "samples.jsonl"
+QUESTIONS = "questions.jsonl"
 
-def sample_record(task: TaskPlan, document: Document, prompt: str, result: Result) -> SampleRecord:
+
+@dataclass(frozen=True)
+class AskedDocument:
+    """A document as it was asked.
+
+    Attributes:
+        kind: what it takes, for questions of a mini edition.
+    """
+
+    key: QuestionKey
+    document: Document
+    kind: KindOfQuestionRecord | None
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """A run, as written to its folder.
+
+    Attributes:
+        stopped: why the run ended before its end (Ctrl-C, `--fail-on-error`); then it holds what was
+            answered until then. None for a complete run.
+    """
+
+    folder: Path
+    record: RunRecord
+    samples: list[SampleRecord]
+    stopped: StoppedError | None = None
+
+    @property
+    def failed(self) -> int:
+        """Questions that failed."""
+        return sum(sum(task.micro.failures.values()) for task in self.record.tasks)
+
+    @property
+    def planned(self) -> int:
+        """Questions that the run was to ask."""
+        return sum(task.questions_planned for task in self.record.planned)
+
+
+def record(
+    folder: Path,
+    facts: RunFacts,
+    questions: Sequence[AskedDocument],
+    asked: Asked,
+    usage: Usage,
+    *,
+    rescored: str | None = None,
+) -> RunOutput:
+    """Judge every answer, work out the scores, write `samples.jsonl` and `results.json`.
+
+    Args:
+        questions: what was to be asked, in the order of tasks and rows.
+        asked: its results; a question without one was not come to, and is in no file.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    facts_of = {task.task: task for task in facts.planned}
+    samples = [
+        sample_record(facts_of[question.key.task], question, asked.results[question.key])
+        for question in questions
+        if question.key in asked.results
+    ]
+    by_task: dict[str, list[SampleRecord]] = {}
+    for sample in samples:
+        by_task.setdefault(sample.task, []).append(sample)
+    begun = [task for task in facts.planned if task.task in by_task]  # all, unless it was stopped
+    written = RunRecord(
+        **facts.model_dump(),
+        **usage.model_dump(),
+        rescored=rescored,
+        complete=asked.stopped is None and len(samples) == len(questions),
+        tasks=[task_record(task, by_task[task.task], facts, submission=folder) for task in begun],
+        groups=group_records([task.task for task in begun], samples),
+    )
+    files.write_text(folder / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
+    files.write_json(folder / RESULTS, written.model_dump(mode="json"))
+    return RunOutput(folder, written, samples, asked.stopped)
+
+
+def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> SampleRecord:
     """One line of `samples.jsonl`."""
+    document = question.document
     asked: dict[str, Any] = {
-        "task": task.benchmark.name,
-        "data": task.opened.source_label,
+        "task": task.task,
+        "data": task.data,
         "doc_id": document.index,
         "question_id": document.id,
         "video": document.video_id,
         "categories": document.categories,
-        "prompt": prompt,
+        "options": document.options,
         "target": document.answer,
+        "kind": question.kind,
     }
     if isinstance(result, Failure):
-        return SampleRecord(**asked, outcome=result.kind.value, failure_reason=result.reason)
+        return SampleRecord(
+            **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
+        )
     verdict = judge(document, result.text)
     return SampleRecord(
         **asked,
+        prompt=result.prompt,
         output=result.text,
         answer=verdict.answer,
         outcome=verdict.outcome.value,
-        published_verdict=_published_verdict(task, document, result.text),
+        published_verdict=_published_verdict(task.task, document, result.text),
         num_frames=result.num_frames,
         frames_missing=result.frames_missing,
         prompt_tokens=result.prompt_tokens,
@@ -70,27 +171,27 @@ def sample_record(task: TaskPlan, document: Document, prompt: str, result: Resul
     )
 
 
-def _published_verdict(task: TaskPlan, document: Document, output: str) -> str | None:
+def _published_verdict(task: str, document: Document, output: str) -> str | None:
     if document.answer is None:
         return None
-    return published_score(task.benchmark.name, document, output).value
+    return published_score(task, document, output).value
 
 
 def task_record(
-    task: TaskPlan, samples: Sequence[SampleRecord], *, clip: Literal["whole", "cut"], submission: Path
+    task: TaskFacts, samples: Sequence[SampleRecord], facts: RunFacts, *, submission: Path
 ) -> TaskRecord:
     """The scores of one task; writes its submission file into `submission` where its truth is not public."""
-    benchmark = task.benchmark
+    benchmark = catalog.get_benchmark(task.task)
     scored = [_scored(sample) for sample in samples]
     return TaskRecord(
         task=benchmark.name,
         title=benchmark.title,
-        data=task.opened.source_label,
+        data=task.data,
         dataset=benchmark.hub_id,
         split=benchmark.split,
-        revision=task.opened.revision,
-        clip=clip,
-        questions_total=len(task.opened.documents),
+        revision=task.revision,
+        clip=facts.clip,
+        questions_total=task.questions_total,
         questions_asked=len(samples),
         videos_asked=len({sample.video for sample in samples}),
         headline=benchmark.headline,
@@ -107,11 +208,11 @@ def task_record(
     )
 
 
-def group_records(tasks: Sequence[TaskPlan], samples: Sequence[SampleRecord]) -> list[GroupRecord]:
-    """The mean of each group that the run touched."""
-    asked = [task.benchmark.name for task in tasks]
+def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list[GroupRecord]:
+    """The mean of each group that the run touched; `asked` are the tasks that have samples."""
+    groups = dict.fromkeys(catalog.get_benchmark(task).group for task in asked)
     records = []
-    for name in dict.fromkeys(task.benchmark.group for task in tasks if task.benchmark.group):
+    for name in filter(None, groups):
         group = catalog.get_group(name)
         members = [member for member in group.members if member in asked]
         parts = [[_scored(sample) for sample in samples if sample.task == member] for member in members]
@@ -149,10 +250,10 @@ def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
 
 
-def _submission_name(task: TaskPlan) -> str:
+def _submission_name(task: TaskFacts) -> str:
     """The mini edition is named, so that nobody submits it."""
-    edition = "_mini_edition" if task.opened.is_mini else ""
-    return f"submission_{task.benchmark.name}{edition}.json"
+    edition = "_mini_edition" if task.is_mini else ""
+    return f"submission_{task.task}{edition}.json"
 
 
 def _write_submission(name: str, samples: Sequence[SampleRecord], folder: Path) -> str:

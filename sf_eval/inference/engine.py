@@ -42,6 +42,7 @@ class _Prepared:
     """A question whose video is encoded."""
 
     question: Question
+    prompt: str
     features: VideoFeatures | None
     frame_indices: tuple[int, ...]
     frames_missing: int
@@ -120,7 +121,7 @@ class Engine:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
         if question.clip is None:
-            return _Prepared(question, None, (), 0, 0.0, 0.0, 0.0, 0.0)
+            return _Prepared(question, question.text(), None, (), 0, 0.0, 0.0, 0.0, 0.0)
         if known := self._timed_out.get(question.clip):
             raise known  # its other questions need not wait as long again
         frames = self.loader.load(question.clip)
@@ -137,6 +138,7 @@ class Engine:
         encoded = time.perf_counter()
         return _Prepared(
             question=question,
+            prompt=question.text(frames.times_s),
             features=features,
             frame_indices=frames.indices,
             frames_missing=frames.missing,
@@ -199,7 +201,7 @@ class Engine:
     def _generate(self, batch: list[_Prepared]) -> list[Generated]:
         return generate_batch(
             self.loaded,
-            prompts=[item.question.prompt for item in batch],
+            prompts=[item.prompt for item in batch],
             features=[item.features for item in batch],
             max_new_tokens=[item.question.max_new_tokens for item in batch],
         )
@@ -212,6 +214,7 @@ class Engine:
         reads_slow = self.loaded.model.config.slow_path == "on"
         return Answer(
             key=prepared.question.key,
+            prompt=prepared.prompt,
             text=result.text,
             num_frames=len(prepared.frame_indices),
             frame_indices=prepared.frame_indices,

@@ -1,7 +1,7 @@
 """The model `slowfast` as lmms-eval sees it: requests in, texts out.
 
-Under `sf-eval run` it is built around a loaded engine and a journal; under the stock `lmms-eval` command
-it loads the model itself from `--model_args`.
+Under the stock `lmms-eval` command it loads the model itself from `--model_args`; in a replay it answers
+with what a run's journal holds (`sf_eval.lmms.replay`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
 from sf_eval.core.errors import SfEvalError, UsageError, nearest
-from sf_eval.inference import Answer, Failure, Question
+from sf_eval.inference import Answer, Question, QuestionKey, Result
 from sf_eval.inference.engine import Engine
 from sf_eval.lmms import context
 from sf_eval.lmms.failed_text import to_text
 from sf_eval.video import Clip
 
 OWN_TASKS = "sf_"
-Result = Answer | Failure
 Answerer = Callable[[list[Question]], Iterator[Result]]
 
 _MODEL_ARGS = (
@@ -51,15 +50,10 @@ class SlowFast(lmms):
             if name not in _MODEL_ARGS:
                 raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
         self._answer = answer or _own_engine(model_args).answer
-        self.results: dict[tuple[str, int], Result] = {}
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         questions = [self._question(request) for request in requests]
-        texts = {}
-        for result in self._answer(questions):
-            task, doc_id = result.key.rsplit("/", 1)
-            self.results[task, int(doc_id)] = result
-            texts[result.key] = self._text(task, result)
+        texts = {result.key: self._text(result) for result in self._answer(questions)}
         return [texts[question.key] for question in questions]
 
     def _question(self, request: Instance) -> Question:
@@ -68,18 +62,18 @@ class SlowFast(lmms):
         messages = doc_to_messages(doc)
         videos, texts = _contents(messages, task)
         return Question(
-            key=f"{task}/{doc_id}",
+            key=_key(task, doc, doc_id),
             clip=videos[0] if videos else None,
             prompt="\n".join(texts),
             max_new_tokens=int(kwargs.get("max_new_tokens", 256)),
             name=f"{task}:{doc['id']}" if task.startswith(OWN_TASKS) else "",
         )
 
-    def _text(self, task: str, result: Result) -> GenerationResult:
+    def _text(self, result: Result) -> GenerationResult:
         if isinstance(result, Answer):
             counts = TokenCounts(input_tokens=result.prompt_tokens, output_tokens=result.new_tokens)
             return GenerationResult(result.text, counts)
-        if not task.startswith(OWN_TASKS):
+        if not _is_ours(result.key):
             # A foreign task would parse our failure for a letter: better no number than a wrong one.
             raise SfEvalError(f"{result.key} failed ({result.kind.value}): {result.reason}")
         return GenerationResult(to_text(result))
@@ -92,6 +86,15 @@ class SlowFast(lmms):
 
     def clean(self) -> None:
         """Keep the model: lmms-eval would delete it after each task, and the next task needs it."""
+
+
+def _key(task: str, doc: dict[str, Any], doc_id: int) -> QuestionKey:
+    """Our tasks' documents know their row; a foreign task's are counted by lmms-eval."""
+    return QuestionKey(task, int(doc["index"]) if task.startswith(OWN_TASKS) else doc_id)
+
+
+def _is_ours(key: QuestionKey) -> bool:
+    return key.task.startswith(OWN_TASKS)
 
 
 def _contents(messages: list[dict[str, Any]], task: str) -> tuple[list[Clip], list[str]]:
@@ -139,8 +142,8 @@ def _own_engine(args: dict[str, Any]) -> Engine:
     check_card(card, "--model_args")
     rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
     backend = str(args.get("video_backend", "pyav"))
-    context.current().rule = rule
-    context.current().backend = backend
+    stock = context.stock()  # tasks built from now on show the same frames
+    stock.rule, stock.backend = rule, backend
     device = resolve_device(str(args.get("device") or "auto"))
     loaded = load_model(
         card,
@@ -149,5 +152,5 @@ def _own_engine(args: dict[str, Any]) -> Engine:
         attn=str(args.get("attn_implementation", "sdpa")),
         revision=args.get("revision"),
     )
-    loader = context.current().loader = ClipLoader(rule, backend=backend)
+    loader = stock.loader = ClipLoader(rule, backend=backend)
     return Engine(loaded, loader, batch_size=int(args.get("batch_size") or 1))

@@ -10,6 +10,7 @@ from lmms_eval.api.task import ConfigurableMessagesTask
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.lmms import context
+from sf_eval.lmms.failed_text import from_text
 from sf_eval.scoring.judge import judge
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.scores import Score, ScoredSample, score
@@ -20,15 +21,18 @@ METRICS = ("accuracy", "coverage")
 class SlowFastTask(ConfigurableMessagesTask):
     """A benchmark of `tasks/`, read, validated and scored by us.
 
-    Instead of `load_dataset` it opens the data source of the active context, so that the Hub, a directory
-    and the mini edition go one way. A damaged row or a missing file is an error of this constructor.
+    Instead of `load_dataset` it asks the context for its documents (`sf_eval.lmms.context`), so that the
+    Hub, a directory, the mini edition and a replay go one way. A damaged row or a missing file is an error
+    of this constructor.
     """
 
     def __init__(self, config: dict[str, Any] | None = None, **_: Any) -> None:
         assert config is not None, "lmms-eval builds a task from its yaml"
         config = {key: value for key, value in config.items() if key != "class"}
         self.benchmark = catalog.get_benchmark(config["task"])
-        self.opened = context.current().open(self.benchmark)
+        self.documents = {
+            document.index: document for document in context.current().documents(self.benchmark)
+        }
         config["process_results"] = self.process_results
         config["metric_list"] = [
             {"metric": name, "aggregation": _AGGREGATIONS[name], "higher_is_better": True} for name in METRICS
@@ -37,27 +41,27 @@ class SlowFastTask(ConfigurableMessagesTask):
         super().__init__(config=config, model_name="slowfast")
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None) -> None:
-        """Offer the opened benchmark's documents under the split that the yaml names."""
+        """Offer the documents under the split that the yaml names."""
         split = self.config.test_split or self.config.validation_split
-        rows = [_public(document) for document in self.opened.documents]
+        rows = [_public(document) for document in self.documents.values()]
         self.dataset = datasets.DatasetDict({split: datasets.Dataset.from_list(rows)})
         self.dataset_no_image = self.dataset
 
     def document(self, doc: dict[str, Any]) -> Document:
         index: int = doc["index"]
-        return self.opened.documents[index]
+        return self.documents[index]
 
     def doc_to_text(self, doc: dict[str, Any], *_: Any, **__: Any) -> str:
-        return context.current().prompt(self.opened, self.document(doc))
+        return context.current().prompt(self.benchmark, self.document(doc))
 
     def doc_to_target(self, doc: dict[str, Any], *_: Any, **__: Any) -> str:
         return doc["answer"] or ""
 
     def doc_to_visual(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[str]:
-        return [str(context.current().clip(self.opened, self.document(doc)).path)]
+        return [str(context.current().clip(self.benchmark, self.document(doc)).path)]
 
     def doc_to_messages(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[dict[str, Any]]:
-        clip = context.current().clip(self.opened, self.document(doc))
+        clip = context.current().clip(self.benchmark, self.document(doc))
         video = {"type": "video", "url": str(clip.path)}
         # Beyond lmms-eval's own keys, so that any other chat model still finds a plain video.
         limits = {"start_s": clip.start_s, "end_s": clip.end_s, "fps": clip.fps}
@@ -66,7 +70,8 @@ class SlowFastTask(ConfigurableMessagesTask):
 
     def process_results(self, doc: dict[str, Any], results: list[str], **_: Any) -> dict[str, Any]:
         document = self.document(doc)
-        outcome = judge(document, results[0]).outcome
+        failure = from_text(results[0])  # never read for a letter
+        outcome = Outcome(failure.value) if failure is not None else judge(document, results[0]).outcome
         item = {
             "outcome": outcome.value,
             "video": document.video_id,

@@ -25,15 +25,19 @@ ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
 
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "vocab*"]
+_SAFETENSORS = "*.safetensors"
+_FILES = ["*.json", _SAFETENSORS, "*.txt", "*.jinja", "tokenizer*", "vocab*"]
 _OTHER_WAYS = (
     "Give a local checkpoint directory instead (--model DIR), or try the model in the package: --model mini."
 )
 _NAMED_KEYS = 8
 
 
-def resolve(source: str | Path, *, revision: str | None = None) -> Path:
+def resolve(source: str | Path, *, revision: str | None = None, without_weights: bool = False) -> Path:
     """The directory of a checkpoint: `source` itself, or the Hub's snapshot of it at `revision`.
+
+    Args:
+        without_weights: leave the weights on the Hub.
 
     A Hub snapshot already in the local cache is used without network.
 
@@ -46,8 +50,9 @@ def resolve(source: str | Path, *, revision: str | None = None) -> Path:
     name = str(source)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise CheckpointError(f"there is no checkpoint directory {name}.", hint=_OTHER_WAYS)
+    files = [pattern for pattern in _FILES if not (without_weights and pattern == _SAFETENSORS)]
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=_FILES))
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=files))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         at = f" at revision {revision}" if revision else ""
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

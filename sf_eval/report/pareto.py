@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
-from sf_eval.harness.run import RESULTS
+from sf_eval.harness.recording import RESULTS
 from sf_eval.report.leaderboard import Entry, data_label, entries, model_label
 
 PROFILE = "profile.json"

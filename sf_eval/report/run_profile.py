@@ -9,7 +9,7 @@ from typing import Any
 
 from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
-from sf_eval.harness.run import RunOutput
+from sf_eval.harness.recording import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
 from sf_eval.profiler.measured.stopwatch import quantile
 from sf_eval.report.leaderboard import caveats, data_label, model_label
@@ -84,7 +84,7 @@ def build(output: RunOutput) -> dict[str, Any]:
         "flops": [asdict(row) for row in rows],
         "latency": _latency(answered),
         "load_seconds": output.record.load_seconds,
-        "memory": output.record.memory.model_dump(),
+        "memory": None if output.record.memory is None else output.record.memory.model_dump(),
     }
 
 
@@ -187,7 +187,7 @@ def _cost(output: RunOutput, sample: SampleRecord) -> QuestionComparison:
     assert sample.fast_tokens is not None
     assert sample.new_tokens is not None
     return compare_question(
-        output.loaded.model.config,
+        output.record.model.config | {"slow_path": output.record.model.slow_path},
         sample.num_frames,
         sample.prompt_tokens - sample.fast_tokens,
         sample.new_tokens,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sf_eval.core import files
 from sf_eval.core.tables import Table, escaped, print_table, to_markdown
-from sf_eval.harness.run import RESULTS, SAMPLES, RunOutput
+from sf_eval.harness.recording import RESULTS, SAMPLES, RunOutput
 from sf_eval.report import leaderboard, pareto, run_profile
 
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
@@ -34,7 +34,7 @@ def write(output: RunOutput) -> Report:
     Raises:
         OutputError: the directory cannot be written.
     """
-    folder = output.plan.output
+    folder = output.folder
     profile = run_profile.build(output)
     files.write_text(folder / LEADERBOARD_MD, leaderboard.markdown(output.record))
     files.write_text(folder / LEADERBOARD_CSV, leaderboard.csv_text(output.record))
@@ -85,8 +85,8 @@ def show(output: RunOutput, report: Report, console: Console) -> None:
         PARETO_MD,
         PARETO_SVG,
     )
-    present = [name for name in names if (output.plan.output / name).exists()]
-    written = f"Written to {output.plan.output}: {', '.join(present)}"
+    present = [name for name in names if (output.folder / name).exists()]
+    written = f"Written to {output.folder}: {', '.join(present)}"
     console.print(written, highlight=False, markup=False, soft_wrap=True)
 
 

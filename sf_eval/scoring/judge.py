@@ -1,11 +1,10 @@
-"""From a model's words, or its failure, to a typed outcome."""
+"""From a model's words to a typed outcome."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.lmms.failed_text import from_text
 from sf_eval.scoring.answers.extract import extract_answer
 from sf_eval.scoring.outcome import Outcome
 
@@ -19,12 +18,10 @@ class Verdict:
 
 
 def judge(document: Document, text: str) -> Verdict:
-    """Read a letter from `text` and compare; a failure's text is never read for a letter.
+    """Read a letter from `text`, a model's own words, and compare.
 
     A document whose truth is not public is `unjudged`, whatever was answered: nobody here knows.
     """
-    if (failure := from_text(text)) is not None:
-        return Verdict(Outcome(failure.value), None)
     answer = extract_answer(text, document.options)
     if document.answer is None:
         return Verdict(Outcome.unjudged, answer)

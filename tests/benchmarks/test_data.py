@@ -14,8 +14,8 @@ import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.core.errors import DataError, UsageError
-from sf_eval.data.opening import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
 from sf_eval.editions import EDITIONS, mini_root
+from sf_eval.editions.index import INDEX, OpenBenchmark, open_benchmark, parse_source
 
 HOSTILE: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "hostile" / "rows.json").read_text(encoding="utf-8")
@@ -256,7 +256,7 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
 def egoschema(tmp_path: Path) -> Path:
     """The mini edition's files as if they were the benchmark's own."""
     root = Path(shutil.copytree(mini_root(["egoschema"]) / "egoschema", tmp_path / "egoschema"))
-    (root / MINI_INDEX).unlink()
+    (root / INDEX).unlink()
     return root
 
 

@@ -22,9 +22,9 @@ from sf_eval.data.doctor import (
     would_fail,
 )
 from sf_eval.data.hub.manifest import DataFile, Manifest
-from sf_eval.data.opening import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
 from sf_eval.editions import mini_root
 from sf_eval.editions.encode import write_video
+from sf_eval.editions.index import INDEX, OpenBenchmark, open_benchmark, parse_source
 from sf_eval.editions.questions import SceneMaker
 from sf_eval.video import SamplingRule
 
@@ -38,7 +38,7 @@ def _as_if_real(root: Path, *editions: str) -> Path:
     """Mini editions without the file that tells them from the real benchmarks."""
     for name in editions:
         shutil.copytree(mini_root([name]) / name, root / name)
-        (root / name / MINI_INDEX).unlink()
+        (root / name / INDEX).unlink()
     return root
 
 

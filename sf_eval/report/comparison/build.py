@@ -11,10 +11,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sf_eval.benchmarks import catalog
-from sf_eval.data.kinds import KindOfQuestion, kinds_of
-from sf_eval.harness.plan import RunPlan
-from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
-from sf_eval.harness.run import RunOutput
+from sf_eval.harness.record import KindOfQuestionRecord, RunRecord, SampleRecord, TaskRecord
+from sf_eval.harness.recording import RunOutput
 from sf_eval.report.comparison.record import (
     BenchmarkColumn,
     BenchmarkScore,
@@ -45,24 +43,23 @@ _GROUPS = ("brief", "global")
 
 @dataclass(frozen=True)
 class Finished:
-    """What a comparison keeps of a run; the model itself is let go.
+    """A run that ended, and what it cost."""
 
-    Attributes:
-        failed: questions that failed.
-    """
-
-    plan: RunPlan
-    record: RunRecord
-    samples: list[SampleRecord]
+    output: RunOutput
     profile: Mapping[str, Any]
 
     @property
-    def failed(self) -> int:
-        return sum(sum(task.micro.failures.values()) for task in self.record.tasks)
+    def record(self) -> RunRecord:
+        return self.output.record
 
-    @classmethod
-    def of(cls, output: RunOutput, profile: Mapping[str, Any]) -> Finished:
-        return cls(output.plan, output.record, output.samples, profile)
+    @property
+    def samples(self) -> list[SampleRecord]:
+        return self.output.samples
+
+    @property
+    def failed(self) -> int:
+        """Questions that failed."""
+        return self.output.failed
 
 
 Key = tuple[str, int]  # task, row
@@ -78,7 +75,7 @@ def build(
     (tested, *references) = runs
     return ComparisonRecord(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=list(first.plan.settings.command),
+        command=first.record.command,
         data=data_label(first.record),
         seed=seed,
         resamples=resamples,
@@ -168,8 +165,8 @@ def _failures(run: Finished) -> list[str]:
     if not run.failed:
         return []
     return [
-        f"{run.failed} of {run.plan.total} questions failed and are in no score "
-        f"(coverage {100 * (1 - run.failed / run.plan.total):.1f}%); samples.jsonl says why."
+        f"{run.failed} of {run.output.planned} questions failed and are in no score "
+        f"(coverage {100 * (1 - run.failed / run.output.planned):.1f}%); samples.jsonl says why."
     ]
 
 
@@ -305,7 +302,7 @@ def _cost(profile: Mapping[str, Any], *, has_slow_path: bool) -> CostRecord | No
 class _Asked:
     """A judged question of a known kind."""
 
-    kind: KindOfQuestion
+    kind: KindOfQuestionRecord
     video: str
     options: int
     is_right: bool
@@ -365,21 +362,20 @@ def _asked_by_kind(run: Finished) -> list[_Asked]:
     Two tasks may ask the same row, with and without subtitles: it counts by the first of them, and by both
     only where it is about the subtitles.
     """
-    kinds: dict[Key, KindOfQuestion] = {}
+    kinds: dict[Key, KindOfQuestionRecord] = {}
     counted: set[tuple[str, str]] = set()
-    for task in run.plan.tasks:
-        for index, kind in kinds_of(task.opened).items():
-            if (kind.row, kind.name) not in counted:
-                counted.add((kind.row, kind.name))
-                kinds[task.benchmark.name, index] = kind
-    opened = {task.benchmark.name: task.opened for task in run.plan.tasks}
+    for sample in run.samples:
+        kind = sample.kind
+        if kind is not None and (kind.row, kind.name) not in counted:
+            counted.add((kind.row, kind.name))
+            kinds[sample.task, sample.doc_id] = kind
     return [
         _Asked(
-            kind=kinds[sample.task, sample.doc_id],
-            video=f"{opened[sample.task].folder.name}/{sample.video}",
-            options=len(opened[sample.task].documents[sample.doc_id].options),
+            kind=kind,
+            video=f"{kind.row.partition('/')[0]}/{sample.video}",  # two editions may name a video alike
+            options=len(sample.options),
             is_right=sample.outcome == Outcome.correct.value,
         )
         for sample in run.samples
-        if Outcome(sample.outcome).is_scored and (sample.task, sample.doc_id) in kinds
+        if Outcome(sample.outcome).is_scored and (kind := kinds.get((sample.task, sample.doc_id))) is not None
     ]
