@@ -24,7 +24,7 @@ from sf_eval.editions.videomme import videomme
 VERSION = 2
 LABEL = f"mini edition v{VERSION} (synthetic)"
 
-INDEX = INDEX  # lists every file of an edition with its size; written last
+
 
 Progress = Callable[[str, int, int], None]
 
