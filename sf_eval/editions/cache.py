@@ -25,7 +25,6 @@ VERSION = 2
 LABEL = f"mini edition v{VERSION} (synthetic)"
 
 
-
 Progress = Callable[[str, int, int], None]
 
 EDITIONS: dict[str, Callable[[], Edition]] = {
