@@ -71,7 +71,10 @@ class OpenBenchmark:
             UnsafePathError: its path leaves the media root (a DataError).
         """
         return media.resolve(
-            self.media_root, document.media, what=f"{self.benchmark.name} question {document.id}"
+            self.media_root,
+            document.media,
+            what=f"{self.benchmark.name} question {document.id}",
+            follow_links=self._is_users_own,
         )
 
     def subtitle_path(self, document: Document) -> Path | None:
@@ -85,7 +88,7 @@ class OpenBenchmark:
         reference = MediaRef((document.subtitles,))
         try:
             what = f"{self.benchmark.name} question {document.id}, subtitles"
-            return media.resolve(self.media_root, reference, what=what)
+            return media.resolve(self.media_root, reference, what=what, follow_links=self._is_users_own)
         except media.MissingMediaError:
             return None
 
@@ -96,7 +99,14 @@ class OpenBenchmark:
             UnsafePathError: a row names a path that it must not.
         """
         wanted = self.documents if documents is None else documents
-        return media.missing_media(self.media_root, wanted, name=self.benchmark.name)
+        return media.missing_media(
+            self.media_root, wanted, name=self.benchmark.name, follow_links=self._is_users_own
+        )
+
+    @property
+    def _is_users_own(self) -> bool:
+        """The folder was given by the user, who may have put links into it."""
+        return self.source.kind == "directory"
 
 
 def parse_source(text: str, revision: str | None = None) -> DataSource:
@@ -159,6 +169,8 @@ def open_benchmark(
     else:
         folder, files = find_annotations(benchmark, _folders_in(source, benchmark))
     rows, documents = read_documents(benchmark, files)
+    if source.kind == "directory":
+        folder = _folder_of(benchmark, _folders_in(source, benchmark), files, documents)
     if source.kind == "hub" and fetch_media:
         folder = hub.media_root(benchmark, revision)
     opened = OpenBenchmark(
@@ -168,7 +180,7 @@ def open_benchmark(
         rows=rows,
         annotation_files=tuple(files),
         folder=folder,
-        media_root=folder / benchmark.media_root if benchmark.media_root else folder,
+        media_root=_media_root(benchmark, folder),
         revision=revision,
         source_label=_label(benchmark, source, folder, revision),
         is_mini=is_mini_edition(folder),
@@ -200,19 +212,56 @@ def find_annotations(benchmark: Benchmark, folders: list[Path]) -> tuple[Path, l
         DataError: there are none; the message lists every place.
     """
     for folder in folders:
-        for pattern in benchmark.annotation_files:
-            try:
-                files = sorted(path for path in folder.glob(pattern) if path.is_file())
-            except OSError as error:
-                raise DataError(f"cannot look into {folder}: {error.strerror or error}.") from error
-            if files:
-                return folder, files
+        if files := _annotations_in(folder, benchmark):
+            return folder, files
     places = [str(folder / pattern) for folder in folders for pattern in benchmark.annotation_files]
-    raise DataError(
-        f"the annotations of {benchmark.name} are missing; looked for {', '.join(places)}.",
-        hint=f"Put the files of {benchmark.hub_id} there (sf-eval data fetch --tasks {benchmark.name} "
-        "--to DIR does it), or use --data mini.",
+    hint = (
+        f"Put the files of {benchmark.hub_id} there (sf-eval data fetch --tasks {benchmark.name} "
+        "--to DIR does it), or use --data mini."
     )
+    if snapshots := sorted((folders[-1] / "snapshots").glob("*/")):
+        hint = f"It is a repository of the Hub's cache: give one of its snapshots, such as {snapshots[0]}."
+    raise DataError(
+        f"the annotations of {benchmark.name} are missing; looked for {', '.join(places)}.", hint=hint
+    )
+
+
+def _annotations_in(folder: Path, benchmark: Benchmark) -> list[Path]:
+    """What the first of the benchmark's globs that matches anything matches in `folder`."""
+    for pattern in benchmark.annotation_files:
+        try:
+            files = sorted(path for path in folder.glob(pattern) if path.is_file())
+        except OSError as error:
+            raise DataError(f"cannot look into {folder}: {error.strerror or error}.") from error
+        if files:
+            return files
+    return []
+
+
+def _folder_of(
+    benchmark: Benchmark, folders: list[Path], files: list[Path], documents: list[Document]
+) -> Path:
+    """Which of `folders` is the benchmark's own: media paths start from it.
+
+    `DIR/videomme/test-00000-of-00001.parquet` may lie in the benchmark's folder `DIR/videomme`, or in the inner
+    folder of the Hub repository `DIR`. A mini edition's index tells, or the videos: the folder that has more
+    of them. Without any, it is the repository, whose layout this is.
+    """
+    holding = [folder for folder in dict.fromkeys(folders) if _annotations_in(folder, benchmark) == files]
+    outermost_first = sorted(holding, key=lambda folder: len(folder.parts))
+    if len(holding) == 1:
+        return holding[0]
+    if mini := next(filter(is_mini_edition, outermost_first), None):
+        return mini
+
+    def videos(folder: Path) -> int:
+        return media.count_present(_media_root(benchmark, folder), documents)
+
+    return max(outermost_first, key=videos)  # the first of several that have as many
+
+
+def _media_root(benchmark: Benchmark, folder: Path) -> Path:
+    return folder / benchmark.media_root if benchmark.media_root else folder
 
 
 def read_documents(benchmark: Benchmark, files: Iterable[Path]) -> tuple[list[Row], list[Document]]:
