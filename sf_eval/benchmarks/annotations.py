@@ -122,7 +122,7 @@ def _json_values(text: str) -> list[Any]:
 
 
 def _between_values(text: str, at: int) -> int:
-    """The place of the next value: behind white space, and the byte order mark of a file that was appended."""
+    """The place of the next value: behind white space, and behind the byte order mark of an appended file."""
     match = _SPACE.match(text, at)
     assert match is not None  # it also matches nothing
     return match.end()

@@ -243,9 +243,9 @@ def _folder_of(
 ) -> Path:
     """Which of `folders` is the benchmark's own: media paths start from it.
 
-    `DIR/videomme/test-00000-of-00001.parquet` may lie in the benchmark's folder `DIR/videomme`, or in the inner
-    folder of the Hub repository `DIR`. A mini edition's index tells, or the videos: the folder that has more
-    of them. Without any, it is the repository, whose layout this is.
+    `DIR/videomme/test-00000-of-00001.parquet` may lie in the benchmark's folder `DIR/videomme`, or in the
+    inner folder of the Hub repository `DIR`. A mini edition's index tells, or the videos: the folder that has
+    more of them. Without any, it is the repository, whose layout this is.
     """
     holding = [folder for folder in dict.fromkeys(folders) if _annotations_in(folder, benchmark) == files]
     outermost_first = sorted(holding, key=lambda folder: len(folder.parts))

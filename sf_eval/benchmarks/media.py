@@ -2,8 +2,8 @@
 
 Paths come from dataset rows, so they are hostile until shown otherwise: they must be plain relative paths.
 A folder that a user gave is the user's own, and so are the links in it: they are followed, wherever they lead
-(another disk, the blobs of the Hub's cache). In a folder that sf-eval filled itself no link belongs: there, what
-a path leads to must lie below the media root. No archive brings a link (`sf_eval.benchmarks.unpack`).
+(another disk, the blobs of the Hub's cache). In a folder that sf-eval filled itself no link belongs: there,
+what a path leads to must lie below the media root. No archive brings a link (`sf_eval.benchmarks.unpack`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.core.errors import DataError
 
 _MAX_PATH = 1024
-_LINK_HINT = (
-    "sf-eval put no link there: remove it and fetch again. Links are followed in a folder of yours (--data DIR)."
-)
+_LINK_HINT = "sf-eval put no link there: remove it and fetch again. In a folder of yours (--data DIR) links are followed."
 # Windows opens these wherever they stand; refused everywhere, so that a dataset means the same everywhere.
 _DEVICE_NAMES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in "123456789")}
@@ -73,9 +71,9 @@ def resolve(root: Path, media: MediaRef, *, what: str, follow_links: bool = Fals
         if found := _existing(root / candidate, root, media.is_frames_folder, what, follow_links):
             return found
     for candidate in media.candidates:
-        if path := _spelled_otherwise(root, candidate, what):
-            if found := _existing(path, root, media.is_frames_folder, what, follow_links):
-                return found
+        path = _spelled_otherwise(root, candidate, what)
+        if path and (found := _existing(path, root, media.is_frames_folder, what, follow_links)):
+            return found
     places = places_of(root, media)
     kind = "folder of frames" if media.is_frames_folder else "video"
     raise MissingMediaError(

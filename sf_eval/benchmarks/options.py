@@ -24,8 +24,8 @@ def lettered(row: RowReader, column: str) -> tuple[list[str], dict[str, str]]:
     become capitals. Texts with their own letters are shown as they are.
 
     Raises:
-        DataError: some options have a letter and others have none, or a letter is not that of its place. Which
-            is meant cannot be told: "E. coli" may be a text without a letter, or option E.
+        DataError: some options have a letter and others have none, or a letter is not that of its place.
+            Which is meant cannot be told: "E. coli" may be a text without a letter, or option E.
     """
     texts = row.texts(column)
     letters = LETTERS[: len(texts)]

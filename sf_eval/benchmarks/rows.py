@@ -12,8 +12,8 @@ from sf_eval.core.errors import DataError
 
 MAX_TEXT = 100_000  # characters; the longest real question has about 2,000
 MAX_OPTIONS = 6
-# C0 and C1 controls and DEL, which a terminal may obey, but for tab and ends of lines (U+0085 is one); halves of
-# surrogate pairs, which no encoding can write.
+# C0 and C1 controls and DEL, which a terminal may obey, but for tab and ends of lines (U+0085 is one); halves
+# of surrogate pairs, which no encoding can write.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _ENDS_OF_LINE = re.compile("[\t\n\r\x85\u2028\u2029]")
 # Longest path that file systems commonly take.

@@ -52,7 +52,12 @@ FULL = Benchmark(
     hub_id="lmms-eval/egoschema",
     hub_config="GENERATION",
     split="test",
-    annotation_files=("GENERATION/test-*.parquet", "GENERATION*.parquet", "GENERATION*.json", "GENERATION*.jsonl"),
+    annotation_files=(
+        "GENERATION/test-*.parquet",
+        "GENERATION*.parquet",
+        "GENERATION*.json",
+        "GENERATION*.jsonl",
+    ),
     media_root="",
     read_row=read_full_row,
     breakdown=(),
