@@ -31,7 +31,7 @@ def command(**options: Any) -> int:
     from sf_eval.benchmarks import catalog
     from sf_eval.cli._progress import counting
     from sf_eval.data import doctor
-    from sf_eval.data.opening import parse_source
+    from sf_eval.data.source import parse_source
     from sf_eval.report.doctor_report import show
 
     benchmarks = catalog.resolve_tasks(options["tasks"])

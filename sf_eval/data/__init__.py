@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from sf_eval.data.opening import DataSource, OpenBenchmark, open_benchmark, parse_source
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import DataSource, parse_source
 
 __all__ = ["DataSource", "OpenBenchmark", "open_benchmark", "parse_source"]

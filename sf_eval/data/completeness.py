@@ -13,7 +13,7 @@ from sf_eval.benchmarks.subtitles import read_srt
 from sf_eval.core.errors import DataError
 from sf_eval.data.hub import manifest as manifests
 from sf_eval.data.hub.plan import plan
-from sf_eval.data.opening import OpenBenchmark
+from sf_eval.data.opened import OpenBenchmark
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ def fetch_command(opened: OpenBenchmark) -> str:
     """The command that completes the data of `opened`."""
     command = f"sf-eval data fetch --tasks {opened.benchmark.name}"
     if opened.source.kind == "directory":
-        return f"{command} --to {opened.source.root}"
+        is_named = opened.folder.name == (opened.benchmark.folder or opened.benchmark.name)
+        return f"{command} --to {opened.folder.parent if is_named else opened.source.root}"
     return f"{command} --revision {opened.source.revision}" if opened.source.revision else command
 
 

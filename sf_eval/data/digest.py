@@ -6,7 +6,7 @@ import hashlib
 
 from sf_eval.core.errors import DataError
 from sf_eval.core.files import sha256
-from sf_eval.data.opening import OpenBenchmark
+from sf_eval.data.opened import OpenBenchmark
 
 
 def annotations_digest(opened: OpenBenchmark) -> str:

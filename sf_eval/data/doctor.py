@@ -19,7 +19,9 @@ from sf_eval.data.completeness import fetch_command, subtitle_files
 from sf_eval.data.hub import manifest
 from sf_eval.data.hub import repository as hub
 from sf_eval.data.hub.progress import human_size
-from sf_eval.data.opening import DataSource, OpenBenchmark, open_benchmark
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import DataSource
 from sf_eval.editions.index import INDEX
 from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError, VideoErrorReason, VideoInfo
 
@@ -242,16 +244,24 @@ def _shows(loader: ClipLoader, clip: Clip) -> bool:
 
 
 def _range_fault(path: Path, info: VideoInfo, documents: Sequence[Document]) -> tuple[Status, BadFile] | None:
-    beyond = [
-        document.id
-        for document in documents
-        if document.media.start_s is not None and document.media.start_s >= info.duration_s
+    parts = [(document.id, document.media) for document in documents]
+    beyond = [name for name, media in parts if media.start_s is not None and media.start_s >= info.duration_s]
+    if beyond:
+        asks = f"what question {_listed(beyond)} asks about starts later"
+        return "warning", BadFile(str(path), f"lasts {info.duration_s:.1f} s, but {asks}")
+    moments = [
+        name for name, media in parts if media.end_s is not None and media.end_s <= (media.start_s or 0)
     ]
-    if not beyond:
-        return None
-    others = f" and {len(beyond) - 1} others" if len(beyond) > 1 else ""
-    reason = f"lasts {info.duration_s:.1f} s, but what question {beyond[0]}{others} asks about starts later"
-    return "warning", BadFile(str(path), reason)
+    if moments:
+        reason = (
+            f"the part of question {_listed(moments)} ends where it starts: --clip cut shows one frame of it"
+        )
+        return "warning", BadFile(str(path), reason)
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} others" if len(names) > 1 else "")
 
 
 def check_subtitles(opened: OpenBenchmark) -> CheckResult:

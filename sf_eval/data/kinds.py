@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.data.opening import OpenBenchmark
+from sf_eval.data.opened import OpenBenchmark
 from sf_eval.editions.index import INDEX
 from sf_eval.editions.questions import KINDS
 

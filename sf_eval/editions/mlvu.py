@@ -27,11 +27,13 @@ _TEST_SECONDS = (40, 52, 64)
 
 
 def mlvu() -> Edition:
-    return _edition("mlvu", _DEV, _DEV_SECONDS, videos=20, options=4, prefix="dev")
+    return _edition("mlvu", _DEV, _DEV_SECONDS, videos=20, options=4, prefix="dev", inner_folder="mlvu")
 
 
 def mlvu_test() -> Edition:
-    return _edition("mlvu_test", _TEST, _TEST_SECONDS, videos=25, options=6, prefix="test")
+    return _edition(
+        "mlvu_test", _TEST, _TEST_SECONDS, videos=25, options=6, prefix="test", inner_folder="data"
+    )
 
 
 def _edition(
@@ -42,6 +44,7 @@ def _edition(
     videos: int,
     options: int,
     prefix: str,
+    inner_folder: str,
 ) -> Edition:
     maker = SceneMaker(name)
     letters = balanced_letters(videos * len(plan[0]), options, maker.rng)
@@ -64,7 +67,7 @@ def _edition(
                     "task_type": task_type,
                 }
             )
-    table = "data/test-00000-of-00001.parquet"
+    table = f"{inner_folder}/test-00000-of-00001.parquet"
     return Edition(name, {table: rows}, scenes, {table: kinds})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sf_eval.core.errors import UsageError
-from sf_eval.data.opening import OpenBenchmark
+from sf_eval.data.opened import OpenBenchmark
 from sf_eval.harness import output_dir
 from sf_eval.harness.plan import MiniProgress, RunPlan, fingerprint_of, make_plan, placed
 from sf_eval.harness.settings import RunSettings

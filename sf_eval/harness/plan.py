@@ -13,7 +13,9 @@ from sf_eval.benchmarks.pinned import pinned_revision
 from sf_eval.core.cards import ModelCard, card_for, card_names, load_card
 from sf_eval.core.errors import DataError, UsageError
 from sf_eval.data.digest import annotations_digest
-from sf_eval.data.opening import DataSource, OpenBenchmark, open_benchmark, parse_source, with_media
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark, with_media
+from sf_eval.data.source import DataSource, parse_source
 from sf_eval.harness import output_dir
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings

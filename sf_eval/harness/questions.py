@@ -7,7 +7,7 @@ from typing import Literal
 from sf_eval.benchmarks.document import Document
 from sf_eval.benchmarks.media import MissingMediaError, places_of
 from sf_eval.benchmarks.prompts import SubtitledPrompt
-from sf_eval.data.opening import OpenBenchmark
+from sf_eval.data.opened import OpenBenchmark
 from sf_eval.inference import Question, QuestionKey
 from sf_eval.video import Clip
 

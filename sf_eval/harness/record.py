@@ -34,6 +34,17 @@ class ScoreRecord(Strict):
     bounds: tuple[float, float] | None = Field(
         description="The accuracy if every failed sample were wrong, and if every one were right."
     )
+    parts: int = Field(
+        1,
+        description="Subtasks or categories whose accuracies this is the mean of: those with a judged "
+        "answer. 1 where all questions count alike.",
+    )
+    parts_total: int = Field(1, description="How many it should be the mean of.")
+
+    @property
+    def lacks_parts(self) -> bool:
+        """The mean is not of all that it should be made of, though something was judged."""
+        return self.n > 0 and self.parts < self.parts_total
 
 
 class CategoryRecord(Strict):
@@ -52,6 +63,8 @@ class PublishedScoreRecord(Strict):
     random_guesses: int = Field(description="Outputs for which the published scorer draws a letter.")
     raised: int = Field(description="Outputs on which the published scorer raises an exception.")
     dropped: int = Field(description="Outputs that the published average leaves out.")
+    parts: int = Field(1, description="Subtasks whose accuracies this is the mean of.")
+    parts_total: int = Field(1, description="How many it should be the mean of.")
 
 
 class TaskRecord(Strict):
@@ -78,8 +91,11 @@ class GroupRecord(Strict):
 
     group: str
     title: str
-    tasks: list[str]
-    complete: bool = Field(description="Whether all tasks of the group were run.")
+    tasks: list[str] = Field(description="Whose mean it is: those with a judged answer.")
+    unanswered: list[str] = Field(
+        default_factory=list, description="Tasks that were asked and have no judged answer."
+    )
+    complete: bool = Field(description="Whether the mean is of all tasks of the group.")
     score: ScoreRecord
     published: PublishedScoreRecord | None
 
@@ -124,6 +140,7 @@ class TaskFacts(Strict):
     )
     questions_total: int
     questions_planned: int
+    one_question_per_video: bool = Field(description="Then a submission file knows questions by their video.")
 
 
 class RunFacts(Strict):

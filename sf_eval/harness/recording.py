@@ -202,28 +202,35 @@ def task_record(
             for part in breakdown(scored, benchmark.breakdown)
         ],
         published=_published_record(score_published(scored)),
-        submission_file=_write_submission(_submission_name(task), samples, submission)
-        if benchmark.writes_submission
-        else None,
+        submission_file=_write_submission(task, samples, submission) if benchmark.writes_submission else None,
     )
 
 
 def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list[GroupRecord]:
-    """The mean of each group that the run touched; `asked` are the tasks that have samples."""
+    """The mean of each group that the run touched: of those of its tasks that have a judged answer.
+
+    Args:
+        asked: the tasks that have samples.
+    """
     groups = dict.fromkeys(catalog.get_benchmark(task).group for task in asked)
     records = []
     for name in filter(None, groups):
         group = catalog.get_group(name)
         members = [member for member in group.members if member in asked]
-        parts = [[_scored(sample) for sample in samples if sample.task == member] for member in members]
+        parts = {
+            member: [_scored(sample) for sample in samples if sample.task == member] for member in members
+        }
+        judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
+        total = len(group.members)
         records.append(
             GroupRecord(
                 group=name,
                 title=group.title,
-                tasks=members,
-                complete=len(members) == len(group.members),
-                score=score_record(score_of_groups(parts)),
-                published=_published_record(published_of_groups(parts)),
+                tasks=judged,
+                unanswered=[member for member in members if member not in judged],
+                complete=len(judged) == total,
+                score=score_record(score_of_groups(list(parts.values()), total=total)),
+                published=_published_record(published_of_groups(list(parts.values()), total=total)),
             )
         )
     return records
@@ -256,10 +263,18 @@ def _submission_name(task: TaskFacts) -> str:
     return f"submission_{task.task}{edition}.json"
 
 
-def _write_submission(name: str, samples: Sequence[SampleRecord], folder: Path) -> str:
-    """Video to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer."""
+def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: Path) -> str:
+    """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
+
+    The server knows a question by its video, since it has one question a video. Where the data has more, they
+    are known by their own ids: no answer may take another's place.
+    """
     answers = {
-        sample.video: -1 if sample.answer is None else ord(sample.answer) - ord("A") for sample in samples
+        sample.video if task.one_question_per_video else sample.question_id: -1
+        if sample.answer is None
+        else ord(sample.answer) - ord("A")
+        for sample in samples
     }
+    name = _submission_name(task)
     files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
     return name

@@ -191,14 +191,16 @@ def _facts(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, load_
 
 
 def _task_facts(task: TaskPlan) -> TaskFacts:
+    documents = task.opened.documents
     return TaskFacts(
         task=task.benchmark.name,
         data=task.opened.source_label,
         is_mini=task.opened.is_mini,
         revision=task.opened.revision,
         annotations_digest=task.data_digest,
-        questions_total=len(task.opened.documents),
+        questions_total=len(documents),
         questions_planned=task.count,
+        one_question_per_video=len({document.video_id for document in documents}) == len(documents),
     )
 
 

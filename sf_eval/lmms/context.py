@@ -16,7 +16,9 @@ from typing import Protocol, cast, get_args
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.benchmarks.pinned import pinned_revision
 from sf_eval.core.errors import UsageError
-from sf_eval.data.opening import DataSource, OpenBenchmark, open_benchmark, parse_source
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import DataSource, parse_source
 from sf_eval.harness.questions import ClipMode, clip_of, prompt_of
 from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError
 

@@ -51,6 +51,9 @@ class Score:
         coverage: share of the samples that were answered; 100 where none was asked.
         bounds: the accuracy if all failed samples were wrong, and if all were right; None where the truth is
             not public.
+        parts: groups of which a sample was judged, whose accuracies the accuracy is the mean of; 1 where all
+            samples count alike, 0 where none was judged.
+        parts_total: groups that the mean should be made of.
     """
 
     accuracy: float | None
@@ -63,6 +66,8 @@ class Score:
     failures: dict[str, int]
     coverage: float
     bounds: tuple[float, float] | None
+    parts: int
+    parts_total: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class PublishedScore:
         random_guesses: outputs for which a letter was drawn.
         raised: outputs on which the scorer ends in an exception.
         dropped: outputs that the published average leaves out.
+        parts, parts_total: as in `Score`.
     """
 
     accuracy: float | None
@@ -91,6 +97,8 @@ class PublishedScore:
     random_guesses: int
     raised: int
     dropped: int
+    parts: int
+    parts_total: int
 
 
 def score(samples: Iterable[ScoredSample]) -> Score:
@@ -103,11 +111,14 @@ def headline_score(samples: Iterable[ScoredSample], headline: str) -> Score:
     return score_of_groups(_groups(list(samples), headline))
 
 
-def score_of_groups(groups: Sequence[Sequence[ScoredSample]]) -> Score:
+def score_of_groups(groups: Sequence[Sequence[ScoredSample]], *, total: int | None = None) -> Score:
     """The mean of the groups' accuracies, e.g. of MVBench's 20 subtasks; counts are totals.
 
-    A group of which no sample could be judged is left out of accuracy and interval, and enters the bounds
-    with anything from 0 to 100.
+    A group of which no sample could be judged is left out of accuracy, interval and `parts`, and enters the
+    bounds with anything from 0 to 100.
+
+    Args:
+        total: how many groups the mean should be made of, where it is not all of `groups`.
     """
     outcomes = Counter(sample.outcome for group in groups for sample in group)
     observed = [_observations(group) for group in groups]
@@ -124,6 +135,8 @@ def score_of_groups(groups: Sequence[Sequence[ScoredSample]]) -> Score:
         failures=failures,
         coverage=100.0 * (asked - sum(failures.values())) / asked if asked else 100.0,
         bounds=_bounds(groups),
+        parts=sum(map(bool, observed)),
+        parts_total=len(groups) if total is None else total,
     )
 
 
@@ -142,8 +155,10 @@ def score_published(samples: Iterable[ScoredSample], headline: str = MICRO) -> P
     return published_of_groups(_groups(list(samples), headline))
 
 
-def published_of_groups(groups: Sequence[Sequence[ScoredSample]]) -> PublishedScore:
-    """The mean of the groups' published accuracies; counts are totals."""
+def published_of_groups(
+    groups: Sequence[Sequence[ScoredSample]], *, total: int | None = None
+) -> PublishedScore:
+    """The mean of the groups' published accuracies; counts are totals. `total` as in `score_of_groups`."""
     judged = [[s for s in group if s.published is not None and not s.outcome.is_failure] for group in groups]
     kept = [[s for s in group if s.in_published] for group in judged]
     observed = [[(s.video_id, s.published is PublishedVerdict.correct) for s in group] for group in kept]
@@ -156,6 +171,8 @@ def published_of_groups(groups: Sequence[Sequence[ScoredSample]]) -> PublishedSc
         random_guesses=verdicts[PublishedVerdict.random_guess],
         raised=verdicts[PublishedVerdict.raises],
         dropped=sum(map(len, judged)) - sum(map(len, kept)),
+        parts=sum(map(bool, kept)),
+        parts_total=len(groups) if total is None else total,
     )
 
 

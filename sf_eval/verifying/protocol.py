@@ -88,7 +88,8 @@ def _verify_scores(path: Path) -> Iterator[ProtocolResult]:
 def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not path.is_file():
         return
-    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not splitlines: to it U+2028 and U+0085, which may stand in an output, end a line.
+    for line, text in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not text.strip():
             continue
         try:

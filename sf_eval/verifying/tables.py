@@ -138,7 +138,7 @@ def _prompts_and_scores(directory: Path) -> list[FileResult]:
 
 
 def _indices(path: Path) -> FileResult:
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     wrong = []
     for number, line in enumerate(lines, start=1):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,9 @@ from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join, listed
 from sf_eval.benchmarks.rows import RowReader
 
 _COLUMNS = tuple(f"option{place}" for place in range(5))
-_NO_OPTION = "N/A"
+_NOT_APPLICABLE = frozenset({"n/a", "n.a", "n\\a"})
+# What pandas writes for a missing value; exactly so, since "Na" or "None" may be an option.
+_MISSING_VALUES = frozenset({"", "NA", "<NA>", "NaN", "nan"})
 
 
 def read_row(index: int, row: Mapping[str, Any]) -> Document:
@@ -39,17 +42,33 @@ def read_row(index: int, row: Mapping[str, Any]) -> Document:
 
 
 def _texts(reader: RowReader) -> list[str]:
-    """The options: columns option0 to option4 of the parquet file, or `candidates` of lvb_val.json."""
+    """The options: columns option0 to option4 of the parquet file, or `candidates` of lvb_val.json.
+
+    Those that are no option stand at the end; one that stands before an option is an error, since letters
+    and truth would no longer agree.
+    """
     if not reader.has(_COLUMNS[0]) and reader.has("candidates"):
-        return reader.texts("candidates", high=len(_COLUMNS))
-    texts = [reader.text(column) for column in _COLUMNS]
-    count = texts.index(_NO_OPTION) if _NO_OPTION in texts else len(texts)
-    if count < 2:
-        reader.fail(_COLUMNS[count], "is N/A, so that fewer than two options are left")
-    for column, text in list(zip(_COLUMNS, texts, strict=True))[count:]:
-        if text != _NO_OPTION:
-            reader.fail(column, "holds an option after one that is N/A")
-    return texts[:count]
+        listed = reader.nullable_texts("candidates", high=len(_COLUMNS))
+        places = [("candidates", text) for text in listed]
+    else:
+        places = [(column, reader.nullable_text(column)) for column in _COLUMNS]
+    texts: list[str] = []
+    for place, (column, text) in enumerate(places):
+        if text is None or _is_no_option(text):
+            continue
+        if len(texts) < place:
+            reader.fail(column, f"holds an option ({text[:40]!r}) after one that is N/A, null or empty")
+        texts.append(text)
+    if len(texts) < 2:
+        column = places[len(texts)][0] if len(texts) < len(places) else "candidates"
+        reader.fail(column, "is N/A, null, empty or not there, so that fewer than two options are left")
+    return texts
+
+
+def _is_no_option(text: str) -> bool:
+    """Whether a text says that there is no option: "N/A" as people and tools write it, or nothing."""
+    plain = "".join(unicodedata.normalize("NFKC", text).split())
+    return plain in _MISSING_VALUES or plain.casefold().strip(".()[]") in _NOT_APPLICABLE
 
 
 BENCHMARKS = (
@@ -62,6 +81,7 @@ BENCHMARKS = (
         split="validation",
         annotation_files=(
             "validation-*.parquet", "data/validation-*.parquet", "lvb_val.json", "validation*.json",
+            "lvb_val.jsonl", "validation*.jsonl",
         ),
         media_root="",
         read_row=read_row,

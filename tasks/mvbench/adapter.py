@@ -75,8 +75,8 @@ def _media(reader: RowReader, subtask: str, video: str) -> MediaRef:
     start_s, end_s = reader.optional_number("start"), reader.optional_number("end")
     if start_s is not None and start_s < 0:
         reader.fail("start", f"is {start_s}, which is before the video begins")
-    if end_s is not None and end_s <= (start_s or 0.0):
-        reader.fail("end", f"is {end_s}, which is not after the start")
+    if end_s is not None and end_s < (start_s or 0.0):  # an end at the start is a moment
+        reader.fail("end", f"is {end_s}, which is before the start")
     frames = subtask == FRAMES_SUBTASK
     fps = (reader.optional_number("fps") or _FRAMES_FPS) if frames else None
     if fps is not None and fps < 0:
@@ -93,7 +93,10 @@ def _benchmark(subtask: str) -> Benchmark:
         hub_id="OpenGVLab/MVBench",
         hub_config=subtask,
         split="train",
-        annotation_files=(f"json/{subtask}.json", f"{subtask}.json", f"{subtask}/train-*.parquet"),
+        annotation_files=(
+            f"json/{subtask}.json", f"{subtask}.json", f"{subtask}/train-*.parquet",
+            f"json/{subtask}.jsonl", f"{subtask}.jsonl",
+        ),
         media_root="",
         read_row=partial(read_row, subtask),
         breakdown=(),

@@ -52,7 +52,7 @@ VIDEOMME = Benchmark(
     split="test",
     annotation_files=(
         "videomme/test-*.parquet", "data/test-*.parquet", "test-*.parquet", "*.parquet",
-        "videomme*.json", "test*.json",
+        "videomme*.json", "test*.json", "videomme*.jsonl", "test*.jsonl",
     ),
     media_root="",
     read_row=read_row,

@@ -28,7 +28,9 @@ import sf_eval
 from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark
 from sf_eval.benchmarks.document import Document
 from sf_eval.core.errors import DataError, UsageError
-from sf_eval.data.opening import OpenBenchmark, open_benchmark, parse_source
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
 from sf_eval.editions import EDITIONS, LABEL, VERSION, mini_root
 from sf_eval.editions.cache import INDEX, digest, is_complete
 from sf_eval.editions.edition import Edition

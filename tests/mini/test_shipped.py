@@ -17,7 +17,8 @@ import torch
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.document import Document
 from sf_eval.data.kinds import kinds_of
-from sf_eval.data.opening import open_benchmark, parse_source
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
 from sf_eval.inference.generation import generate_batch
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures

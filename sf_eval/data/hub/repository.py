@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sf_eval.benchmarks.document import Benchmark
+from sf_eval.benchmarks.documents import find_annotations
 from sf_eval.core import files, paths
 from sf_eval.core.errors import DataError
 from sf_eval.data.hub import manifest as manifests
@@ -41,8 +42,6 @@ def annotations(benchmark: Benchmark, revision: str | None = None) -> tuple[list
     Raises:
         DataError: one line with what to do (no network, unknown revision, gated, disk full, ...).
     """
-    from sf_eval.data.opening import find_annotations
-
     fetched = _fetch_default(benchmark, revision, annotations_only=True)
     return find_annotations(benchmark, [fetched.root])[1], fetched.commit
 

@@ -11,7 +11,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sf_eval.benchmarks import catalog
-from sf_eval.harness.record import KindOfQuestionRecord, RunRecord, SampleRecord, TaskRecord
+from sf_eval.harness.record import (
+    GroupRecord,
+    KindOfQuestionRecord,
+    RunRecord,
+    SampleRecord,
+    ScoreRecord,
+    TaskRecord,
+)
 from sf_eval.harness.recording import RunOutput
 from sf_eval.report.comparison.record import (
     BenchmarkColumn,
@@ -25,7 +32,7 @@ from sf_eval.report.comparison.record import (
     KindScore,
     PairRecord,
 )
-from sf_eval.report.leaderboard import caveats, data_label, entries, model_label
+from sf_eval.report.leaderboard import caveats, data_label, entries, incomplete, model_label
 from sf_eval.scoring import paired
 from sf_eval.scoring.intervals import interval95
 from sf_eval.scoring.outcome import Outcome
@@ -97,30 +104,56 @@ def build(
 
 def _columns(runs: Iterable[Finished]) -> list[BenchmarkColumn]:
     """Tasks and groups as `leaderboard.entries` has them, but a group always stands for its tasks."""
-    tasks = {task.task: task for run in runs for task in run.record.tasks}
-    groups = {group.group: group for run in runs for group in run.record.groups}
-    in_mean = _in_mean(tasks.values())
+    tasks: dict[str, list[TaskRecord]] = {}
+    groups: dict[str, list[GroupRecord]] = {}
+    for run in runs:
+        for task in run.record.tasks:
+            tasks.setdefault(task.task, []).append(task)
+        for group in run.record.groups:
+            groups.setdefault(group.group, []).append(group)
+    in_mean = _in_mean([records[0] for records in tasks.values()])
     columns: dict[str, BenchmarkColumn] = {}
-    for task in tasks.values():
-        name = catalog.get_benchmark(task.task).group or task.task
+    for task_name, records in tasks.items():
+        name = catalog.get_benchmark(task_name).group or task_name
         if name not in groups:
-            columns[name] = BenchmarkColumn(
-                name=name,
-                title=task.title,
-                tasks=[name],
-                in_mean=name in in_mean,
-                remark=_remark(task),
-            )
+            columns[name] = _task_column(records, in_mean=name in in_mean)
         elif name not in columns:
-            group, total = groups[name], len(catalog.get_group(name).members)
-            columns[name] = BenchmarkColumn(
-                name=name,
-                title=group.title if group.complete else f"{group.title} (incomplete)",
-                tasks=group.tasks,
-                in_mean=True,
-                remark=f"mean of {len(group.tasks)} of {total} subtasks",
-            )
+            columns[name] = _group_column(groups[name])
     return list(columns.values())
+
+
+def _task_column(records: Sequence[TaskRecord], *, in_mean: bool) -> BenchmarkColumn:
+    """One task, as each run has it."""
+    lacking = any(record.score.lacks_parts for record in records)
+    made_of = f" ({_parts([record.score for record in records])})" if lacking else ""
+    remark = _remark(records[0])
+    return BenchmarkColumn(
+        name=records[0].task,
+        title=incomplete(records[0].title, is_complete=not lacking),
+        tasks=[records[0].task],
+        in_mean=in_mean,
+        remark=f"{remark}{made_of}" if remark else "",
+    )
+
+
+def _group_column(records: Sequence[GroupRecord]) -> BenchmarkColumn:
+    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too."""
+    asked = {task for record in records for task in (*record.tasks, *record.unanswered)}
+    name = records[0].group
+    return BenchmarkColumn(
+        name=name,
+        title=incomplete(records[0].title, is_complete=all(record.complete for record in records)),
+        tasks=[task for task in catalog.get_group(name).members if task in asked],
+        in_mean=True,
+        remark=f"mean of {_parts([record.score for record in records])} subtasks",
+    )
+
+
+def _parts(scores: Sequence[ScoreRecord]) -> str:
+    """What the runs' means are made of: "20 of 20", or "19 to 20 of 20" where they differ."""
+    counts = [score.parts for score in scores]
+    each = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"{each} of {max(score.parts_total for score in scores)}"
 
 
 def _in_mean(tasks: Iterable[TaskRecord]) -> set[str]:
