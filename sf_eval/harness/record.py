@@ -231,6 +231,16 @@ class SampleRecord(Strict):
     kind: KindOfQuestionRecord | None = None
     output: str | None = Field(None, description="The model's words; null where the sample failed.")
     answer: str | None = Field(None, description="The letter read from the output.")
+    answer_rule: str | None = Field(
+        None, description="The rule that read the letter (docs/scoring.md); null where none was read."
+    )
+    answer_frame: str | None = Field(
+        None,
+        description='Where the letter was looked for: "plain", "after_thought", "answer_mark" or "boxed".',
+    )
+    output_truncated: bool | None = Field(
+        None, description="Whether the output was too long, so that its middle was not read for an answer."
+    )
     outcome: str
     failure_reason: str | None = None
     published_verdict: str | None = None

@@ -152,12 +152,16 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         return SampleRecord(
             **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
         )
-    verdict = judge(document, result.text)
+    verdict = judge(document, result.text, cut_off=result.finish_reason == "length")
+    reading = verdict.reading
     return SampleRecord(
         **asked,
         prompt=result.prompt,
         output=result.text,
-        answer=verdict.answer,
+        answer=reading.letter,
+        answer_rule=None if reading.rule is None else reading.rule.value,
+        answer_frame=reading.frame.value,
+        output_truncated=reading.truncated,
         outcome=verdict.outcome.value,
         published_verdict=_published_verdict(task.task, document, result.text),
         num_frames=result.num_frames,

@@ -49,7 +49,7 @@ class SlowFast(lmms):
         for name in model_args:
             if name not in _MODEL_ARGS:
                 raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
-        self._answer = answer or _own_engine(model_args).answer
+        self._answer = answer or _noting_what_was_cut_off(_own_engine(model_args).answer)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         questions = [self._question(request) for request in requests]
@@ -117,6 +117,18 @@ def _contents(messages: list[dict[str, Any]], task: str) -> tuple[list[Clip], li
     if len(videos) > 1:
         raise SfEvalError(f"slowfast takes one video a question; {task} gives {len(videos)}.")
     return videos, texts
+
+
+def _noting_what_was_cut_off(answer: Answerer) -> Answerer:
+    """The same answers; our tasks learn from the context which of them the token limit ended."""
+
+    def noting(questions: list[Question]) -> Iterator[Result]:
+        for result in answer(questions):
+            if isinstance(result, Answer) and result.finish_reason == "length":
+                context.stock().cut_off.add(result.key)
+            yield result
+
+    return noting
 
 
 def _own_engine(args: dict[str, Any]) -> Engine:

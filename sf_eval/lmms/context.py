@@ -20,6 +20,7 @@ from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import DataSource, parse_source
 from sf_eval.harness.questions import ClipMode, clip_of, prompt_of
+from sf_eval.inference import QuestionKey
 from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError
 
 
@@ -29,6 +30,7 @@ class TaskContext(Protocol):
     def documents(self, benchmark: Benchmark) -> Sequence[Document]: ...
     def prompt(self, benchmark: Benchmark, document: Document) -> str: ...
     def clip(self, benchmark: Benchmark, document: Document) -> Clip: ...
+    def was_cut_off(self, benchmark: Benchmark, document: Document) -> bool: ...
 
 
 @dataclass
@@ -39,6 +41,7 @@ class StockContext:
         rule, backend: which frames the model shows, set by our model where it is the one that answers.
         loader: tells when a video's frames are shown: the engine's, so that no bad video is waited for
             twice. Where it is None, one is started when it is needed.
+        cut_off: the answers of our model that the token limit ended: lmms-eval hands no such reason on.
     """
 
     source: DataSource
@@ -46,6 +49,7 @@ class StockContext:
     rule: SamplingRule = field(default_factory=lambda: SamplingRule("published", 64))
     backend: str = "pyav"
     loader: ClipLoader | None = None
+    cut_off: set[QuestionKey] = field(default_factory=set)
     _opened: dict[str, OpenBenchmark] = field(default_factory=dict)
     _times: dict[Clip, tuple[float, ...]] = field(default_factory=dict)
 
@@ -61,6 +65,9 @@ class StockContext:
         return (
             prompt if isinstance(prompt, str) else prompt.text(self._times_of(self.clip(benchmark, document)))
         )
+
+    def was_cut_off(self, benchmark: Benchmark, document: Document) -> bool:
+        return QuestionKey(benchmark.lmms_task, document.index) in self.cut_off
 
     def _open(self, benchmark: Benchmark) -> OpenBenchmark:
         if benchmark.name not in self._opened:

@@ -25,7 +25,7 @@ from sf_eval.harness.logs import logging_to
 from sf_eval.harness.recording import RunOutput
 from sf_eval.harness.rescoring import KeptRun, read_run
 from sf_eval.harness.run import LOG
-from sf_eval.inference import Question, QuestionKey, Result
+from sf_eval.inference import Answer, Question, QuestionKey, Result
 from sf_eval.lmms import context
 from sf_eval.video import Clip
 
@@ -114,11 +114,15 @@ class _Recorded:
 
     def prompt(self, benchmark: Benchmark, document: Document) -> str:
         result = self._results[QuestionKey(benchmark.name, document.index)]
-        return getattr(result, "prompt", document.prompt)  # a failed question has none
+        return result.prompt if isinstance(result, Answer) else document.prompt
 
     def clip(self, benchmark: Benchmark, document: Document) -> Clip:
         """The video's name; nobody opens it."""
         return Clip(Path(document.media.candidates[0]))
+
+    def was_cut_off(self, benchmark: Benchmark, document: Document) -> bool:
+        result = self._results[QuestionKey(benchmark.name, document.index)]
+        return isinstance(result, Answer) and result.finish_reason == "length"
 
 
 def _evaluate(run: KeptRun, *, seed: int) -> dict[str, Any]:

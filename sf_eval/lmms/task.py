@@ -71,7 +71,11 @@ class SlowFastTask(ConfigurableMessagesTask):
     def process_results(self, doc: dict[str, Any], results: list[str], **_: Any) -> dict[str, Any]:
         document = self.document(doc)
         failure = from_text(results[0])  # never read for a letter
-        outcome = Outcome(failure.value) if failure is not None else judge(document, results[0]).outcome
+        if failure is not None:
+            outcome = Outcome(failure.value)
+        else:
+            cut_off = context.current().was_cut_off(self.benchmark, document)
+            outcome = judge(document, results[0], cut_off=cut_off).outcome
         item = {
             "outcome": outcome.value,
             "video": document.video_id,

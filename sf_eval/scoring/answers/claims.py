@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import islice
 
-from sf_eval.scoring.answers import wording
+from sf_eval.scoring.answers import turns, wording
+from sf_eval.scoring.answers.assertion import denied_after, is_asserted, is_negated
+from sf_eval.scoring.answers.listing import Listing, Ticks, find_listing
 from sf_eval.scoring.answers.masking import Masked
+from sf_eval.scoring.answers.reading import Rule
 
-# Characters that are searched, so that a hostile output costs no time.
-_LONGEST_SENTENCE = 300
-_LONGEST_LIST = 4000
-_MOST_LABELS = 50
+# Letters that are read together ("a, b and c").
+_MOST_TOGETHER = 12
 
 
 class Weight(IntEnum):
@@ -22,50 +22,65 @@ class Weight(IntEnum):
 
     placed = 0  # by its place only: at the end, in brackets
     hinted = 1  # "i think it's b"
-    stated = 2  # at the start, "the answer is b", "b is correct"
-    final = 3  # "final answer: b"
+    leaning = 2  # "the answer is probably b", "b seems correct", "b, but ..."
+    stated = 3  # at the start, "the answer is b", "b is correct"
+    final = 4  # "final answer: b"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Letters (lower case; several where they are named together) that are given as the answer."""
+    """Letters (lower case; several where they are named together) that are given as the answer.
+
+    Attributes:
+        at: the place of the letter; `end` that behind all that is named with it.
+    """
 
     at: int
     weight: Weight
     letters: frozenset[str]
+    rule: Rule
+    end: int
 
 
-def surviving_letter(claims: Iterable[Claim]) -> str | None:
-    """The letter of the firmest claims, if they agree and nothing said after them disagrees."""
+def surviving_claim(claims: Iterable[Claim]) -> Claim | None:
+    """The firmest claim, the last of several, if they agree and nothing said after them disagrees."""
     ordered = sorted(claims, key=lambda claim: claim.at)
     if not ordered:
         return None
     firmest = max(claim.weight for claim in ordered)
-    last = max(claim.at for claim in ordered if claim.weight == firmest)
+    survivor = [claim for claim in ordered if claim.weight == firmest][-1]
     heard: set[str] = set()
     for claim in ordered:
-        if claim.weight == firmest or (claim.at > last and claim.weight > Weight.placed):
+        if claim.weight == firmest or (claim.at > survivor.at and claim.weight > Weight.placed):
             heard |= claim.letters
-    return heard.pop() if len(heard) == 1 else None
+    return survivor if len(heard) == 1 else None
 
 
-def letter_claims(masked: Masked) -> list[Claim]:
-    """All claims for letters that the output makes and does not take back."""
-    text = masked.text
-    claims = [*_at_start(masked), *_after_cues(masked), *_statements(masked)]
-    retracted = max((found.end() for found in wording.RETRACTION.finditer(text)), default=0)
-    return [claim for claim in (*claims, *_by_place(masked)) if claim.at >= retracted]
+def letter_claims(masked: Masked, ticks: Ticks, *, cut_off: bool) -> list[Claim]:
+    """All claims for letters that the output makes.
+
+    Args:
+        cut_off: the output ends because the token limit was reached, not because the model had ended.
+    """
+    listing = find_listing(masked.text)
+    claims = [*_at_start(masked, listing, cut_off=cut_off), *_after_cues(masked, listing), *_statements(masked)]
+    if not cut_off:  # else its end is no place that the model chose
+        claims += _by_place(masked, listing)
+    if ticks.letters:
+        claims.append(Claim(0, Weight.stated, ticks.letters, Rule.ticked, 0))
+    return claims
 
 
-def _at_start(masked: Masked) -> Iterator[Claim]:
+def _at_start(masked: Masked, listing: Listing, *, cut_off: bool) -> Iterator[Claim]:
     """The output begins with a letter (or several): "b", "(b) text", "option b: text"."""
     text = masked.text
     found = wording.START.match(text)
-    if not found or _is_label_of_list(text, found.start("letter")):
+    if not found or listing.begins_at(text, found.start("letter")):
         return
     letter, end = found.group("letter"), found.end()
     labelled = bool(found.group("open"))
-    if not _owns_text(masked, letter, end, bracketed=labelled):
+    owned = _owned_text(masked, letter, end, bracketed=labelled)
+    if not owned:
         if letter in masked.names:
             ends = wording.ENDS_LABEL
         elif letter == "a" and not labelled:
@@ -76,67 +91,107 @@ def _at_start(masked: Masked) -> Iterator[Claim]:
             return
         if wording.WORD_FOLLOWS.match(text, end):
             return
+    elif letter == "a" and _may_be_repeated(text, owned, cut_off=cut_off):
+        return
     if not wording.DENIED_LATER.search(text, end):
-        yield from _claim(masked, Weight.stated, found.start("letter"), letter, end)
+        is_firm = not (turns.follows(text, owned or end) or turns.HEDGED_AFTER.match(text, owned or end))
+        weight = Weight.stated if is_firm else Weight.leaning
+        yield from _claim(masked, listing, weight, Rule.at_start, found.start("letter"), letter, end)
 
 
-def _after_cues(masked: Masked) -> Iterator[Claim]:
+def _may_be_repeated(text: str, end: int, *, cut_off: bool) -> bool:
+    """The first option and nothing else, where the output broke off: the others may have been to follow."""
+    rest = text[end:]
+    return cut_off and not re.search(r"\w", rest)
+
+
+def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
     """A letter follows words such as "the answer is" or "i think"."""
     text = masked.text
     finals = [found.start() for found in wording.FINAL.finditer(text)]
-    for cue, weight in ((wording.STRONG, Weight.stated), (wording.WEAK, Weight.hinted)):
+    for cue, firmness in ((wording.STRONG, Weight.stated), (wording.WEAK, Weight.hinted)):
         for found in cue.finditer(text):
             named = wording.NAMED.match(text, found.end())
-            if not named or not is_asserted(text, found) or _is_label_of_list(text, named.start("letter")):
+            if not named or listing.begins_at(text, named.start("letter")) or not is_asserted(text, found):
                 continue
-            if weight < Weight.stated and wording.JOINED_BEFORE.search(
-                text, max(0, found.start() - 20), found.start()
-            ):
+            weight = Weight.leaning if firmness == Weight.stated and turns.is_hedged(text, found) else firmness
+            if weight < Weight.stated and _is_joined(text, found.start()):
                 continue
             letter, end, bracketed = named.group("letter"), named.end(), bool(named.group("open"))
             if letter == "a" and not bracketed:
                 ends = wording.ENDS_ARTICLE
-            elif letter in masked.names and weight < Weight.stated:
+            elif letter in masked.names and firmness < Weight.stated:
                 ends = wording.ENDS_SENTENCE
             else:
                 ends = wording.ENDS
-            if ends.match(text, end) or _owns_text(masked, letter, end, bracketed=bracketed):
-                is_final = weight == Weight.stated and finals and found.end() > finals[-1]
-                yield from _claim(
-                    masked, Weight.final if is_final else weight, named.start("letter"), letter, end
-                )
+            if ends.match(text, end) or _owned_text(masked, letter, end, bracketed=bracketed):
+                rule = Rule.after_cue if weight == Weight.stated else Rule.after_hint
+                if weight == Weight.stated and finals and found.end() > finals[-1]:
+                    weight, rule = Weight.final, Rule.final_answer
+                yield from _claim(masked, listing, weight, rule, named.start("letter"), letter, end)
+
+
+def _is_joined(text: str, at: int) -> bool:
+    """Before `at` stands another letter that is not denied: "a, or maybe" (b)."""
+    found = wording.JOINED_BEFORE.search(text, max(0, at - 20), at)
+    return found is not None and not is_negated(text, found.start())
 
 
 def _statements(masked: Masked) -> Iterator[Claim]:
     """The output says of a letter that it is right: "b is correct"."""
     text = masked.text
     for found in wording.STATEMENT.finditer(text):
-        letter, at = found.group("letter"), found.start()
-        if letter in masked.names or not wording.BEFORE_STATEMENT.search(text, max(0, at - 20), at):
+        letter, at, end = found.group("letter"), found.start(), found.end()
+        is_option = wording.IS_PREFIXED.search(text, at, found.start("letter")) is not None
+        if letter in masked.names and not (is_option or wording.SAYS_ANSWER.match(text, end)):
             continue
-        if not is_asserted(text, found) or wording.CONDITION.match(text, found.end()):
+        if not wording.BEFORE_STATEMENT.search(text, max(0, at - 20), at):
+            continue
+        if not is_asserted(text, found) or wording.CONDITION.match(text, end) or text.startswith("?", end):
             continue
         before = wording.ONE_BEFORE.search(text, max(0, at - 20), found.start("letter"))
-        yield Claim(at, Weight.stated, frozenset({letter, *(before.groups() if before else ())}))
+        letters = frozenset({letter, *(before.groups() if before else ())})
+        yield Claim(at, Weight.leaning if found["hedge"] else Weight.stated, letters, Rule.statement, end)
+    for found in wording.CHINESE_STATEMENT.finditer(text):
+        at, end = found.start("letter"), found.end()
+        if is_asserted(text, found):
+            before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
+            letters = frozenset({found["letter"], *(before.groups() if before else ())})
+            yield Claim(at, Weight.stated, letters, Rule.statement, end)
 
 
-def _by_place(masked: Masked) -> Iterator[Claim]:
+def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
     """A letter ends the output, or stands in brackets at the end of a clause."""
     text = masked.text
-    for found in (*wording.BRACKETED.finditer(text), *wording.LAST.finditer(text)):
-        letter, at = found.group("letter"), found.start("letter")
-        if letter in masked.names or not is_asserted(text, found) or denied_after(text, found.end()):
-            continue
-        before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
-        yield Claim(at, Weight.placed, frozenset({letter, *(before.groups() if before else ())}))
+    for rule, pattern in ((Rule.in_brackets, wording.BRACKETED), (Rule.at_end, wording.LAST)):
+        for found in pattern.finditer(text):
+            letter, at = found.group("letter"), found.start("letter")
+            if letter in masked.names or not is_asserted(text, found) or denied_after(text, found.end()):
+                continue
+            if at in listing.listed or (rule is Rule.at_end and _may_go_on(text, listing, found)):
+                continue
+            before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
+            letters = frozenset({letter, *(before.groups() if before else ())})
+            yield Claim(at, Weight.placed, letters, rule, found.end())
 
 
-def _claim(masked: Masked, weight: Weight, at: int, letter: str, end: int) -> Iterator[Claim]:
+def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
+    """The last letter is where a list of the options begins or goes on, and the output broke off."""
+    introduced = text[max(0, found.start() - 40) : found.start() + 1].rstrip().endswith(":")
+    return introduced or listing.goes_on_at(found.start("letter"), found.group("letter"))
+
+
+def _claim(
+    masked: Masked, listing: Listing, weight: Weight, rule: Rule, at: int, letter: str, end: int
+) -> Iterator[Claim]:
     """The claim for `letter` and those named along with it, less what is denied right after it."""
     if denied_after(masked.text, end):
         return
     sentences = [{letter}]
-    while another := wording.ANOTHER.match(masked.text, end):
+    for _ in range(_MOST_TOGETHER):
+        another = wording.ANOTHER.match(masked.text, end)
+        if not another or _is_listed_apart(listing, another, at):
+            break
         if wording.SENTENCE_APART.match(masked.text, end):
             sentences.append(set())
         sentences[-1].add(another.group("joined") or another.group("listed"))
@@ -145,44 +200,19 @@ def _claim(masked: Masked, weight: Weight, at: int, letter: str, end: int) -> It
             sentences.pop()  # "b. a and c are wrong" keeps its b
             break
     if sentences:
-        yield Claim(at, weight, frozenset().union(*sentences))
+        yield Claim(at, weight, frozenset().union(*sentences), rule, end)
 
 
-def denied_after(text: str, end: int) -> bool:
-    """What ends at `end` (and the option text behind it) is called wrong right away: "(b) is not it"."""
-    own = wording.OWN_TEXT.match(text, end)
-    return bool(wording.DENIED.match(text, end) or (own and wording.DENIED.match(text, own.end())))
+def _is_listed_apart(listing: Listing, another: re.Match[str], at: int) -> bool:
+    """"b", and then the list of all options: its labels are not named along with the b."""
+    place = another.start("joined") if another["joined"] else another.start("listed")
+    return place in listing.listed and at not in listing.listed
 
 
-def is_asserted(text: str, found: re.Match[str]) -> bool:
-    """The words of `found` are said as a fact: not denied, supposed, put in others' mouths, or asked."""
-    start, end = found.start(), found.end()
-    said = text[max(0, start - _LONGEST_SENTENCE) : end].rstrip(" \n:=->–—,")
-    if wording.NEGATION.search(wording.CLAUSE_BREAK.split(said)[-1]):
-        return False
-    sentence = wording.SENTENCE_BREAK.split(said)[-1]
-    if wording.HYPOTHESIS.search(sentence):
-        return False
-    if wording.NOUN.match(text, start) and wording.NOT_ONE.search(text, max(0, start - 40), start):
-        return False
-    ending = wording.SENTENCE_END.search(text, end, end + _LONGEST_SENTENCE)
-    return not (ending and ending.group() == "?" and wording.QUESTION.match(sentence))
-
-
-def _owns_text(masked: Masked, letter: str, end: int, *, bracketed: bool) -> bool:
-    """After the letter comes its own option's text; after an "a" that could be an article, to its end."""
+def _owned_text(masked: Masked, letter: str, end: int, *, bracketed: bool) -> int | None:
+    """Where the letter's own option text ends that follows it; after an "a" that may be an article, to its end."""
     own = wording.OWN_TEXT.match(masked.text, end)
     if not own or letter not in masked.letters[own.group("text")]:
-        return False
+        return None
     is_article = letter == "a" and not bracketed and wording.SPACE_ONLY.match(masked.text, end)
-    return not is_article or wording.ENDS_TEXT.match(masked.text, own.end()) is not None
-
-
-def _is_label_of_list(text: str, at: int) -> bool:
-    """The letter at `at` is the first label of a list of options that is gone through or repeated."""
-    if not wording.LABEL_END.match(text, at + 1):
-        return False
-    told = wording.EXPLANATION.split(text[at : at + _LONGEST_LIST], maxsplit=1)[0]
-    labels = islice(wording.LABEL.finditer(told, 1), _MOST_LABELS)
-    letters = list(dict.fromkeys([text[at], *(found.group("letter") for found in labels)]))
-    return len(letters) > 1 and letters == sorted(letters)
+    return None if is_article and not wording.ENDS_TEXT.match(masked.text, own.end()) else own.end()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sf_eval.scoring.answers.normalise import bare, normalise
+from sf_eval.scoring.answers.normalise import BETWEEN_STEPS, bare, steps
 from sf_eval.scoring.answers.wording import TEXT
 
 _FIRST_SIGN = 0xE000
+_MOST_TEXTS = 32
 _STRANGERS = re.compile(TEXT)
 
 
@@ -47,26 +49,41 @@ class Masked:
         return self.texts[sign].isdigit()
 
 
-def mask(output: str, options: Mapping[str, str]) -> Masked:
-    """`output`, normalised, with the options' texts replaced by signs."""
-    text = _STRANGERS.sub("", normalise(output))
+@dataclass(frozen=True)
+class _Signs:
+    """What of the options every output is masked with."""
+
+    pattern: re.Pattern[str] | None
+    by_group: tuple[str, ...]
+    letters: Mapping[str, frozenset[str]]
+    texts: Mapping[str, str]
+    names: frozenset[str]
+
+
+def mask(text: str, options: Mapping[str, str]) -> Masked:
+    """`text`, which is normalised, with the options' texts replaced by signs."""
+    signs = _signs(tuple(options.items()))
+    text = _STRANGERS.sub("", text)
+    if signs.pattern is not None:
+        text = signs.pattern.sub(lambda found: signs.by_group[(found.lastindex or 1) - 1], text)
+    return Masked(text, signs.letters, signs.texts, signs.names)
+
+
+@lru_cache(maxsize=256)
+def _signs(options: tuple[tuple[str, str], ...]) -> _Signs:
     owners: dict[str, set[str]] = {}
-    for letter, option in options.items():
+    for letter, option in options:
         shown = bare(option)
         if shown and not (len(shown) == 1 and shown.isalpha()):
             owners.setdefault(shown, set()).add(letter.casefold())
-    signs = {shown: chr(_FIRST_SIGN + place) for place, shown in enumerate(owners)}
-    if signs:
-        longest_first = sorted(signs, key=len, reverse=True)
-        pattern = re.compile("|".join(_whole(shown) for shown in longest_first))
-        text = pattern.sub(lambda found: signs[" ".join(found.group().split())], text)
-    return Masked(
-        text,
-        {sign: frozenset(owners[shown]) for shown, sign in signs.items()},
-        {sign: shown for shown, sign in signs.items()},
-        frozenset(
-            letter for letter in "abcdefgh" if any(_is_name(letter, text) for text in options.values())
-        ),
+    texts = {chr(_FIRST_SIGN + place): shown for place, shown in enumerate(owners) if place < _MOST_TEXTS}
+    longest_first = sorted(texts, key=lambda sign: len(texts[sign]), reverse=True)
+    return _Signs(
+        re.compile("|".join(f"({_whole(texts[sign])})" for sign in longest_first)) if texts else None,
+        tuple(longest_first),
+        {sign: frozenset(owners[shown]) for sign, shown in texts.items()},
+        texts,
+        frozenset(letter for letter in "abcdefgh" if any(_is_name(letter, text) for _, text in options)),
     )
 
 
@@ -77,7 +94,11 @@ def _whole(shown: str) -> str:
         before = r"(?<![a-z0-9%\-–])(?<!\d[.,:/])" if shown[0].isdigit() else r"(?<![a-z0-9])"
     if shown[-1].isalnum():
         after = r"(?![a-z0-9%])(?![.,:/\-–]\d)" if shown[-1].isdigit() else r"(?![a-z0-9])"
-    return before + r"\s+".join(re.escape(word) for word in shown.split()) + after
+    return before + BETWEEN_STEPS.join(_spaced(step) for step in steps(shown)) + after
+
+
+def _spaced(text: str) -> str:
+    return r"\s+".join(re.escape(word) for word in text.split())
 
 
 def _is_name(letter: str, option: str) -> bool:
