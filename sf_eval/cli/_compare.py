@@ -28,7 +28,9 @@ def compare_and_report(settings: Sequence[RunSettings]) -> int:
     progress = RunProgress(console, brief=True)
     with progress.shown():
         plan = planned(lambda: make_comparison(settings, progress=progress.rendering), settings[0])
-        console.print(f"Output: {plan.output}", highlight=False, markup=False)
+        notes = dict.fromkeys(note for run in plan.runs.values() for note in run.notes)
+        for line in (f"Output: {plan.output}", *notes):
+            console.print(line, highlight=False, markup=False)
         with output_dir.locked(plan.output):
             output_dir.write_state(plan.output, plan.fingerprint, complete=False)
             finished: dict[str, Finished] = {}

@@ -29,7 +29,7 @@ def run_and_report(settings: RunSettings) -> int:
     progress = RunProgress(console)
     with progress.shown():
         plan = planned(lambda: make_plan(settings, progress=progress.rendering), settings)
-        console.print(f"Output: {plan.output}", highlight=False, markup=False)
+        announce(plan, console)
         output, report = evaluate(plan, progress)
     show(output, report, console)
     if output.stopped is not None:
@@ -79,8 +79,16 @@ def dry_run_only(settings: RunSettings) -> int:
     looking = replace(settings, skip_missing=True, fetch_media=False)
     with progress.shown():
         plan = planned(lambda: make_plan(looking, progress=progress.rendering), settings)
+    for note in plan.notes:
+        console.print(note, highlight=False, markup=False)
     show_dry_run(plan, console)
     return 0
+
+
+def announce(plan: RunPlan, console: Console) -> None:
+    """Say where the run goes, and what the user should know before it begins."""
+    for line in (f"Output: {plan.output}", *plan.notes):
+        console.print(line, highlight=False, markup=False)
 
 
 def planned(make: Callable[[], Plan], settings: RunSettings) -> Plan:

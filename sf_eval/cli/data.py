@@ -101,5 +101,5 @@ def _fetch(
         )
     amount = f"{human_size(fetched.downloaded)} downloaded" if fetched.downloaded else "already complete"
     click.echo(f"{benchmarks[0].hub_id} at {fetched.commit}: {amount}, in {fetched.root}")
-    for note in sorted({hub.layout_of(benchmark).note for benchmark in benchmarks} - {""}):
+    for note in sorted({benchmark.layout.note for benchmark in benchmarks} - {""}):
         click.echo(f"Note: {note}")

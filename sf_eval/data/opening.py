@@ -43,7 +43,7 @@ def open_benchmark(
         files, revision = hub.annotations(benchmark, source.revision)
         folder = hub.default_root(benchmark, revision)
     elif source.kind == "mini":
-        folder = mini_root([_folder_name(benchmark)], progress) / _folder_name(benchmark)
+        folder = mini_root([edition_of(benchmark)], progress) / edition_of(benchmark)
         files = find_annotations(benchmark, [folder])[1]
     else:
         folder, files = find_annotations(benchmark, _folders_in(source, benchmark))
@@ -112,7 +112,8 @@ def _folder_of(
     return max(outermost_first, key=videos)  # the first of several that have as many
 
 
-def _folder_name(benchmark: Benchmark) -> str:
+def edition_of(benchmark: Benchmark) -> str:
+    """The name of the folder that holds the benchmark, which is also that of its mini edition."""
     return benchmark.folder or benchmark.name
 
 
@@ -120,5 +121,5 @@ def _folders_in(source: DataSource, benchmark: Benchmark) -> list[Path]:
     """Where a directory source may hold the benchmark: its own subfolder, else the directory itself."""
     if source.root is None:
         raise ValueError("a directory source has a root")
-    names = dict.fromkeys((_folder_name(benchmark), benchmark.name))
+    names = dict.fromkeys((edition_of(benchmark), benchmark.name))
     return [*(source.root / name for name in names), source.root]

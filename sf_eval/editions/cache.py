@@ -67,6 +67,11 @@ def mini_root(editions: Iterable[str], progress: Progress | None = None) -> Path
     return root
 
 
+def has_edition(name: str) -> bool:
+    """Whether there is a mini edition called `name`."""
+    return name in EDITIONS
+
+
 def is_complete(folder: Path) -> bool:
     """Every file that the edition's index lists is there with its size."""
     try:

@@ -14,8 +14,9 @@ from sf_eval.core.cards import ModelCard, card_for, card_names, load_card
 from sf_eval.core.errors import DataError, UsageError
 from sf_eval.data.digest import annotations_digest
 from sf_eval.data.opened import OpenBenchmark
-from sf_eval.data.opening import open_benchmark, with_media
+from sf_eval.data.opening import edition_of, open_benchmark, with_media
 from sf_eval.data.source import DataSource, parse_source
+from sf_eval.editions.cache import has_edition
 from sf_eval.harness import output_dir
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
@@ -51,13 +52,18 @@ class TaskPlan:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What will be run. Making it has loaded no weights."""
+    """What will be run. Making it has loaded no weights.
+
+    Attributes:
+        notes: what the user should know before it begins, a line each.
+    """
 
     settings: RunSettings
     card: ModelCard
     source: DataSource
     tasks: tuple[TaskPlan, ...]
     output: Path
+    notes: tuple[str, ...] = ()
 
     @property
     def data_label(self) -> str:
@@ -111,6 +117,7 @@ def make_plan(
     card = settings.card(card_for(settings.model))
     _require_weights(card)
     source = parse_source(settings.data, settings.data_revision)
+    benchmarks, notes = _that_the_source_has(benchmarks, source, settings)
     _check_usable(settings)
     asked = _settings_fingerprint(settings, card, source)
     output_dir.check(settings.output, asked)
@@ -126,7 +133,27 @@ def make_plan(
     tasks = tuple(_task(opened[benchmark.name], settings) for benchmark in benchmarks)
     _check_media(tasks, may_miss=settings.skip_missing)
     output = output_dir.choose(settings.output, card.name, _fingerprint(asked, tasks))
-    return RunPlan(settings, card, source, tasks, output)
+    return RunPlan(settings, card, source, tasks, output, notes)
+
+
+def _that_the_source_has(
+    benchmarks: list[Benchmark], source: DataSource, settings: RunSettings
+) -> tuple[list[Benchmark], tuple[str, ...]]:
+    """Without benchmarks that have no mini edition, where those are asked; and one line that names them.
+
+    Raises:
+        UsageError: one of them was asked for by its name, or none is left.
+    """
+    without = [benchmark for benchmark in benchmarks if not has_edition(edition_of(benchmark))]
+    if source.kind != "mini" or not without:
+        return benchmarks, ()
+    names = ", ".join(benchmark.name for benchmark in without)
+    said = f"{names} {'has' if len(without) == 1 else 'have'} no mini edition"
+    by_name = {benchmark.name for benchmark in catalog.resolve_tasks(settings.tasks, groups=False)}
+    kept = [benchmark for benchmark in benchmarks if benchmark not in without]
+    if not kept or any(benchmark.name in by_name for benchmark in without):
+        raise UsageError(f"{said}.", hint="Leave it out, or give real data (--data DIR).")
+    return kept, (f"Left out: {said}.",)
 
 
 def _require_weights(card: ModelCard) -> None:

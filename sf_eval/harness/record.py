@@ -78,7 +78,9 @@ class TaskRecord(Strict):
     questions_total: int
     questions_asked: int
     videos_asked: int
-    headline: str = Field(description='"micro", or "macro:CATEGORY": the mean over that category.')
+    mean_over: str | None = Field(
+        description="The category that the headline score is the mean over; null where all questions count alike."
+    )
     score: ScoreRecord = Field(description="By the benchmark's own headline rule.")
     micro: ScoreRecord = Field(description="All questions alike.")
     breakdown: list[CategoryRecord]

@@ -178,7 +178,8 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
 def _published_verdict(task: str, document: Document, output: str) -> str | None:
     if document.answer is None:
         return None
-    return published_score(task, document, output).value
+    verdict = published_score(task, document, output)
+    return None if verdict is None else verdict.value
 
 
 def task_record(
@@ -198,8 +199,8 @@ def task_record(
         questions_total=task.questions_total,
         questions_asked=len(samples),
         videos_asked=len({sample.video for sample in samples}),
-        headline=benchmark.headline,
-        score=score_record(headline_score(scored, benchmark.headline)),
+        mean_over=benchmark.mean_over,
+        score=score_record(headline_score(scored, benchmark.mean_over)),
         micro=score_record(score(scored)),
         breakdown=[
             CategoryRecord(category=part.category, value=part.value, score=score_record(part.score))
@@ -218,17 +219,17 @@ def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list
     """
     groups = dict.fromkeys(catalog.get_benchmark(task).group for task in asked)
     records = []
-    for name in filter(None, groups):
-        group = catalog.get_group(name)
-        members = [member for member in group.members if member in asked]
+    for group in filter(None, groups):
+        all_members = catalog.members_of(group.name)
+        members = [member for member in all_members if member in asked]
         parts = {
             member: [_scored(sample) for sample in samples if sample.task == member] for member in members
         }
         judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
-        total = len(group.members)
+        total = len(all_members)
         records.append(
             GroupRecord(
-                group=name,
+                group=group.name,
                 title=group.title,
                 tasks=judged,
                 unanswered=[member for member in members if member not in judged],

@@ -20,7 +20,7 @@ from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.core import files
 from sf_eval.core.errors import SfEvalError
-from sf_eval.core.paths import tasks_dir
+from sf_eval.core.paths import tasks_dirs
 from sf_eval.harness.logs import logging_to
 from sf_eval.harness.recording import RunOutput
 from sf_eval.harness.rescoring import KeptRun, read_run
@@ -168,7 +168,9 @@ def _task_manager() -> Any:
     """One index of our yaml files a process; without lmms-eval's own tasks, which cost 5 s to index."""
     from lmms_eval.tasks import TaskManager
 
-    return TaskManager(include_path=str(tasks_dir()), include_defaults=False, model_name="slowfast")
+    return TaskManager(
+        include_path=[str(path) for path in tasks_dirs()], include_defaults=False, model_name="slowfast"
+    )
 
 
 def _write(evaluated: dict[str, Any], folder: Path, *, model: str) -> None:

@@ -257,7 +257,7 @@ def _unanswered_notes(record: RunRecord) -> Iterator[str]:
             yield _unanswered(group.title, [titles[task] for task in group.unanswered], group.score)
     for task in record.tasks:
         if task.score.lacks_parts:
-            category = task.headline.removeprefix("macro:")
+            category = task.mean_over
             empty = [part.value for part in task.breakdown if part.category == category and not part.score.n]
             yield _unanswered(task.title, empty, task.score)
 
@@ -271,7 +271,7 @@ def _unanswered(title: str, names: list[str], score: ScoreRecord) -> str:
 
 def data_label(record: RunRecord) -> str:
     """The data source; with MVBench also which part of a file was shown where a row names one."""
-    modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).group == "mvbench"}
+    modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).rows_have_times}
     if not modes:
         return record.data
     shown = "clips cut by start and end" if "cut" in modes else "whole files shown, as published"
@@ -285,13 +285,13 @@ def model_label(record: RunRecord) -> str:
 
 
 def is_mini(record: RunRecord) -> bool:
-    return record.data.startswith("mini")
+    return any(task.is_mini for task in record.planned)
 
 
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
     remark = ""
-    if task.headline != "micro":
-        category = task.headline.removeprefix("macro:")
+    if task.mean_over is not None:
+        category = task.mean_over
         of = f" ({parts(task.score)})" if task.score.lacks_parts else ""
         remark = f"mean over {category}{of}; all questions alike (micro): {percent(task.micro.accuracy)}"
     if task.submission_file:

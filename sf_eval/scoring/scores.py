@@ -13,8 +13,6 @@ from sf_eval.scoring.intervals import Observation, interval95, mean_of_means
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import PublishedVerdict
 
-MICRO = "micro"
-_MACRO = "macro:"
 _DURATION_ORDER = {"short": "0", "medium": "1", "long": "2"}
 
 
@@ -106,9 +104,9 @@ def score(samples: Iterable[ScoredSample]) -> Score:
     return score_of_groups([list(samples)])
 
 
-def headline_score(samples: Iterable[ScoredSample], headline: str) -> Score:
-    """By the benchmark's own rule: "micro", or "macro:CATEGORY", the mean of the category's accuracies."""
-    return score_of_groups(_groups(list(samples), headline))
+def headline_score(samples: Iterable[ScoredSample], mean_over: str | None) -> Score:
+    """By the benchmark's own rule: all alike (None), or the mean of a category's accuracies."""
+    return score_of_groups(_groups(list(samples), mean_over))
 
 
 def score_of_groups(groups: Sequence[Sequence[ScoredSample]], *, total: int | None = None) -> Score:
@@ -150,9 +148,9 @@ def breakdown(samples: Iterable[ScoredSample], categories: Sequence[str]) -> lis
     ]
 
 
-def score_published(samples: Iterable[ScoredSample], headline: str = MICRO) -> PublishedScore:
+def score_published(samples: Iterable[ScoredSample], mean_over: str | None = None) -> PublishedScore:
     """What the published scorers make of the samples that carry their verdict; failures are left out."""
-    return published_of_groups(_groups(list(samples), headline))
+    return published_of_groups(_groups(list(samples), mean_over))
 
 
 def published_of_groups(
@@ -176,12 +174,8 @@ def published_of_groups(
     )
 
 
-def _groups(samples: list[ScoredSample], headline: str) -> list[list[ScoredSample]]:
-    if headline == MICRO:
-        return [samples]
-    if not headline.startswith(_MACRO):
-        raise ValueError(f"headline is {headline!r}, neither micro nor macro:CATEGORY")
-    return list(_by_category(samples, headline.removeprefix(_MACRO)).values())
+def _groups(samples: list[ScoredSample], mean_over: str | None) -> list[list[ScoredSample]]:
+    return [samples] if mean_over is None else list(_by_category(samples, mean_over).values())
 
 
 def _by_category(samples: Sequence[ScoredSample], category: str) -> dict[str, list[ScoredSample]]:

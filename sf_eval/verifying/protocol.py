@@ -82,6 +82,8 @@ def _verify_scores(path: Path) -> Iterator[ProtocolResult]:
         output = _text(path, line, record, "output")
         expected = _verdict(path, line, record.get("reference_correct"))
         got = published_score(benchmark.name, document, output)
+        if got is None:
+            raise DataError(f"{path}, line {line}: no published scorer of {benchmark.name} is known.")
         yield ProtocolResult(path.name, line, benchmark.name, expected.value, got.value, output)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
+from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join
 from sf_eval.benchmarks.rows import RowReader
@@ -128,6 +129,15 @@ def _is_labelled(line: str, letters: str) -> bool:
     return any(f"({letter})" in line for letter in letters)
 
 
+def published_letter(output: str, _options: Mapping[str, str]) -> str:
+    """The character before the first ")", or the very first character."""
+    text = output.strip()
+    closing = text.find(")")
+    if closing < 0:
+        return text[0]
+    return text[closing - 1 : closing][0]
+
+
 DEV = Benchmark(
     name="mlvu",
     title="MLVU (dev)",
@@ -142,12 +152,17 @@ DEV = Benchmark(
     media_root="",
     read_row=read_dev_row,
     breakdown=("task_type",),
-    headline="macro:task_type",
+    mean_over="task_type",
     expected_questions=2174,
     expected_videos=None,
     published_column="mlvu_dev",
     licence="CC-BY-NC-SA-4.0",
     folder="mlvu",
+    aliases=("mlvu_dev",),
+    published_reader=published_letter,
+    # Guides: video_part_1.zip to video_part_8.zip, 285 GB together. Assumed: what is in them lies where
+    # `video_name` says, from the top.
+    layout=HubLayout(),
     published_note="Slow-Fast's own numbers are micro averages; the paper's M-Avg is the macro average",
 )  # fmt: skip
 
@@ -163,6 +178,9 @@ BENCHMARKS = (
         expected_questions=None,
         published_column=None,
         folder="mlvu_test",
+        aliases=(),
+        # Assumed; the original test set is one tar.gz in parts, which works too.
+        layout=HubLayout(),
         edition_of="mlvu",
         published_note="",
     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sf_eval.benchmarks.document import Benchmark
 from sf_eval.core.errors import DataError
 from sf_eval.data.hub.archives import Archive, group_archives
-from sf_eval.data.hub.layouts import HubLayout, annotation_paths, layout_of, matches
+from sf_eval.data.hub.layouts import annotation_paths, matches
 from sf_eval.data.hub.manifest import Manifest, RepositoryFile
 
 
@@ -51,25 +51,26 @@ def plan(benchmarks: Sequence[Benchmark], manifest: Manifest, *, annotations_onl
 
 def _plan_one(benchmark: Benchmark, manifest: Manifest, annotations_only: bool) -> list[Unit]:
     by_path = {file.path: file for file in manifest.repository}
-    layout = layout_of(benchmark)
+    layout = benchmark.layout
     annotations = annotation_paths(benchmark, by_path)
     if not annotations:
         raise _unlike(benchmark, manifest, benchmark.annotation_files, "annotations")
     units = [Unit(path, (by_path[path],), is_annotation=True) for path in annotations]
     if annotations_only:
         return units
-    media = _media_units(layout, by_path, set(annotations))
+    media = _media_units(benchmark, by_path, set(annotations))
     if not media and (layout.archives or layout.media):
         raise _unlike(benchmark, manifest, layout.archives + layout.media, "media")
     return units + media
 
 
-def _media_units(layout: HubLayout, by_path: dict[str, RepositoryFile], taken: set[str]) -> list[Unit]:
+def _media_units(benchmark: Benchmark, by_path: dict[str, RepositoryFile], taken: set[str]) -> list[Unit]:
+    layout, into = benchmark.layout, benchmark.media_root
     archives = group_archives(path for path in by_path if matches(path, layout.archives))
     loose = [path for path in sorted(by_path) if matches(path, layout.media) and path not in taken]
     return [
         *(
-            Unit(archive.name, tuple(by_path[part] for part in archive.parts), archive, layout.unpack_into)
+            Unit(archive.name, tuple(by_path[part] for part in archive.parts), archive, into)
             for archive in archives
         ),
         *(Unit(path, (by_path[path],)) for path in loose),
@@ -82,5 +83,5 @@ def _unlike(benchmark: Benchmark, manifest: Manifest, globs: tuple[str, ...], wh
     return DataError(
         f"{manifest.dataset} at {manifest.commit[:12]} has no {what} of {benchmark.name} "
         f"(looked for {', '.join(globs)}); it has: {shown or 'no files'}.",
-        hint="Its layout may have changed: pin an older commit with --revision, or prepare a --data DIR.",
+        hint="Its layout may have changed: pin an older commit with --revision (of sf-eval run: --data-revision), or prepare a --data DIR.",
     )

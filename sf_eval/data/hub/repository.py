@@ -18,17 +18,14 @@ from sf_eval.core.errors import DataError
 from sf_eval.data.hub import manifest as manifests
 from sf_eval.data.hub import remote
 from sf_eval.data.hub.fetch import DEFAULT_WORKERS, Fetched, fetch, room_needed
-from sf_eval.data.hub.layouts import HubLayout, layout_of
 from sf_eval.data.hub.plan import plan
 from sf_eval.data.hub.progress import Reporter, TerminalReporter
 
 __all__ = [
-    "HubLayout",
     "annotations",
     "bytes_to_fetch",
     "default_root",
     "fetch_to",
-    "layout_of",
     "media_root",
     "room_to_fetch",
 ]

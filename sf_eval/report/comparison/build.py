@@ -37,7 +37,6 @@ from sf_eval.scoring import paired
 from sf_eval.scoring.intervals import interval95
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.paired import Judged
-from sf_eval.scoring.scores import MICRO
 
 MEAN_RULE = (
     "The mean is over benchmarks, each once and each counting alike, by its own headline score: {titles}. "
@@ -114,7 +113,8 @@ def _columns(runs: Iterable[Finished]) -> list[BenchmarkColumn]:
     in_mean = _in_mean([records[0] for records in tasks.values()])
     columns: dict[str, BenchmarkColumn] = {}
     for task_name, records in tasks.items():
-        name = catalog.get_benchmark(task_name).group or task_name
+        member_of = catalog.get_benchmark(task_name).group
+        name = task_name if member_of is None else member_of.name
         if name not in groups:
             columns[name] = _task_column(records, in_mean=name in in_mean)
         elif name not in columns:
@@ -143,7 +143,7 @@ def _group_column(records: Sequence[GroupRecord]) -> BenchmarkColumn:
     return BenchmarkColumn(
         name=name,
         title=incomplete(records[0].title, is_complete=all(record.complete for record in records)),
-        tasks=[task for task in catalog.get_group(name).members if task in asked],
+        tasks=[task for task in catalog.members_of(name) if task in asked],
         in_mean=True,
         remark=f"mean of {_parts([record.score for record in records])} subtasks",
     )
@@ -176,7 +176,7 @@ def _is_unjudged(task: TaskRecord) -> bool:
 def _remark(task: TaskRecord) -> str:
     if _is_unjudged(task):
         return "its truth is not public: unjudged"
-    return "" if task.headline == MICRO else f"mean over {task.headline.removeprefix('macro:')}"
+    return "" if task.mean_over is None else f"mean over {task.mean_over}"
 
 
 def _notes(runs: Mapping[str, Finished]) -> list[str]:
@@ -289,7 +289,7 @@ def _judged(
     runs: Sequence[Finished], keys: set[Key], columns: Sequence[BenchmarkColumn]
 ) -> dict[str, list[Judged]]:
     """The questions `keys` of each benchmark, with whether each run got it right."""
-    headlines = {task.task: task.headline for task in runs[0].record.tasks}
+    mean_over = {task.task: task.mean_over for task in runs[0].record.tasks}
     answers = [{(sample.task, sample.doc_id): sample for sample in run.samples} for run in runs]
     judged: dict[str, list[Judged]] = {column.name: [] for column in columns}
     column_of = {task: column for column in columns for task in column.tasks}
@@ -298,16 +298,16 @@ def _judged(
             continue
         column = column_of[sample.task]
         is_group = column.name != sample.task
-        group = sample.task if is_group else _group(sample, headlines[sample.task])
+        group = sample.task if is_group else _group(sample, mean_over[sample.task])
         if group is not None:
             right = tuple(each[key].outcome == Outcome.correct.value for each in answers)
             judged[column.name].append(Judged(sample.video, group, right))
     return judged
 
 
-def _group(sample: SampleRecord, headline: str) -> str | None:
+def _group(sample: SampleRecord, mean_over: str | None) -> str | None:
     """The group of a benchmark's headline that the sample counts in; None where it is in none."""
-    return "" if headline == MICRO else sample.categories.get(headline.removeprefix("macro:"))
+    return "" if mean_over is None else sample.categories.get(mean_over)
 
 
 def _cost(profile: Mapping[str, Any], *, has_slow_path: bool) -> CostRecord | None:

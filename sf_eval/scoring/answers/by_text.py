@@ -22,7 +22,9 @@ _AT_START = re.compile(rf"[\s\"'(\[{{:\-–]{{0,4}}(?P<text>{wording.TEXT})")
 _LABEL = re.compile(r"(?:(?:option|choice)\s+)?[(\[]?([a-z])\s*[.):\]]\s*")
 _NUMBER_WORDS = {
     word: str(number)
-    for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
 }
 _NUMBER = rf"\d{{1,4}}|{'|'.join(_NUMBER_WORDS)}"
 # Words that would make another number of it, or a time, a place, a comparison.
@@ -99,7 +101,9 @@ def option_inside(masked: Masked) -> Claim | None:
     too_long = len(words(_SIGN.sub(" ", text))) > _MAX_OTHER_WORDS
     if letter is None or too_long or masked.length(sign) < _MIN_WORDS_INSIDE:
         return None
-    return Claim(text.index(sign), Weight.placed, frozenset({letter}), Rule.text_inside, text.rindex(sign) + 1)
+    return Claim(
+        text.index(sign), Weight.placed, frozenset({letter}), Rule.text_inside, text.rindex(sign) + 1
+    )
 
 
 def _after_cues(masked: Masked) -> Iterator[Claim]:

@@ -63,7 +63,11 @@ def letter_claims(masked: Masked, ticks: Ticks, *, cut_off: bool) -> list[Claim]
         cut_off: the output ends because the token limit was reached, not because the model had ended.
     """
     listing = find_listing(masked.text)
-    claims = [*_at_start(masked, listing, cut_off=cut_off), *_after_cues(masked, listing), *_statements(masked)]
+    claims = [
+        *_at_start(masked, listing, cut_off=cut_off),
+        *_after_cues(masked, listing),
+        *_statements(masked),
+    ]
     if not cut_off:  # else its end is no place that the model chose
         claims += _by_place(masked, listing)
     if ticks.letters:
@@ -114,7 +118,9 @@ def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
             named = wording.NAMED.match(text, found.end())
             if not named or listing.begins_at(text, named.start("letter")) or not is_asserted(text, found):
                 continue
-            weight = Weight.leaning if firmness == Weight.stated and turns.is_hedged(text, found) else firmness
+            weight = (
+                Weight.leaning if firmness == Weight.stated and turns.is_hedged(text, found) else firmness
+            )
             if weight < Weight.stated and _is_joined(text, found.start()):
                 continue
             letter, end, bracketed = named.group("letter"), named.end(), bool(named.group("open"))
@@ -204,7 +210,7 @@ def _claim(
 
 
 def _is_listed_apart(listing: Listing, another: re.Match[str], at: int) -> bool:
-    """"b", and then the list of all options: its labels are not named along with the b."""
+    """ "b", and then the list of all options: its labels are not named along with the b."""
     place = another.start("joined") if another["joined"] else another.start("listed")
     return place in listing.listed and at not in listing.listed
 

@@ -27,7 +27,8 @@ _OF_THE_BEGINNING = 4_000
 _MOST_ANSWERS = 20
 # The beginning of a list's next line, with nothing in it yet.
 _BROKEN_OFF = re.compile(
-    r"\n[ \t]*(?:[*_#>(\[{•\-]{1,2}|\d{1,2}[.)]?|[*_\-•]{0,2}[ \t]?(?:option|choice|answer))[ \t]*$", re.IGNORECASE
+    r"\n[ \t]*(?:[*_#>(\[{•\-]{1,2}|\d{1,2}[.)]?|[*_\-•]{0,2}[ \t]?(?:option|choice|answer))[ \t]*$",
+    re.IGNORECASE,
 )
 
 
@@ -121,7 +122,11 @@ def _claimed(masked: Masked, ticks: Ticks, *, cut_off: bool) -> Claim | None:
     by_text = option_given(masked)
     if not made:
         by_text = by_text or (None if cut_off else option_inside(masked))
-        return None if by_text is None or len(by_text.letters) > 1 or contradicts(masked, by_text, turns) else by_text
+        return (
+            None
+            if by_text is None or len(by_text.letters) > 1 or contradicts(masked, by_text, turns)
+            else by_text
+        )
     if claim is None or turns.is_contested(claim.letters, claim.end, cut_off=cut_off):
         return None
     return claim if by_text is None or by_text.letters == claim.letters else None

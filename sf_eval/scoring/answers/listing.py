@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sf_eval.scoring.answers import wording
-from sf_eval.scoring.answers.normalise import TICKED, UNCLEAR, UNTICKED
 
 # Characters behind a letter in which labels still belong to the same list.
 _LONGEST_LIST = 4000
@@ -67,7 +66,8 @@ class Listing:
 def find_listing(text: str) -> Listing:
     """The labels of a normalised and masked text."""
     labels = tuple(
-        Label(found.start(found.lastgroup or 0), found[found.lastgroup or 0]) for found in wording.LABEL.finditer(text)
+        Label(found.start(found.lastgroup or 0), found[found.lastgroup or 0])
+        for found in wording.LABEL.finditer(text)
     )
     breaks = _breaks(text)
     listed = {label.at for run in _runs(labels, breaks) if len(run) > 1 for label in run}

@@ -72,7 +72,9 @@ def without_pictures(text: str) -> str:
     if text.isascii():
         return text
     text = text.translate(_MARKED).translate(_PICTURED)
-    text = "".join(" " if sign >= "\u2190" and unicodedata.category(sign) in _PICTURES else sign for sign in text)
+    text = "".join(
+        " " if sign >= "\u2190" and unicodedata.category(sign) in _PICTURES else sign for sign in text
+    )
     return _SPACES.sub(" ", text).strip()
 
 

@@ -34,7 +34,9 @@ _ANEW = (
     r"(?:look|inspection|examination|review|consideration|reflection|viewing|glance|analysis|thought)s?"
     r"|(?:looking|watching|thinking|checking) (?:closer|again|more (?:closely|carefully)|about it|it over|back))"
 )
-_TAKEN_BACK_FOR_ANOTHER = re.compile(rf"(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|or|yet|though|no)\s+){_ANEW}\b|其实|实际上|等等")
+_TAKEN_BACK_FOR_ANOTHER = re.compile(
+    rf"(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|or|yet|though|no)\s+){_ANEW}\b|其实|实际上|等等"
+)
 _TURN_WORDS = (
     r"(?:\b(?:but|however|though|although|yet|nevertheless|nonetheless|whereas|while|alternatively|actually|wait|no"
     rf"|nope|hmm+|on the other hand|that said|even so|on second thoughts?|hold on|{_ANEW})\b"
@@ -109,7 +111,11 @@ class Turns:
         last: dict[str, int] = {}
         for found in wording.NAMED.finditer(text):
             end = found.end()
-            if not _means_option(self.masked, found) or denied_after(text, end) or is_negated(text, found.start()):
+            if (
+                not _means_option(self.masked, found)
+                or denied_after(text, end)
+                or is_negated(text, found.start())
+            ):
                 continue
             for _ in range(_MOST_TOGETHER):
                 another = wording.ANOTHER.match(text, end)

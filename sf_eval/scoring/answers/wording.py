@@ -80,9 +80,7 @@ _HEAD = (
 _CHOOSE = r"(?:choose|select|pick|chose|picked|selected|go with|going with|went with|opt for)"
 _WE = r"(?:i|we|let's|let us|i'd|i'll|i'm|we'd|we'll)"
 _BEST = r"(?:best|closest|right|correct|most [a-z]{1,20})"
-_MATCH = (
-    r"(?:match|fit|description|candidate|one|pick|guess|interpretation|summary|statement|alternative|explanation)"
-)
+_MATCH = r"(?:match|fit|description|candidate|one|pick|guess|interpretation|summary|statement|alternative|explanation)"
 _SPEAKER = r"(?:assistant|ai|model|bot|gpt|agent|vlm|llm)"
 _CHINESE = (
     r"(?:答案|正解|回答|(?:正确|正確|最佳|最好|最合适|最符合|最准确|对)的?(?:选项|選項|答案|一项))[\]\"')]{0,2}\s*"
