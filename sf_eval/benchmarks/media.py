@@ -20,7 +20,10 @@ from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.core.errors import DataError
 
 _MAX_PATH = 1024
-_LINK_HINT = "sf-eval put no link there: remove it and fetch again. In a folder of yours (--data DIR) links are followed."
+_LINK_HINT = (
+    "sf-eval put no link there: remove it and fetch again. "
+    "In a folder of your own (--data DIR) links are followed."
+)
 # Windows opens these wherever they stand; refused everywhere, so that a dataset means the same everywhere.
 _DEVICE_NAMES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in "123456789")}
