@@ -21,8 +21,8 @@ from sf_eval.core.errors import DataError
 
 _MAX_PATH = 1024
 _LINK_HINT = (
-    "sf-eval put no link there: remove it and fetch again. In a folder of yours (--data DIR) links are "
-    "followed."
+    "sf-eval put no link there: remove it and fetch again. "
+    "In a folder of your own (--data DIR) links are followed."
 )
 # Windows opens these wherever they stand; refused everywhere, so that a dataset means the same everywhere.
 _DEVICE_NAMES = frozenset(

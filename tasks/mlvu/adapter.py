@@ -71,7 +71,7 @@ def _question_and_options(reader: RowReader) -> tuple[str, list[str]]:
     text = reader.text("question").replace("\r\n", "\n").replace("\r", "\n")
     lines = [line for line in text.split("\n") if line.strip()]
     count = next((place for place in range(1, len(lines)) if _options_begin(lines[place:])), 1)
-    if count > 1 and not any(_begins_with(line, letter) for line in lines[1:count] for letter in LETTERS):
+    if count > 1 and not any(map(_begins_an_option, lines[1:count])):
         return "\n".join(lines[:count]), lines[count:]
     question = lines[0] if lines[0].endswith((".", "?")) else lines[0] + "?"
     return question, lines[1:]
@@ -84,6 +84,10 @@ def _options_begin(lines: Sequence[str]) -> bool:
 
 def _begins_with(line: str, letter: str) -> bool:
     return line.lstrip().startswith(f"({letter})")
+
+
+def _begins_an_option(line: str) -> bool:
+    return any(_begins_with(line, letter) for letter in LETTERS)
 
 
 def _options(reader: RowReader, lines: list[str], letters: str) -> tuple[list[str], dict[str, str]]:
@@ -118,7 +122,7 @@ def _one_line_each(lines: list[str]) -> list[str]:
     for place, line in enumerate(lines):
         wanted = LETTERS[len(whole)] if len(whole) < len(LETTERS) else ""
         follows = any(_begins_with(later, wanted) for later in lines[place:]) if wanted else False
-        if whole and follows and not _is_labelled(line, wanted):
+        if whole and follows and not _begins_an_option(line) and not _is_labelled(line, wanted):
             whole[-1] = f"{whole[-1].rstrip()} {line.strip()}"
         else:
             whole.append(line)

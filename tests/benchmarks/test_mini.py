@@ -102,7 +102,7 @@ PARQUET_COLUMNS = {
         "video_id", "duration", "domain", "sub_category", "url", "videoID", "question_id", "task_type",
         "question", "options", "answer",
     },
-    "mlvu/data/test-00000-of-00001.parquet": {"video_name", "duration", "question", "answer", "task_type"},
+    "mlvu/mlvu/test-00000-of-00001.parquet": {"video_name", "duration", "question", "answer", "task_type"},
     "mlvu_test/data/test-00000-of-00001.parquet": {
         "video_name", "duration", "question", "answer", "task_type",
     },
