@@ -18,7 +18,7 @@ from sf_eval.harness.plan import RunPlan
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.device import resolve_device
 from sf_eval.report.comparison import build as comparison
-from sf_eval.report.comparison.build import Finished
+from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.writing import show, write
 
 

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from datetime import datetime, timezone
 from typing import Protocol
 
 import torch
 
-from sf_eval.core import files, provenance
-from sf_eval.data.kinds import kinds_of
+from sf_eval.core import files
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import ask
-from sf_eval.harness.identity import ModelIdentity, digest_of, libraries_that_answer
+from sf_eval.harness.facts import documents_of, facts_of, identity_of
+from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.logs import logging_to
 from sf_eval.harness.memory import measure as measure_memory
-from sf_eval.harness.plan import RunPlan, TaskPlan, fingerprint_of
+from sf_eval.harness.plan import RunPlan, fingerprint_of
 from sf_eval.harness.record import (
-    KindOfQuestionRecord,
-    ModelRecord,
     QuestionRecord,
-    RunFacts,
     RunRecord,
-    TaskFacts,
     Usage,
 )
 from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, record
 from sf_eval.harness.stopped import InterruptedRunError
-from sf_eval.inference import Question, QuestionKey, Result, machine
+from sf_eval.inference import Question, Result
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.model.loading import LoadedModel, load_model
@@ -60,10 +55,10 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
     output_dir.write_state(plan.output, fingerprint, complete=False)
     with logging_to(plan.output / LOG):
         loaded = _load(plan, watcher)
-        identity = _identity(plan, loaded)
-        facts = _facts(plan, loaded, identity, load_seconds=time.perf_counter() - started)
+        identity = identity_of(plan, loaded)
+        facts = facts_of(plan, loaded, identity, load_seconds=time.perf_counter() - started)
         questions = {digest_of(question, identity): question for question in plan.questions()}
-        documents = _documents(plan)
+        documents = documents_of(plan)
         _write_questions(plan, questions, documents)
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
         with (
@@ -113,25 +108,6 @@ def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
     )
 
 
-def _documents(plan: RunPlan) -> list[AskedDocument]:
-    """What is asked, in the order of tasks and rows."""
-    asked = []
-    for task in plan.tasks:
-        kinds = kinds_of(task.opened)
-        for document in task.documents:
-            kind = kinds.get(document.index)
-            asked.append(
-                AskedDocument(
-                    key=QuestionKey(task.benchmark.name, document.index),
-                    document=document,
-                    kind=None
-                    if kind is None
-                    else KindOfQuestionRecord(name=kind.name, group=kind.group, row=kind.row),
-                )
-            )
-    return asked
-
-
 def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: list[AskedDocument]) -> None:
     digests = {question.key: digest for digest, question in questions.items()}
     lines = [
@@ -144,84 +120,3 @@ def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: l
         for asked in documents
     ]
     files.write_text(plan.output / QUESTIONS, "".join(f"{line}\n" for line in lines))
-
-
-def _identity(plan: RunPlan, loaded: LoadedModel) -> ModelIdentity:
-    card = loaded.card
-    return ModelIdentity(
-        weights_digest=loaded.weights_digest,
-        slow_path=card.slow_path,
-        decode_slow_attention=card.decode_slow_attention,
-        dtype=str(loaded.model.dtype).removeprefix("torch."),
-        attn=plan.settings.attn,
-        device_type=loaded.model.device.type,
-        sampling=card.sampling,
-        num_frames=card.num_frames,
-        target_fps=card.target_fps,
-        video_backend=plan.settings.video_backend,
-        prompt_format=card.prompt_format,
-        libraries=libraries_that_answer(),
-    )
-
-
-def _facts(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, load_seconds: float) -> RunFacts:
-    settings = plan.settings
-    return RunFacts(
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=list(settings.command),
-        settings={
-            "seed": settings.seed,
-            "batch_size": settings.batch_size,
-            "limit": str(settings.limit.value) if settings.limit else None,
-            "max_new_tokens": plan.card.max_new_tokens or None,
-            "clip": settings.clip,
-            "video_backend": settings.video_backend,
-            "decode_timeout_s": settings.decode_timeout_s,
-        },
-        versions=provenance.versions(),
-        git_commit=provenance.git_commit(),
-        machine=machine.describe(loaded.model.device),
-        model=_model_record(loaded, identity),
-        data=plan.data_label,
-        clip=settings.clip,
-        scoring=settings.scoring,
-        load_seconds=load_seconds,
-        planned=[_task_facts(task) for task in plan.tasks],
-    )
-
-
-def _task_facts(task: TaskPlan) -> TaskFacts:
-    documents = task.opened.documents
-    return TaskFacts(
-        task=task.benchmark.name,
-        data=task.opened.source_label,
-        is_mini=task.opened.is_mini,
-        revision=task.opened.revision,
-        annotations_digest=task.data_digest,
-        questions_total=len(documents),
-        questions_planned=task.count,
-        one_question_per_video=len({document.video_id for document in documents}) == len(documents),
-    )
-
-
-def _model_record(loaded: LoadedModel, identity: ModelIdentity) -> ModelRecord:
-    card = loaded.card
-    return ModelRecord(
-        name=card.name,
-        title=card.title,
-        weights=card.weights,
-        revision=loaded.revision,
-        weights_digest=loaded.weights_digest,
-        parameters=loaded.parameters,
-        untrained=card.untrained,
-        slow_path=card.slow_path,
-        decode_slow_attention=card.decode_slow_attention,
-        num_frames=card.num_frames,
-        sampling=card.sampling,
-        target_fps=card.target_fps,
-        dtype=identity.dtype,
-        attn=identity.attn,
-        licence=card.licence,
-        published=card.published,
-        config=loaded.model.config.to_dict(),
-    )

@@ -23,6 +23,9 @@ from sf_eval.data.doctor import (
     would_fail,
 )
 from sf_eval.data.hub.manifest import DataFile, Manifest
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
 from sf_eval.editions import mini_root
 from sf_eval.editions.encode import write_video
 from sf_eval.editions.index import INDEX
