@@ -58,7 +58,9 @@ def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
     av = _import_av()
     what = "it is not a video file, or it is cut off"
     try:
-        with av.open(str(path.absolute()), options={**options, **OPEN_OPTIONS}) as container:
+        # Not `options=`: PyAV hands those to the streams too, in an array as long as the streams known before
+        # their packets are read. FLV, MPEG-PS and MPEG-TS tell theirs later: FFmpeg then reads behind its end.
+        with av.open(str(path.absolute()), container_options={**options, **OPEN_OPTIONS}) as container:
             stream = _first_video_stream(path, container)
             stream.thread_type = "AUTO"
             what = "a part of it is damaged or missing"
