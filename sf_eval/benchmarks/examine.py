@@ -1,4 +1,4 @@
-"""What a run would find in one video: damage, what it shows otherwise than stated, spans that are not there."""
+"""What a run would find in one video: damage, what it shows otherwise than stated, spans it lacks."""
 
 from __future__ import annotations
 
