@@ -23,7 +23,8 @@ def tasks_dir() -> Path:
 
 
 def tasks_dirs() -> list[Path]:
-    """`tasks_dir`, and the folders like it that `$SF_EVAL_TASKS` names (as PATH does), for one's own benchmarks."""
+    """`tasks_dir`, and the folders like it that `$SF_EVAL_TASKS` names (as PATH does), for one's own
+    benchmarks."""
     own = [Path(part).expanduser() for part in os.environ.get("SF_EVAL_TASKS", "").split(os.pathsep) if part]
     return [tasks_dir(), *own]
 

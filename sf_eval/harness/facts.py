@@ -1,4 +1,5 @@
-"""What is known of a run once its model is loaded: what it is, what determines its answers, what it will ask."""
+"""What is known of a run once its model is loaded: what it is, what determines its answers, what it will
+ask."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from sf_eval.harness.record import (
     TaskFacts,
     TaskRecord,
     Usage,
+    VideoNoteRecord,
 )
 from sf_eval.harness.stopped import StoppedError
 from sf_eval.inference import Failure, QuestionKey, Result
@@ -166,6 +167,7 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         published_verdict=_published_verdict(task.task, document, result.text),
         num_frames=result.num_frames,
         frames_missing=result.frames_missing,
+        video_notes=[VideoNoteRecord(kind=note.kind, detail=note.detail) for note in result.video_notes],
         prompt_tokens=result.prompt_tokens,
         fast_tokens=result.fast_tokens,
         slow_tokens=result.slow_tokens,

@@ -124,7 +124,7 @@ def test_a_question_about_what_comes_after_the_end_is_warned_of(data: Path) -> N
     )
     found = examine(data, "mvbench_action_sequence")["decoding"]
     assert found.status == "warning"
-    assert "starts later" in found.bad_files[0].reason
+    assert "the last frame is shown at" in found.bad_files[0].reason
 
 
 def test_a_question_about_a_moment_is_warned_of(data: Path) -> None:

@@ -1,4 +1,5 @@
-"""Runs compared by kinds of questions, for mini editions: what one moment shows, what all of the video shows."""
+"""Runs compared by kinds of questions, for mini editions: what one moment shows, what all of the video
+shows."""
 
 from __future__ import annotations
 

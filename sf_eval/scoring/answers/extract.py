@@ -1,9 +1,9 @@
 """From a model's words to a letter, or to none: the one answer extractor of all benchmarks.
 
-It never guesses. Thinking is left out (`frames`), the options' texts are taken out (`masking`), then everything
-that claims a letter is collected (`claims`), and where the claims agree, that letter is the answer, unless the
-output turns to another (`turns`); the texts (`by_text`) answer where no letter does. The rules with examples:
-docs/scoring.md.
+It never guesses. Thinking is left out (`frames`), the options' texts are taken out (`masking`), then
+everything that claims a letter is collected (`claims`), and where the claims agree, that letter is the
+answer, unless the output turns to another (`turns`); the texts (`by_text`) answer where no letter does. The
+rules with examples: docs/scoring.md.
 """
 
 from __future__ import annotations
