@@ -6,6 +6,7 @@ it loads the model itself from `--model_args`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from sf_eval.harness.failed_text import to_text
 from sf_eval.inference import Answer, Failure, Question
 from sf_eval.inference.engine import Engine
 from sf_eval.video import Clip
+
+logger = logging.getLogger(__name__)
 
 OWN_TASKS = "sf_"
 Result = Answer | Failure
@@ -50,7 +53,11 @@ class SlowFast(lmms):
         for name in model_args:
             if name not in _MODEL_ARGS:
                 raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
-        self._answer = answer or _own_engine(model_args).answer
+        self._max_new_tokens = 0
+        if answer is None:
+            engine = _own_engine(model_args)
+            answer, self._max_new_tokens = engine.answer, engine.loaded.card.max_new_tokens
+        self._answer = answer
         self.results: dict[tuple[str, int], Result] = {}
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
@@ -71,7 +78,7 @@ class SlowFast(lmms):
             key=f"{task}/{doc_id}",
             clip=videos[0] if videos else None,
             prompt="\n".join(texts),
-            max_new_tokens=int(kwargs.get("max_new_tokens", 256)),
+            max_new_tokens=self._max_new_tokens or int(kwargs.get("max_new_tokens", 256)),
             name=f"{task}:{doc['id']}" if task.startswith(OWN_TASKS) else "",
         )
 
@@ -149,5 +156,7 @@ def _own_engine(args: dict[str, Any]) -> Engine:
         attn=str(args.get("attn_implementation", "sdpa")),
         revision=args.get("revision"),
     )
+    for note in loaded.notes:
+        logger.warning("%s", note)
     loader = context.current().loader = ClipLoader(rule, backend=backend)
     return Engine(loaded, loader, batch_size=int(args.get("batch_size") or 1))

@@ -149,15 +149,26 @@ def activate(context: RunContext, loader: ClipLoader | None = None) -> Iterator[
 
 
 def current() -> RunContext:
-    """The active context, or the environment's under the stock `lmms-eval` command."""
+    """The active context, or the environment's under the stock `lmms-eval` command.
+
+    Raises:
+        UsageError: a variable of the environment that means nothing; as often as it is asked for.
+    """
     global _active
     if _active is None:
-        _active = RunContext(source=source_from_environment(), rule=SamplingRule("published", 64))
-        mode = os.environ.get("SF_EVAL_CLIP", "whole")
-        if mode not in ("whole", "cut"):
-            raise UsageError(f"SF_EVAL_CLIP is {mode!r}; it must be 'whole' or 'cut'.")
-        _active.clip_mode = mode  # type: ignore[assignment]
+        _active = RunContext(
+            source=source_from_environment(),
+            rule=SamplingRule("published", 64),
+            clip_mode=_clip_mode_from_environment(),
+        )
     return _active
+
+
+def _clip_mode_from_environment() -> ClipMode:
+    mode = os.environ.get("SF_EVAL_CLIP", "whole")
+    if mode == "whole" or mode == "cut":
+        return mode
+    raise UsageError(f"SF_EVAL_CLIP is {mode!r}; it must be 'whole' or 'cut'.")
 
 
 def source_from_environment() -> DataSource:

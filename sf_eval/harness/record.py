@@ -129,6 +129,10 @@ class RunRecord(Strict):
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames a chunk).",
     )
+    notes: list[str] = Field(
+        default_factory=list,
+        description="What the checkpoint asks for or holds and the run left out, one sentence each.",
+    )
     resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
     complete: bool = Field(description="False where the run was stopped: not all that was asked is in it.")
     tasks: list[TaskRecord]

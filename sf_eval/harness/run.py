@@ -250,6 +250,7 @@ def _record(
         seconds=seconds,
         load_seconds=load_seconds,
         memory=measure_memory(loaded.model.device),
+        notes=list(loaded.notes),
         complete=True,
         tasks=tasks,
         groups=group_records(begun, samples),
