@@ -101,8 +101,11 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
             kwargs["quantization_config"], "to_dict"
         ):
             raise ValueError(f"quantization_config is {kwargs['quantization_config']!r}, not a mapping")
-        if kwargs.get("head_dim") is None:
+        head_dim = kwargs.get("head_dim")
+        if head_dim is None:
             kwargs.pop("head_dim", None)  # Qwen2 looks for the key, not for its value
+        elif type(head_dim) is not int:
+            raise ValueError(f"head_dim is {head_dim!r}; it must be a whole number, 1 or more")
         stated = kwargs.pop("torch_dtype", None)
         self.dtype = floating_dtype(stated if self.dtype is None else self.dtype)
         # It only says which embedding is never trained; padding is masked, and the tokenizer's id is used.
