@@ -24,7 +24,12 @@ def command() -> None:
     help="Put each benchmark into its folder in here, for `--data DIR`. Default: the cache that "
     "`--data hub` uses.",
 )
-@click.option("--revision", help="Branch, tag or commit of the dataset (of one dataset only).")
+@click.option(
+    "--data-revision",
+    "--revision",
+    "revision",
+    help="Branch, tag or commit of the dataset (of one dataset only).",
+)
 @click.option(
     "--workers", type=click.IntRange(1, 32), default=4, show_default=True, help="Downloads at a time."
 )

@@ -97,8 +97,8 @@ def _spans(loader: ClipLoader, path: Path, documents: Sequence[Document]) -> lis
             beyond.append((document.id, error))
     if not beyond:
         return []
-    names, error = [name for name, _ in beyond], beyond[0][1]
-    reason = f"what question {_listed(names)} asks about is not in it: {error.detail}"
+    names = [name for name, _ in beyond]
+    reason = f"what question {_listed(names)} asks about is not in it: {beyond[0][1].detail}"
     return [Finding(FindingKind.span, "warning", BadFile(str(path), reason))]
 
 

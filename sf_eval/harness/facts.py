@@ -38,6 +38,7 @@ def facts_of(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, loa
         scoring=settings.scoring,
         load_seconds=load_seconds,
         planned=[task_facts(task) for task in plan.tasks],
+        notes=list(loaded.notes),
     )
 
 

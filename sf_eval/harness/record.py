@@ -162,6 +162,10 @@ class RunFacts(Strict):
     scoring: Literal["sf-eval", "published", "both"]
     load_seconds: float
     planned: list[TaskFacts]
+    notes: list[str] = Field(
+        default_factory=list,
+        description="What the checkpoint asks for or holds and the run left out, one sentence each.",
+    )
 
 
 class Usage(Strict):

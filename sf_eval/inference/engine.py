@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sf_eval.inference.device import is_device_lost, is_out_of_memory
 from sf_eval.inference.generation import Generated, generate_batch, synchronise
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
 from sf_eval.model.loading import LoadedModel
@@ -159,7 +160,7 @@ class Engine:
         while True:
             try:
                 return self.loaded.model.encode_video(pixel_values, chunk_frames=self.chunk_frames)
-            except (MemoryError, RuntimeError) as error:
+            except (MemoryError, OSError, RuntimeError) as error:
                 if not may_shrink or self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
             # Outside of the handler, which keeps the failed call's tensors alive.
@@ -248,23 +249,8 @@ def _hidden(frames: Frames) -> str:
 
 
 def _ends_everything(error: Exception) -> bool:
-    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost.
-
-    After an asynchronous CUDA error ("CUDA error: device-side assert triggered") each later call fails too.
-    """
-    if isinstance(error, (WorkerStartError, LoaderClosedError)):
-        return True
-    return isinstance(error, RuntimeError) and str(error).startswith(("CUDA error", "AcceleratorError"))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether `error` is the device's or the machine's memory running out.
-
-    torch has a type for the GPU alone; its CPU allocator raises a plain RuntimeError that says so.
-    """
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost."""
+    return isinstance(error, (WorkerStartError, LoaderClosedError)) or is_device_lost(error)
 
 
 def _failure(question: Question, error: Exception) -> Failure:

@@ -66,7 +66,8 @@ def generate_batch(
 ) -> list[Generated]:
     """Answer `prompts` about `features` greedily.
 
-    The batch decodes to the largest limit; a sample with a smaller one is cut to its own.
+    The batch decodes to the largest limit; a sample with a smaller one is cut to its own. The model brings no
+    settings of its own (`load_model` gives it `greedy_settings`): what decides an answer stands here.
 
     Raises:
         CheckpointError or a model error: the prompt does not fit the model.
@@ -84,6 +85,10 @@ def generate_batch(
         attention_mask=attention_mask,
         video_features=[item for item in features if item is not None] or None,
         do_sample=False,
+        num_beams=1,
+        num_return_sequences=1,
+        use_cache=True,
+        return_dict_in_generate=False,
         max_new_tokens=max(max_new_tokens),
         logits_processor=LogitsProcessorList([finite]),
         stopping_criteria=StoppingCriteriaList([stopwatch]),

@@ -6,6 +6,7 @@ with what a run's journal holds (`sf_eval.lmms.replay`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from sf_eval.inference.engine import Engine
 from sf_eval.lmms import context
 from sf_eval.lmms.failed_text import to_text
 from sf_eval.video import Clip
+
+logger = logging.getLogger(__name__)
 
 OWN_TASKS = "sf_"
 Answerer = Callable[[list[Question]], Iterator[Result]]
@@ -49,7 +52,12 @@ class SlowFast(lmms):
         for name in model_args:
             if name not in _MODEL_ARGS:
                 raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
-        self._answer = answer or _noting_what_was_cut_off(_own_engine(model_args).answer)
+        self._max_new_tokens = 0
+        if answer is None:
+            engine = _own_engine(model_args)
+            self._max_new_tokens = engine.loaded.card.max_new_tokens
+            answer = _noting_what_was_cut_off(engine.answer)
+        self._answer = answer
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         questions = [self._question(request) for request in requests]
@@ -65,7 +73,7 @@ class SlowFast(lmms):
             key=_key(task, doc, doc_id),
             clip=videos[0] if videos else None,
             prompt="\n".join(texts),
-            max_new_tokens=int(kwargs.get("max_new_tokens", 256)),
+            max_new_tokens=self._max_new_tokens or int(kwargs.get("max_new_tokens", 256)),
             name=f"{task}:{doc['id']}" if task.startswith(OWN_TASKS) else "",
         )
 
@@ -164,5 +172,7 @@ def _own_engine(args: dict[str, Any]) -> Engine:
         attn=str(args.get("attn_implementation", "sdpa")),
         revision=args.get("revision"),
     )
+    for note in loaded.notes:
+        logger.warning("%s", note)
     loader = stock.loader = ClipLoader(rule, backend=backend)
     return Engine(loaded, loader, batch_size=int(args.get("batch_size") or 1))

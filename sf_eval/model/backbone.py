@@ -13,6 +13,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2Model
 
 from sf_eval.model.attention import HybridAttention, HybridDecoderLayer
 from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.preprocess import check_pixels
 from sf_eval.model.tokens import VideoFeatures, fast_tokens, pool_frames
 from sf_eval.model.vision import VisionTower, build_projector
 
@@ -45,7 +46,12 @@ class SlowFastModel(Qwen2Model):  # type: ignore[misc]
             nn.init.zeros_(module.cross_attn_warm_up_gate)
 
     def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = 16) -> VideoFeatures:
-        """See `SlowFastForConditionalGeneration.encode_video`."""
+        """See `SlowFastForConditionalGeneration.encode_video`.
+
+        Raises:
+            PromptError: frames that are not normalised, or not of the tower's size.
+        """
+        check_pixels(pixel_values, self.config.vision_config.image_size)
         frames = pixel_values if pixel_values.ndim == 4 else pixel_values[None]
         several = frames.shape[0] > 1
         chunks = frames.split(chunk_frames) or (frames,)

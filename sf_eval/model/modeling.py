@@ -19,6 +19,7 @@ from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, embed, expand_labels
 from sf_eval.model.errors import PromptError
+from sf_eval.model.options import read_options
 from sf_eval.model.prompt import VIDEO_TOKEN_ID, lay_out, per_row
 from sf_eval.model.tokens import VideoFeatures
 
@@ -29,16 +30,6 @@ __all__ = [
     "SlowFastModel",
     "VideoFeatures",
 ]
-
-
-# Options of transformers' from_pretrained that this class decides (AutoModel passes some of them on).
-_SET_HERE = {
-    "use_safetensors",
-    "trust_remote_code",
-    "ignore_mismatched_sizes",
-    "output_loading_info",
-    "local_files_only",
-}
 
 
 class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
@@ -69,31 +60,36 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         dtype: torch.dtype | str | None = None,
         device_map: Any = None,
         attn_implementation: str | None = None,
+        output_loading_info: bool = False,
         **kwargs: Any,
-    ) -> SlowFastForConditionalGeneration:
+    ) -> Any:
         """Load a checkpoint directory, or a Hub id's commit, with nothing else on disk.
 
         Args:
             pretrained_model_name_or_path: directory with config.json and (sharded) safetensors, or Hub id.
             revision: Hub commit, tag or branch.
-            dtype: of the weights in memory; None keeps what config.json or the weights say.
+            dtype: of the weights in memory; None and "auto" keep what config.json or the weights say.
+                `torch_dtype` is its older name.
             device_map: as in transformers.
             attn_implementation: "sdpa" (default), "eager" or "flash_attention_2".
+            output_loading_info: return the model and what transformers tells of its loading.
+            kwargs: keys of the configuration (`slow_path="off"`), which go before config.json's; and
+                transformers' other options, see `sf_eval.model.options`.
 
         Raises:
             CheckpointError: no such checkpoint, no safetensors, a configuration this package cannot compute,
                 or missing, unexpected or misshapen weights (their keys are named).
-            UsageError: an attention implementation that cannot be used here.
+            UsageError: an attention implementation or another option that cannot be used here.
         """
-        directory = checkpoint.resolve(pretrained_model_name_or_path, revision=revision)
+        options = read_options(pretrained_model_name_or_path, revision=revision, dtype=dtype, **kwargs)
+        directory = options.directory
         attn = checkpoint.checked_attention(attn_implementation)
-        kwargs = {key: value for key, value in kwargs.items() if key not in _SET_HERE}
-        kwargs.setdefault("config", checkpoint.read_config(directory))
         checkpoint.check_shards(directory)
         model, info = super().from_pretrained(
             str(directory),
             *args,
-            dtype=dtype or "auto",
+            config=options.config,
+            dtype=options.dtype or "auto",
             device_map=device_map,
             attn_implementation=attn,
             use_safetensors=True,
@@ -101,11 +97,11 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             ignore_mismatched_sizes=True,  # so that all keys are named, not only the first
             output_loading_info=True,
             local_files_only=True,
-            **kwargs,
+            **options.others,
         )
         checkpoint.check_loaded(directory, info)
         loaded: SlowFastForConditionalGeneration = model.eval()
-        return loaded
+        return (loaded, info) if output_loading_info else loaded
 
     def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = 16) -> VideoFeatures:
         """Frames [T, 3, S, S], normalised -> fast and slow tokens. A single image may be [3, S, S].

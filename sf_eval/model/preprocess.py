@@ -38,6 +38,25 @@ def preprocess_frames(
     return normalise(torch.from_numpy(squares).to(device)).to(dtype).contiguous()
 
 
+def check_pixels(pixel_values: torch.Tensor, size: int) -> None:
+    """Refuse what is no stack of frames as `preprocess_frames` makes them: [T, 3, size, size], or one frame.
+
+    Raises:
+        PromptError: another shape, no frame, or whole numbers, which nobody has normalised.
+    """
+    shape = list(pixel_values.shape)
+    if not pixel_values.is_floating_point():
+        raise PromptError(
+            f"frames are {str(pixel_values.dtype).removeprefix('torch.')} {shape}, and not normalised.",
+            hint="SlowFastProcessor.preprocess makes pixel values of uint8 RGB frames [T, H, W, 3].",
+        )
+    if len(shape) not in (3, 4) or shape[-3:] != [3, size, size] or 0 in shape:
+        raise PromptError(
+            f"frames are {shape}; this model takes [T, 3, {size}, {size}].",
+            hint="SlowFastProcessor.preprocess makes pixel values of that size.",
+        )
+
+
 def normalise(squares: torch.Tensor) -> torch.Tensor:
     """uint8 RGB [T, size, size, 3] -> float32 [T, 3, size, size], by CLIP's mean and standard deviation."""
     pixels = squares.permute(0, 3, 1, 2).float() / 255

@@ -124,10 +124,10 @@ def subjects_of(request: Request) -> tuple[list[Subject], list[Subject]]:
     models = [replace(model, frames=count) for count in request.frames or (model.frames,)]
     against = []
     for asked in request.against:
-        name, _, wanted = asked.partition(":")
+        name, wanted = _name_and_frames(asked)
         if name not in others.other_names():
             subject = subject_of(card_for(name))
-            against.append(replace(subject, frames=int(wanted) if wanted else subject.frames))
+            against.append(replace(subject, frames=wanted or subject.frames))
     if not request.against:
         budget = count_tokens(model.shape, models[0].frames).fast_frames
         against.append(replace(model.self_attention_only(), frames=budget))
@@ -159,18 +159,30 @@ def _is_shown(row: ProfileRow, rows: Sequence[ProfileRow]) -> bool:
     return any(shown.frames == row.frames and shown.breakdown == row.breakdown for shown in rows)
 
 
-def _against_row(name: str, frames: int, request: Request, say: Say) -> ProfileRow:
-    name, _, wanted = name.partition(":")
-    if wanted and not wanted.isdecimal():
-        raise UsageError(f"--against {name}:{wanted}: frames must be a whole number, as in {name}:16.")
+def _name_and_frames(asked: str) -> tuple[str, int | None]:
+    """Read `NAME` or `NAME:FRAMES`; a directory's name may hold a colon.
+
+    Raises:
+        UsageError: frames that are no whole number above 0.
+    """
+    if ":" not in asked or Path(asked).expanduser().is_dir():
+        return asked, None
+    name, _, wanted = asked.rpartition(":")
+    if not (wanted.isascii() and wanted.isdecimal() and int(wanted) > 0):
+        raise UsageError(f"--against {asked}: frames must be a whole number above 0, as in {name}:16.")
+    return name, int(wanted)
+
+
+def _against_row(asked: str, frames: int, request: Request, say: Say) -> ProfileRow:
+    name, wanted = _name_and_frames(asked)
     if name in others.other_names():
         say(f"tracing {name}")
-        return other_row(name, int(wanted) if wanted else frames, request.question)
+        return other_row(name, wanted or frames, request.question)
     known = [*card_names(), *others.other_names()]
     if "/" not in name and name not in known and not Path(name).expanduser().is_dir():
         raise UsageError(f"there is no model called {name!r} to compare with.", hint=nearest(name, known))
     subject = subject_of(card_for(name))
-    return _row(subject, int(wanted) if wanted else subject.frames, request, "against", say)
+    return _row(subject, wanted or subject.frames, request, "against", say)
 
 
 def _row(subject: Subject, frames: int, request: Request, role: str, say: Say) -> ProfileRow:

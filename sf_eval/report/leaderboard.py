@@ -234,6 +234,7 @@ def caveats(record: RunRecord) -> list[str]:
     notes.extend(_unanswered_notes(record))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
+    notes.extend(record.notes)
     return notes
 
 

@@ -45,7 +45,7 @@ def hub_error(error: Exception, dataset: str, revision: str | None) -> DataError
     if isinstance(error, RevisionNotFoundError):
         return DataError(
             f"{dataset} has no revision {revision!r}.",
-            hint="Give a branch, a tag or a full commit hash of it with --revision, or leave it out.",
+            hint="Give a branch, a tag or a full commit hash of it with --data-revision, or leave it out.",
         )
     if isinstance(error, RepositoryNotFoundError) or status == 404:
         return DataError(

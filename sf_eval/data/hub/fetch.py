@@ -231,7 +231,7 @@ def _check_same(
     if (commit or revision) != manifest.commit:
         raise DataError(
             f"{root} holds commit {manifest.commit} of {dataset}, not {commit or revision}.",
-            hint="Give another --to, or leave --revision out to complete the one that is there.",
+            hint="Give another --to, or leave --data-revision out to complete the one that is there.",
         )
 
 

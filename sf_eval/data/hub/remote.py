@@ -231,7 +231,7 @@ def _download_error(error: Exception, dataset: str, commit: str, file: Repositor
     if isinstance(error, RemoteEntryNotFoundError):
         return DataError(
             f"{file.path} is listed but not to be had at commit {commit[:12]} of {dataset}.",
-            hint="Try again later, or pin another commit with --revision.",
+            hint="Try again later, or pin another commit with --data-revision.",
         )
     if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
         return hub_error(error, dataset, commit)
