@@ -82,7 +82,7 @@ def generate_batch(
     output = model.generate(
         input_ids=input_ids,
         attention_mask=attention_mask,
-        video_features=[item for item in features if item is not None] or None,
+        video_features=features,
         do_sample=False,
         max_new_tokens=max(max_new_tokens),
         logits_processor=LogitsProcessorList([finite]),

@@ -59,7 +59,7 @@ def only(*parts: str) -> dict[str, str]:
         "auto",
         *[only(part) for part in PARTS if part != "model.rotary_emb"],
         only(*set(PARTS) - {"model.embed_tokens"}),
-        {**only(), "model.vision_tower.vision_tower.stages.0": "disk"},
+        {**only("model.norm"), "model.layers": "cpu", "lm_head": "disk"},
         {"model": "disk", "lm_head": "cpu"},
     ],
     ids=str,
