@@ -201,7 +201,8 @@ def refuse_adapter(directory: Path) -> None:
     """
     config = directory / _ADAPTER_CONFIG
     is_full = (directory / _WEIGHTS).is_file() or (directory / _INDEX).is_file()
-    # Without its configuration nobody applies an adapter: beside a full checkpoint it is one more unread file.
+    # Without its configuration nobody applies an adapter: beside a full checkpoint it is one more unread
+    # file.
     if not config.is_file() and (is_full or not (directory / _ADAPTER_WEIGHTS).is_file()):
         return
     values = read_mapping(config) if config.is_file() else {}
