@@ -44,6 +44,20 @@ class DecodeVariant(str, Enum):
     PUBLISHED = "published"  # the authors' code: projected again at every step (and then multiplied by zero)
     WITHOUT = "without"  # `decode_slow_attention=False` here: the published result without its cost
 
+    @classmethod
+    def own(cls, shape: ModelShape) -> DecodeVariant:
+        """What a model of this shape does where nothing else is asked for."""
+        return cls.CACHED if shape.decode_slow_attention else cls.WITHOUT
+
+
+MARKUP_BEFORE_VIDEO = 14
+"""Tokens of the published chat markup before the video: system prompt and the user's header (Qwen2, ChatML)."""
+
+
+def markup_before_video(text_tokens: int) -> int:
+    """How many of a prompt's `text_tokens` stand before the video, where nobody counted."""
+    return min(MARKUP_BEFORE_VIDEO, text_tokens)
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -125,9 +139,10 @@ def cost(
     work: Workload,
     *,
     convention: Convention = Convention.HALVED,
-    decode: DecodeVariant = DecodeVariant.CACHED,
+    decode: DecodeVariant | None = None,
 ) -> Cost:
-    """MACs of answering `work.batch_size` questions, every part apart."""
+    """MACs of answering `work.batch_size` questions, every part apart; `decode` None asks the shape."""
+    decode = decode or DecodeVariant.own(shape)
     tokens = count_tokens(shape, work.frames)
     batch = work.batch_size
     return Cost(
