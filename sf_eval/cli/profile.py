@@ -80,7 +80,9 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
 @click.option(
     "--attn", type=click.Choice(["sdpa", "eager", "flash_attention_2"]), default="sdpa", show_default=True
 )
-@click.option("--compile", "compiled", is_flag=True, help="Compile tower and every decoder layer before measuring.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Compile tower and every decoder layer before measuring."
+)
 @click.option("--batch-sizes", default="1", callback=_whole_numbers, show_default=True, help="To measure.")
 @click.option("--iterations", type=click.IntRange(min=2), default=10, show_default=True, help="At least.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, help="At least.")

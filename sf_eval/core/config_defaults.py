@@ -1,9 +1,9 @@
 """What a configuration key counts as where a checkpoint's `config.json` lacks it: one place for all readers.
 
-The model (`sf_eval.model.config`) and the closed form of its cost (which runs without torch) both read these,
-so that they cannot disagree. The slow-fast keys have the value that the published code would use; transformers
-leaves keys at their default out of config.json, so the language model's are `Qwen2Config`'s (a test holds
-them to it).
+The model (`sf_eval.model.config`) and the closed form of its cost (which runs without torch) both read
+these, so that they cannot disagree. The slow-fast keys have the value that the published code would use;
+transformers leaves keys at their default out of config.json, so the language model's are `Qwen2Config`'s (a
+test holds them to it).
 """
 
 from __future__ import annotations

@@ -205,7 +205,8 @@ class _Bench:
             series = _rounds(self.pipeline, asks, self.settings.iterations, self.settings.seconds)
             if compiled and (late := compiled.graphs.total() - before):
                 self.notes.append(
-                    f"{late} graphs were compiled within the measured rounds: raise --warmup to keep that out."
+                    f"{late} graphs were compiled within the measured rounds: "
+                    "raise --warmup to keep that out."
                 )
             self.runs += [run_record(one, self.question, self.peak) for one in series]
             self.ratios += ratio_records(series[: len(models)], series[len(models) :])
@@ -217,7 +218,49 @@ class _Bench:
         if compiled is not None:
             compiled.check()
 
-    def _rounds(pipeline: Pipeline, asks: Sequence[Ask], iterations: int, seconds: float) -> list[Series]:
+    def _ask(self, subject: Subject, batch_size: int) -> Ask:
+        return Ask(
+            subject=subject,
+            frames=subject.frames,
+            batch_size=batch_size,
+            prompt_tokens=self.question.text_tokens,
+            new_tokens=self.question.new_tokens,
+            video=self.video,
+            before_video=self.question.before_video,
+            decode_slow_attention=self.question.decode_of(subject) is not DecodeVariant.WITHOUT,
+        )
+
+
+def _model(
+    request: Request, settings: Settings, subject: Subject, device: torch.device, dtype: torch.dtype
+) -> Any:
+    if settings.random_weights:
+        return make_model(subject.config, device, dtype, settings.attn)
+    return load(card_for(request.model), device, dtype, settings.attn)
+
+
+def _video(settings: Settings, frames: int, folder: Path) -> Path | None:
+    """The clip to decode; a made one lasts half a second per frame shown, as the published rule has it."""
+    if settings.video is not None:
+        return settings.video
+    if not can_render():
+        return None
+    path = folder / "clip.mp4"
+    render(path, 12 * frames)
+    return path
+
+
+def _video_facts(settings: Settings, video: Path | None) -> dict[str, Any] | None:
+    if video is None:
+        return None
+    if settings.video is None:
+        return {
+            "path": "made for this measurement: 640 x 360, H.264, 24 frames per second, 0.5 s per frame shown"
+        }
+    return {"path": str(video)}
+
+
+def _rounds(pipeline: Pipeline, asks: Sequence[Ask], iterations: int, seconds: float) -> list[Series]:
     """At least `iterations` rounds and `seconds` seconds; every other round takes the asks backwards."""
     series = [Series(ask) for ask in asks]
     start = time.perf_counter()

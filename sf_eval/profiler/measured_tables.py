@@ -46,9 +46,7 @@ def _latency(runs: Sequence[_Record], where: _Record) -> Table:
 
 
 def _has(run: _Record, share: float) -> bool:
-    return any(
-        supported_quantile(samples["values"], share) is not None for samples in run["stages"].values()
-    )
+    return any(supported_quantile(samples["values"], share) is not None for samples in run["stages"].values())
 
 
 def _latency_row(stage: str, run: _Record, quantiles: Sequence[str]) -> tuple[str, ...]:
@@ -118,8 +116,10 @@ def _rounds(record: _Record) -> str:
 
 
 def _span(record: _Record, low: str, high: str) -> str:
-    ends = (record.get(low), record.get(high))
-    return f"{fmt.change(ends[0])} to {fmt.change(ends[1])}" if None not in ends else ABSENT
+    start, end = record.get(low), record.get(high)
+    if start is None or end is None:
+        return ABSENT
+    return f"{fmt.change(start)} to {fmt.change(end)}"
 
 
 def _rates(runs: Sequence[_Record]) -> Table:

@@ -203,9 +203,10 @@ def _run_name(run: Mapping[str, Any]) -> str:
 def _time_note(run: Mapping[str, Any]) -> str:
     apart, whole = sum(value for _, _, value in _stage_medians(run)), run["stages"]["end to end"]["median"]
     return (
-        f"{_run_name(run)}: the whole bar is the table's end-to-end median, {seconds(whole)}, measured in one go. "
-        f"It is divided as the stages are when each is measured apart. Their medians add up to {seconds(apart)} "
-        f"({fmt.change(apart / whole)}): apart, each waits for the device, and medians do not add up exactly."
+        f"{_run_name(run)}: the whole bar is the table's end-to-end median, {seconds(whole)}, measured in "
+        "one go. It is divided as the stages are when each is measured apart. Their medians add up to "
+        f"{seconds(apart)} ({fmt.change(apart / whole)}): apart, each waits for the device, and medians do "
+        "not add up exactly."
     )
 
 

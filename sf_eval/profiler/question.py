@@ -115,7 +115,7 @@ def compare_question(
     decode: DecodeVariant | str | None = None,
     text_before_video: int | None = None,
 ) -> QuestionComparison:
-    """The same question asked of the model and of the self-attention-only baselines; see `cost_of_question`."""
+    """The same question asked of the model and of its baselines; arguments as in `cost_of_question`."""
     shape = shape_of(shape_or_config)
     baseline = shape.self_attention_only()
     fast_frames = count_tokens(shape, frames).fast_frames

@@ -104,9 +104,9 @@ def cost_table(profile: Profile) -> Table:
         )
         body.append((row.model, _frames(row), *(fmt.scaled(value, unit, power) for value in parts)))
     main = profile.main
-    whole = "question" if main.batch_size == 1 else f"batch of {main.batch_size} questions"
+    whole = "a question" if main.batch_size == 1 else f"a batch of {main.batch_size} questions"
     return Table(
-        title=f"Cost per {whole} in {name}: {main.text_tokens} text tokens, {main.new_tokens} new tokens",
+        title=f"Cost of {whole} in {name}: {main.text_tokens} text tokens, {main.new_tokens} new tokens",
         columns=("model", "frames", "vision", "prefill", "slow path", "per new token", "total"),
         rows=tuple(body),
         numeric=frozenset({"frames", "vision", "prefill", "slow path", "per new token", "total"}),
@@ -130,7 +130,12 @@ def change_table(profile: Profile) -> Table:
         title="Change of work, compared with " + (names[0] if len(bases) == 1 else "each baseline"),
         columns=("model", "frames", *columns, "trace"),
         rows=tuple(
-            (row.model, _frames(row), *(cell for base in bases for cell in _change(row, base)), row.trace.status)
+            (
+                row.model,
+                _frames(row),
+                *(cell for base in bases for cell in _change(row, base)),
+                row.trace.status,
+            )
             for row in profile.rows
         ),
         numeric=frozenset({"frames", *columns}),
@@ -210,8 +215,8 @@ def growth_table(profile: Profile) -> Table:
     first, last = (f"{frames} frames" for frames in (growth.frames[0], growth.frames[-1]))
     doubled = ("doubling the frames adds", f"from {growth.frames[-LAST:][0]} frames on")
     limits = dict.fromkeys(
-        f"{series.model}: up to {series.frames_in_context} of these frames fit its context; what is beyond is "
-        "arithmetic only."
+        f"{series.model}: up to {series.frames_in_context} of these frames fit its context; what is "
+        "beyond is arithmetic only."
         for series in growth.series
         if series.frames_in_context < growth.frames[-1]
     )

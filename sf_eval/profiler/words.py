@@ -53,8 +53,9 @@ def _against(pair: Comparison) -> str:
 def _beyond_context(rows: Sequence[ProfileRow]) -> list[str]:
     """Rows that are arithmetic only."""
     return [
-        f"{row.model} at {row.frames} frames does not fit: its prompt of {row.prompt_tokens:,} tokens exceeds "
-        f"the model's context of {row.context_tokens:,}. The model refuses it; its figures are arithmetic only."
+        f"{row.model} at {row.frames} frames does not fit: its prompt of {row.prompt_tokens:,} tokens "
+        f"exceeds the model's context of {row.context_tokens:,}. The model refuses it; its figures are "
+        "arithmetic only."
         for row in rows
         if row.exceeds_context
     ]

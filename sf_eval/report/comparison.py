@@ -32,6 +32,7 @@ from sf_eval.report.comparison_record import (
     PairRecord,
 )
 from sf_eval.report.leaderboard import caveats, data_label, entries, model_label
+from sf_eval.report.run_profile_record import RunProfile
 
 MEAN_RULE = (
     "The mean is over benchmarks, each once and each counting alike, by its own headline score: {titles}. "
@@ -60,8 +61,8 @@ class Finished:
         return sum(sum(task.micro.failures.values()) for task in self.record.tasks)
 
     @classmethod
-    def of(cls, output: RunOutput, profile: Mapping[str, Any]) -> Finished:
-        return cls(output.plan, output.record, output.samples, profile)
+    def of(cls, output: RunOutput, profile: RunProfile) -> Finished:
+        return cls(output.plan, output.record, output.samples, profile.model_dump(mode="json"))
 
 
 Key = tuple[str, int]  # task, row
