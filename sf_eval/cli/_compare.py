@@ -75,7 +75,7 @@ def _run(plan: RunPlan, progress: RunProgress) -> Finished:
     output, report = evaluate(plan, progress)
     if output.stopped is not None:
         raise output.stopped
-    return Finished(output, report.profile)
+    return Finished(output, report.profile.model_dump(mode="json"))
 
 
 def _announce(place: str, plan: RunPlan, console: Console) -> None:

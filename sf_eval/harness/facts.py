@@ -12,6 +12,7 @@ from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
 from sf_eval.harness.recording import AskedDocument
 from sf_eval.inference import QuestionKey, machine
+from sf_eval.model import VIDEO_TOKEN_ID
 from sf_eval.model.loading import LoadedModel
 
 
@@ -76,6 +77,7 @@ def _model_record(loaded: LoadedModel, identity: ModelIdentity) -> ModelRecord:
         licence=card.licence,
         published=card.published,
         config=loaded.model.config.to_dict(),
+        text_before_video=loaded.processor.tokenize("")[0].tolist().index(VIDEO_TOKEN_ID),
     )
 
 

@@ -124,6 +124,7 @@ class ModelRecord(Strict):
     licence: str
     published: str = Field(description="Row of the published results that reports this model, or empty.")
     config: dict[str, Any] = Field(description="The shape, as config.json has it.")
+    text_before_video: int = Field(description="Tokens of every prompt's markup before the video.")
 
 
 class MemoryRecord(Strict):

@@ -109,10 +109,8 @@ def versions() -> dict[str, str]:
 
 
 def subject_of(card: ModelCard) -> Subject:
-    """A card's model. A directory's card takes its frames from config.json where that says one."""
-    config = config_for(card)
-    frames = getattr(config, "num_frames", None) or card.num_frames
-    return Subject(card.name, card.title, config.to_dict(), int(frames))
+    """A card's model at the card's frames (a directory without a card of its own: see `card_for`)."""
+    return Subject(card.name, card.title, config_for(card).to_dict(), card.num_frames)
 
 
 def subjects_of(request: Request) -> tuple[list[Subject], list[Subject]]:
@@ -202,11 +200,12 @@ def _meta_model(config: str) -> SlowFastForConditionalGeneration:
 
 def _traced(subject: Subject, frames: int, question: Question) -> TraceRecord:
     """Closed form against trace, with one decoding step at most."""
-    attends = question.decode is not DecodeVariant.WITHOUT
+    decode = question.decode_of(subject)
+    attends = decode is not DecodeVariant.WITHOUT
     model = _meta_model(json.dumps({**subject.config, "decode_slow_attention": attends}, sort_keys=True))
     work = replace(question.work(frames), new_tokens=min(question.new_tokens, 2))
     try:
-        parts = trace.compare(model, work, question.decode)
+        parts = trace.compare(model, work, decode)
     except TraceError as error:
         return TraceRecord("failed", reason=str(error))
     differing = tuple(

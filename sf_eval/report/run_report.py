@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rich.console import Console
 
@@ -11,6 +10,7 @@ from sf_eval.core import files
 from sf_eval.core.tables import Table, escaped, print_table, to_markdown
 from sf_eval.harness.recording import RESULTS, SAMPLES, RunOutput
 from sf_eval.report import leaderboard, pareto, run_profile
+from sf_eval.report.run_profile_record import RunProfile
 
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
 PROFILE_JSON, PROFILE_MD = "profile.json", "profile.md"
@@ -21,7 +21,7 @@ PARETO_MD, PARETO_SVG = "pareto.md", "pareto.svg"
 class Report:
     """What the files and the screen both show, worked out once."""
 
-    profile: dict[str, Any]
+    profile: RunProfile
     comparison: Table | None
 
 
@@ -38,7 +38,7 @@ def write(output: RunOutput) -> Report:
     profile = run_profile.build(output)
     files.write_text(folder / LEADERBOARD_MD, leaderboard.markdown(output.record))
     files.write_text(folder / LEADERBOARD_CSV, leaderboard.csv_text(output.record))
-    files.write_json(folder / PROFILE_JSON, profile)
+    files.write_json(folder / PROFILE_JSON, profile.model_dump(mode="json"))
     files.write_text(folder / PROFILE_MD, profile_markdown(profile))
     points = pareto.collect(output.record, folder)
     if not points:
@@ -51,14 +51,14 @@ def write(output: RunOutput) -> Report:
     return Report(profile, comparison if len({point.run for point in points}) > 1 else None)
 
 
-def profile_markdown(profile: dict[str, Any]) -> str:
+def profile_markdown(profile: RunProfile) -> str:
     tables = (
         run_profile.cost_table(profile),
         run_profile.group_table(profile),
         run_profile.latency_table(profile),
     )
-    head = f"# {escaped('FLOPs and latency: ' + profile['title'] + ' on ' + profile['data'])}\n"
-    caveats = "".join(f"- {escaped(caveat)}\n" for caveat in profile["caveats"])
+    head = f"# {escaped(f'FLOPs and latency: {profile.title} on {profile.data}')}\n"
+    caveats = "".join(f"- {escaped(caveat)}\n" for caveat in profile.caveats)
     return "\n".join([head, caveats, *map(to_markdown, tables)])
 
 

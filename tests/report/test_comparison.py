@@ -107,6 +107,7 @@ def model_record(name: str, frames: int) -> ModelRecord:
         name=name, title=f"Model {name}", weights="", revision="", weights_digest="", parameters=1,
         untrained=True, slow_path="on", decode_slow_attention=True, num_frames=frames, sampling="published",
         target_fps=2.0, dtype="float32", attn="sdpa", licence="", published="", config={},
+        text_before_video=14,
     )  # fmt: skip
 
 

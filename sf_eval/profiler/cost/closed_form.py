@@ -44,6 +44,20 @@ class DecodeVariant(str, Enum):
     PUBLISHED = "published"  # the authors' code: projected again at every step (and then multiplied by zero)
     WITHOUT = "without"  # `decode_slow_attention=False` here: the published result without its cost
 
+    @classmethod
+    def own(cls, shape: ModelShape) -> DecodeVariant:
+        """What a model of this shape does where nothing else is asked for."""
+        return cls.CACHED if shape.decode_slow_attention else cls.WITHOUT
+
+
+MARKUP_BEFORE_VIDEO = 14
+"""Tokens of the published chat markup (ChatML) before the video: system prompt and the user's header."""
+
+
+def markup_before_video(text_tokens: int) -> int:
+    """How many of a prompt's `text_tokens` stand before the video, where nobody counted."""
+    return min(MARKUP_BEFORE_VIDEO, text_tokens)
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -125,9 +139,10 @@ def cost(
     work: Workload,
     *,
     convention: Convention = Convention.HALVED,
-    decode: DecodeVariant = DecodeVariant.CACHED,
+    decode: DecodeVariant | None = None,
 ) -> Cost:
-    """MACs of answering `work.batch_size` questions, every part apart."""
+    """MACs of answering `work.batch_size` questions, every part apart; `decode` None asks the shape."""
+    decode = decode or DecodeVariant.own(shape)
     tokens = count_tokens(shape, work.frames)
     batch = work.batch_size
     return Cost(
@@ -145,11 +160,11 @@ def cost(
 def vision_cost(vision: VisionShape, images: int) -> VisionCost:
     """ConvNeXt (Liu et al. 2022, as timm builds it) on `images` squares of side `image_size`."""
     positions = [images * side * side for side in vision.grids]
-    # Stem: a 4x4 convolution of stride 4 from 3 colours, so 48 C_0 a position.
+    # Stem: a 4x4 convolution of stride 4 from 3 colours, so 48 C_0 per position.
     stem = positions[0] * vision.widths[0] * 3 * 4 * 4
     stages = []
     for stage, (depth, width, here) in enumerate(zip(vision.depths, vision.widths, positions, strict=True)):
-        # Downsampling: a 2x2 convolution of stride 2 from the stage before, 4 C_{i-1} C_i a position.
+        # Downsampling: a 2x2 convolution of stride 2 from the stage before, 4 C_{i-1} C_i per position.
         down = here * vision.widths[stage - 1] * width * 4 if stage else 0
         # A block: depthwise 7x7 (49 C), then Linear C -> 4C and 4C -> C (8 C^2).
         stages.append(down + depth * here * (49 * width + 8 * width * width))
@@ -196,7 +211,7 @@ def decode_cost(
     return _scaled(
         LanguageCost(
             attention_projections=shape.layers * steps * _projections(shape),
-            # One query against all keys: Q K^T and P V, A multiply-adds a key each. Nothing to halve.
+            # One query against all keys: Q K^T and P V, A multiply-adds per key each. Nothing to halve.
             self_attention=shape.layers * 2 * keys * shape.attention_width,
             mlp=shape.layers * steps * _mlp(shape),
             logits=steps * shape.vocab_size * shape.hidden_size,

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sf_eval.profiler.cost.closed_form import Convention, Cost, DecodeVariant, Workload, cost
+from sf_eval.profiler.cost.closed_form import (
+    Convention,
+    Cost,
+    DecodeVariant,
+    Workload,
+    cost,
+    markup_before_video,
+)
 from sf_eval.profiler.cost.shape import ModelShape
 from sf_eval.profiler.cost.tokens import count_tokens
 
@@ -58,7 +65,8 @@ def shape_of(source: Any, *, slow_path: bool | None = None) -> ModelShape:
     elif hasattr(source, "to_dict"):
         shape = ModelShape.from_config(source.to_dict())
     else:
-        shape = ModelShape.from_config(source.config, slow_path=source.slow_path == "on")
+        keys = {**source.config, "decode_slow_attention": source.decode_slow_attention}
+        shape = ModelShape.from_config(keys, slow_path=source.slow_path == "on")
     if slow_path is False:
         return replace(shape, slow_path=False, hybrid_layers=0)
     return shape
@@ -71,7 +79,8 @@ def cost_of_question(
     new_tokens: int,
     slow_path: bool | None = None,
     convention: Convention | str = Convention.HALVED,
-    decode: DecodeVariant | str = DecodeVariant.CACHED,
+    decode: DecodeVariant | str | None = None,
+    text_before_video: int | None = None,
 ) -> QuestionCost:
     """FLOPs of one question in closed form.
 
@@ -82,14 +91,19 @@ def cost_of_question(
         new_tokens: tokens generated, the end-of-turn token included.
         slow_path: False counts the same fast path without the slow path; None asks the configuration.
         convention: "halved" or "full" causal self-attention.
-        decode: what a decoding step does with slow tokens.
+        decode: what a decoding step does with slow tokens; None asks the configuration's
+            `decode_slow_attention`.
+        text_before_video: text tokens before the video, which query no slow tokens under `masksystem`; None
+            takes the published chat markup's.
 
     Raises:
         CheckpointError: a configuration without the sizes that the cost depends on.
     """
-    work = Workload(frames=frames, text_tokens=prompt_text_tokens, new_tokens=new_tokens)
+    before = markup_before_video(prompt_text_tokens) if text_before_video is None else text_before_video
+    work = Workload(frames, prompt_text_tokens, new_tokens, text_before_video=before)
     shape = shape_of(shape_or_config, slow_path=slow_path)
-    return in_flops(cost(shape, work, convention=Convention(convention), decode=DecodeVariant(decode)))
+    variant = None if decode is None else DecodeVariant(decode)
+    return in_flops(cost(shape, work, convention=Convention(convention), decode=variant))
 
 
 def compare_question(
@@ -98,14 +112,24 @@ def compare_question(
     prompt_text_tokens: int,
     new_tokens: int,
     convention: Convention | str = Convention.HALVED,
+    decode: DecodeVariant | str | None = None,
+    text_before_video: int | None = None,
 ) -> QuestionComparison:
-    """The same question asked of the model and of the self-attention-only baselines."""
+    """The same question asked of the model and of its baselines; arguments as in `cost_of_question`."""
     shape = shape_of(shape_or_config)
     baseline = shape.self_attention_only()
     fast_frames = count_tokens(shape, frames).fast_frames
 
     def ask(which: ModelShape, shown: int) -> QuestionCost:
-        return cost_of_question(which, shown, prompt_text_tokens, new_tokens, convention=convention)
+        return cost_of_question(
+            which,
+            shown,
+            prompt_text_tokens,
+            new_tokens,
+            convention=convention,
+            decode=decode,
+            text_before_video=text_before_video,
+        )
 
     return QuestionComparison(
         model=ask(shape, frames),

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sf_eval.core.config_defaults import CONVNEXT, QWEN2, SLOW_FAST
 from sf_eval.core.errors import CheckpointError
-
-# timm's `convnext_xxlarge`, the tower of every released checkpoint; it stands where a configuration has no
-# `vision_config`.
-_XXL_DEPTHS = (3, 4, 30, 3)
-_XXL_WIDTHS = (384, 768, 1536, 3072)
-_XXL_IMAGE_SIZE = 576
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,10 @@ class ModelShape:
         pooling_stride: side of the average-pooling window on each frame's grid, for more than one frame.
         sampling_stride, temporal_stride, spatial_stride, min_fast_frames: the fast path's rule.
         tied_embeddings: True where the logits' matrix is the embeddings' (fewer weights, equal cost).
+        context_tokens: longest prompt that the model takes, visual tokens included; None where nothing says.
+        decode_slow_attention: whether a decoding step attends to slow tokens where nothing else is asked for.
+
+    The last two say how a model of this shape is used; two shapes are equal without them.
     """
 
     vision: VisionShape
@@ -70,6 +69,8 @@ class ModelShape:
     spatial_stride: int
     min_fast_frames: int
     tied_embeddings: bool = False
+    context_tokens: int | None = field(default=None, compare=False)
+    decode_slow_attention: bool = field(default=True, compare=False)
 
     @property
     def attention_width(self) -> int:
@@ -83,7 +84,7 @@ class ModelShape:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], *, slow_path: bool = True) -> ModelShape:
-        """Read the published keys of a `config.json`; what is lacking takes the released models' value.
+        """Read the published keys of a `config.json`; what is lacking counts as in `SlowFastConfig`.
 
         Raises:
             CheckpointError: a size that cannot be defaulted is missing, or a projector is of unknown kind.
@@ -94,28 +95,32 @@ class ModelShape:
                 f"the configuration has no {', '.join(missing)}: its cost cannot be told.",
                 hint="Give a slow-fast checkpoint's config.json.",
             )
-        heads = int(config["num_attention_heads"])
-        layers = int(config["num_hidden_layers"])
-        slow_path = slow_path and config.get("slow_path", "on") in ("on", True)
+        stated = {**SLOW_FAST, **QWEN2, **config}
+        heads = int(stated["num_attention_heads"])
+        layers = int(stated["num_hidden_layers"])
+        slow_path = slow_path and stated["slow_path"] in ("on", True)
         return cls(
-            vision=_vision(config),
-            hidden_size=int(config["hidden_size"]),
-            intermediate_size=int(config["intermediate_size"]),
+            vision=_vision(stated),
+            hidden_size=int(stated["hidden_size"]),
+            intermediate_size=int(stated["intermediate_size"]),
             layers=layers,
             heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_dim=int(config.get("head_dim") or config["hidden_size"] // heads),
-            vocab_size=int(config.get("vocab_size", 152064)),
+            kv_heads=int(stated["num_key_value_heads"] or heads),
+            head_dim=int(stated.get("head_dim") or stated["hidden_size"] // heads),
+            vocab_size=int(stated["vocab_size"]),
             slow_path=slow_path,
-            hybrid_layers=_hybrid_layers(config, layers) if slow_path else 0,
-            query_rule=_query_rule(str(config.get("cross_attn_implementation", "text-only-vanilla"))),
-            projector_layers=_projector_layers(str(config.get("mm_projector_type", "mlp2x_gelu"))),
-            pooling_stride=int(config.get("mm_video_pooling_stride") or 1),
-            sampling_stride=int(config.get("fast_token_temporal_sampling_stride") or 1),
-            temporal_stride=int(config.get("fast_token_temporal_stride") or 1),
-            spatial_stride=int(config.get("fast_token_spatial_stride") or 1),
-            min_fast_frames=int(config.get("min_fast_frames") or 1),
-            tied_embeddings=bool(config.get("tie_word_embeddings", False)),
+            hybrid_layers=_hybrid_layers(stated, layers) if slow_path else 0,
+            query_rule=_query_rule(str(stated["cross_attn_implementation"])),
+            projector_layers=_projector_layers(str(stated["mm_projector_type"])),
+            # A stride that is null, or 0, does nothing: it counts as 1.
+            pooling_stride=int(stated["mm_video_pooling_stride"] or 1),
+            sampling_stride=int(stated["fast_token_temporal_sampling_stride"] or 1),
+            temporal_stride=int(stated["fast_token_temporal_stride"] or 1),
+            spatial_stride=int(stated["fast_token_spatial_stride"] or 1),
+            min_fast_frames=int(stated["min_fast_frames"] or 1),
+            tied_embeddings=bool(stated["tie_word_embeddings"]),
+            context_tokens=_context_tokens(stated),
+            decode_slow_attention=bool(stated["decode_slow_attention"]),
         )
 
     def self_attention_only(self) -> ModelShape:
@@ -144,9 +149,9 @@ def _vision(config: Mapping[str, Any]) -> VisionShape:
     if not isinstance(own, Mapping):
         own = own.to_dict()
     return VisionShape(
-        depths=tuple(int(depth) for depth in own.get("depths") or _XXL_DEPTHS),
-        widths=tuple(int(width) for width in own.get("hidden_sizes") or _XXL_WIDTHS),
-        image_size=int(own.get("image_size") or _size_in_name(config) or _XXL_IMAGE_SIZE),
+        depths=tuple(int(depth) for depth in own.get("depths") or CONVNEXT["depths"]),
+        widths=tuple(int(width) for width in own.get("hidden_sizes") or CONVNEXT["hidden_sizes"]),
+        image_size=int(own.get("image_size") or _size_in_name(config) or CONVNEXT["image_size"]),
     )
 
 
@@ -156,17 +161,24 @@ def _size_in_name(config: Mapping[str, Any]) -> int | None:
     return int(match[1]) if match else None
 
 
+def _context_tokens(config: Mapping[str, Any]) -> int | None:
+    """The smaller of the model's two limits, as `SlowFastConfig.max_prompt_tokens`."""
+    limits = (config["tokenizer_model_max_length"], config["max_position_embeddings"])
+    return min((int(limit) for limit in limits if limit), default=None)
+
+
 def _hybrid_layers(config: Mapping[str, Any], layers: int) -> int:
-    first = int(config.get("cross_attn_min_layer_depth") or 0)
-    last = config.get("cross_attn_max_layer_depth")
-    every = config.get("cross_attn_every_n_layers", 8)
+    first = int(config["cross_attn_min_layer_depth"] or 0)
+    last = config["cross_attn_max_layer_depth"]
+    every = config["cross_attn_every_n_layers"]
     if not every:  # null or 0: the checkpoint has no hybrid layers
         return 0
     return len(range(first, layers if last is None else min(int(last), layers), int(every)))
 
 
 def _query_rule(implementation: str) -> str:
-    if "text-only" not in implementation:
+    """Which tokens query, by the rule of `SlowFastConfig`; "all" does not ask for "masksystem"."""
+    if implementation.startswith("vanilla"):
         return "all"
     return "text after video" if "masksystem" in implementation else "text"
 

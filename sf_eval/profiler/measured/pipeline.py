@@ -6,14 +6,18 @@ the model reads at each call, and latency does not depend on the weights' values
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 import torch
+from torch._dynamo.exc import TorchDynamoException
+from torch._inductor.exc import InductorError
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, UsageError
@@ -23,9 +27,6 @@ from sf_eval.model.loading import load_model
 from sf_eval.model.preprocess import CLIP_MEAN, CLIP_STD, centre_square
 from sf_eval.profiler.rows import Subject
 from sf_eval.video import Clip, SamplingRule, load_clip
-
-_SYSTEM_TOKENS = 14
-"""Tokens of the published chat markup before the video."""
 
 _FAST_PATH_KEYS = (
     "slow_path",
@@ -43,6 +44,8 @@ class Ask:
     Attributes:
         video: the clip; None where nothing can decode one.
         prompt_tokens: text tokens, the chat markup included.
+        before_video: how many of them stand before the video.
+        decode_slow_attention: whether decoding steps attend to slow tokens.
     """
 
     subject: Subject
@@ -51,6 +54,8 @@ class Ask:
     prompt_tokens: int
     new_tokens: int
     video: Path | None
+    before_video: int = 0
+    decode_slow_attention: bool = True
 
 
 def make_model(
@@ -87,11 +92,94 @@ def load(
         ) from error
 
 
-def compile_model(model: SlowFastForConditionalGeneration) -> None:
-    """Compile the tower and every decoder layer in place; the first calls then take long."""
-    model.model.vision_tower.compile()
-    for layer in model.model.layers:
-        layer.compile()
+@dataclass
+class Compiled:
+    """What torch.compile made of a model.
+
+    Attributes:
+        graphs: compiled graphs of each part; every part has at least one once it has run.
+    """
+
+    parts: tuple[str, ...]
+    graphs: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def layers(self) -> int:
+        """Decoder layers that run compiled."""
+        return sum(self.graphs[part] > 0 for part in self.parts if part != _TOWER)
+
+    def check(self) -> None:
+        """Hold it to its word, once every stage has run.
+
+        Raises:
+            UsageError: a part was never compiled, for torch.compile is switched off here.
+        """
+        if left := [part for part in self.parts if not self.graphs[part]]:
+            raise UsageError(
+                f"--compile: torch.compile left {len(left)} of {len(self.parts)} parts as they are "
+                f"({left[0]} first).",
+                hint="Unset TORCH_COMPILE_DISABLE and TORCHDYNAMO_DISABLE, or leave --compile out.",
+            )
+
+
+_TOWER = "vision tower"
+_GRAPHS_PER_PART = 256
+"""More than any measurement needs: prefill and decoding of every subject and batch size."""
+
+
+@contextmanager
+def compiled_parts(
+    model: SlowFastForConditionalGeneration, *, backend: str = "inductor"
+) -> Iterator[Compiled]:
+    """The tower and every decoder layer compiled inside of the block; the first calls then take long.
+
+    Dynamo keeps its graphs with a function's code, which all layers share, and gives up on a code with more
+    than 8 of them (`recompile_limit`): from the ninth layer on everything would silently run uncompiled. So
+    each part gets a copy of its forward's code. `fullgraph` makes an error of whatever cannot be compiled: a
+    part runs compiled or not at all.
+
+    Raises:
+        UsageError: from inside the block, where this machine cannot compile it.
+    """
+    layers = {f"decoder layer {index}": layer for index, layer in enumerate(model.model.layers)}
+    parts = {_TOWER: model.model.vision_tower, **layers}
+    compiled = Compiled(tuple(parts))
+    limits = torch._dynamo.config.patch(
+        recompile_limit=_GRAPHS_PER_PART, accumulated_recompile_limit=_GRAPHS_PER_PART * len(parts)
+    )
+    try:
+        with limits:
+            for name, module in parts.items():
+                counted = _counting(compiled.graphs, name, backend)
+                own = _forward_of_its_own(module, name)
+                module.forward = torch.compile(own, fullgraph=True, backend=counted)
+            yield compiled
+    except (TorchDynamoException, InductorError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UsageError(f"--compile: {reason.strip()}", hint="Leave --compile out.") from error
+    finally:
+        for module in parts.values():
+            vars(module).pop("forward", None)
+
+
+def _forward_of_its_own(module: torch.nn.Module, name: str) -> Callable[..., Any]:
+    """The class's `forward`, bound, with a code object that no other module shares."""
+    shared: Any = type(module).forward
+    code = shared.__code__.replace(co_name=f"{shared.__code__.co_name} of {name}")
+    copy = FunctionType(code, shared.__globals__, shared.__name__, shared.__defaults__, shared.__closure__)
+    copy.__kwdefaults__ = shared.__kwdefaults__
+    return MethodType(copy, module)
+
+
+def _counting(graphs: Counter[str], part: str, backend: str) -> Callable[..., Any]:
+    """The backend, counting the graphs that it compiles for one part."""
+    compile_graph = torch._dynamo.lookup_backend(backend)
+
+    def compile_and_count(graph: Any, inputs: Any) -> Any:
+        graphs[part] += 1
+        return compile_graph(graph, inputs)
+
+    return compile_and_count
 
 
 class Pipeline:
@@ -104,19 +192,20 @@ class Pipeline:
         self.side = int(model.config.vision_config.image_size)
 
     @contextmanager
-    def set_to(self, subject: Subject) -> Iterator[None]:
-        """Give the model the subject's fast and slow path; put its own back afterwards.
+    def set_to(self, ask: Ask) -> Iterator[None]:
+        """Give the model the fast and slow path of the ask's subject; put its own back afterwards.
 
         Raises:
             UsageError: the subject is not of the model's size.
         """
-        config = self.model.config
+        config, subject = self.model.config, ask.subject
         if not same_size(subject, config.to_dict()):
             raise UsageError(f"{subject.name} has another size: it cannot be measured with the same weights.")
-        before = {key: getattr(config, key) for key in _FAST_PATH_KEYS}
+        before = {key: getattr(config, key) for key in (*_FAST_PATH_KEYS, "decode_slow_attention")}
         try:
             for key in _FAST_PATH_KEYS:
                 setattr(config, key, subject.config.get(key, before[key]))
+            config.decode_slow_attention = ask.decode_slow_attention
             yield
         finally:
             for key, value in before.items():
@@ -148,7 +237,7 @@ class Pipeline:
 
     def prompt(self, ask: Ask) -> torch.Tensor:
         """Ids [B, text + 1], the placeholder after the chat markup; on the CPU, where it is looked for."""
-        before = min(_SYSTEM_TOKENS, ask.prompt_tokens // 2)
+        before = ask.before_video
         ids = torch.arange(ask.prompt_tokens) % min(1000, self.model.config.vocab_size)
         place = torch.tensor([VIDEO_TOKEN_ID])
         return torch.cat([ids[:before], place, ids[before:]]).repeat(ask.batch_size, 1)

@@ -33,8 +33,10 @@ class Samples:
             "unit": "s",
             "n": len(self.values),
             "median": self.median,
-            "p90": quantile(self.values, 0.9),
-            "p99": quantile(self.values, 0.99),
+            "min": min(self.values),
+            "max": max(self.values),
+            "p90": supported_quantile(self.values, 0.9),
+            "p99": supported_quantile(self.values, 0.99),
             "values": list(self.values),
         }
 
@@ -45,15 +47,19 @@ class Ratio:
 
     Attributes:
         median: of the rounds' ratios.
-        low, high: 95% bootstrap interval of that median.
-        p10, p90: spread of the rounds' ratios themselves.
+        low, high: 95% bootstrap interval of that median; None for fewer than 6 rounds, whose whole range
+            holds the true median less often than that.
+        least, most: of the rounds' ratios.
+        p10, p90: spread of the rounds' ratios; None for fewer than 10 rounds.
     """
 
     median: float
-    low: float
-    high: float
-    p10: float
-    p90: float
+    low: float | None
+    high: float | None
+    least: float
+    most: float
+    p10: float | None
+    p90: float | None
     n: int
 
 
@@ -98,16 +104,28 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
+def supported_quantile(values: Sequence[float], share: float) -> float | None:
+    """The quantile where there are enough values to have one: 10 for p10 and p90, 100 for p99; else None."""
+    rarer = min(share, 1 - share)
+    return quantile(values, share) if len(values) * rarer >= 1 - 1e-9 else None
+
+
+_LEAST_FOR_INTERVAL = 6  # the range of n values holds the median with probability 1 - 2^(1 - n)
+
+
 def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
     """Ratio of values measured in the same rounds; a drift of the machine hits both of a pair."""
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     generator = random.Random(0)  # the same values give the same interval
     medians = [quantile(generator.choices(ratios, k=len(ratios)), 0.5) for _ in range(_RESAMPLES)]
+    has_interval = len(ratios) >= _LEAST_FOR_INTERVAL
     return Ratio(
         median=quantile(ratios, 0.5),
-        low=quantile(medians, 0.025),
-        high=quantile(medians, 0.975),
-        p10=quantile(ratios, 0.1),
-        p90=quantile(ratios, 0.9),
+        low=quantile(medians, 0.025) if has_interval else None,
+        high=quantile(medians, 0.975) if has_interval else None,
+        least=min(ratios),
+        most=max(ratios),
+        p10=supported_quantile(ratios, 0.1),
+        p90=supported_quantile(ratios, 0.9),
         n=len(ratios),
     )

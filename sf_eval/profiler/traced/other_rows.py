@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sf_eval.core.errors import UsageError
-from sf_eval.profiler.cost.closed_form import Convention, LanguageCost
+from sf_eval.profiler.cost.closed_form import Convention, DecodeVariant, LanguageCost
 from sf_eval.profiler.record import ProfileRow, TraceRecord
-from sf_eval.profiler.rows import Question
+from sf_eval.profiler.rows import Question, exceeds
 from sf_eval.profiler.traced import others
 from sf_eval.profiler.traced.ops import TraceError
 
@@ -38,7 +38,7 @@ def _row_of_other(
     a_key = traced.decode_step.self_attention // (question.text_tokens + traced.visual_tokens + 1)
     decode = steps * traced.decode_step.total + a_key * (steps * (steps - 1) // 2)
     total = traced.vision + traced.projector + traced.pooling + prefill.total + decode
-    cached = question.text_tokens + traced.visual_tokens + steps
+    prompt = question.text_tokens + traced.visual_tokens
     return ProfileRow(
         model=other.name,
         title=other.title,
@@ -47,6 +47,9 @@ def _row_of_other(
         slow_tokens=0,
         fast_tokens=traced.visual_tokens,
         fast_frames=frames,
+        prompt_tokens=prompt,
+        context_tokens=other.context_tokens,
+        exceeds_context=exceeds(prompt, other.context_tokens),
         text_tokens=question.text_tokens,
         new_tokens=question.new_tokens,
         batch_size=question.batch_size,
@@ -59,13 +62,20 @@ def _row_of_other(
         decode_flops=batch * decode,
         total_flops=batch * total,
         convention=question.convention.value,
-        decode=question.decode.value,
+        decode=(question.decode or DecodeVariant.CACHED).value,  # no slow tokens: all variants are one
         breakdown=_breakdown_of_other(traced, prefill, decode, batch),
-        kv_cache_bytes=question.batch_size * other.kv_values * cached * 2,
+        kv_cache_bytes=question.batch_size * other.kv_values * (prompt + steps) * 2,
         slow_bytes=0,
         trace=TraceRecord("only traced"),
-        notes=f"Shape from {other.source}.",
+        notes=_notes(other, traced, frames),
     )
+
+
+def _notes(other: others.OtherModel, traced: others.OtherCost, frames: int) -> str:
+    """What the row takes for granted, and from where."""
+    unit = "frame" if traced.units == frames else "two frames"
+    each = traced.visual_tokens // traced.units
+    return f"Shape from {other.source}. {other.setting}: {each:,} tokens per {unit} here."
 
 
 def _breakdown_of_other(

@@ -1,7 +1,7 @@
 """Other video MLLMs of transformers, built from their published shapes on meta and traced like ours.
 
 They have no closed form here: a row says "only traced". Frames and tokens are what their own video processors
-make of a source of `SOURCE_SIZE`; the text tokens are the profile's.
+make of a source of `SOURCE_SIZE` under the named setting; the text tokens are the profile's.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,10 +17,39 @@ from torch import nn
 
 from sf_eval.profiler.cost.closed_form import LanguageCost
 from sf_eval.profiler.traced.ops import AVERAGES, TraceError
-from sf_eval.profiler.traced.trace import counting, language_cost, module_macs
+from sf_eval.profiler.traced.trace import counting, language_cost, module_macs, norms_of
 
 SOURCE_SIZE = (720, 1280)
 """Height and width in pixels of the source that processors with a dynamic resolution are asked about."""
+
+_MERGED = 28
+"""Pixels a side of one visual token of Qwen2.5-VL: a patch of 14, 2 x 2 merged."""
+
+
+@dataclass(frozen=True)
+class PixelLimits:
+    """Bounds of Qwen2.5-VL's video processor on the pixels of one frame, and on those of a whole video.
+
+    Attributes:
+        least, most: pixels per frame.
+        tokens_per_video: each frame may have an even share of that many tokens' pixels, as qwen-vl-utils and
+            transformers' `cap_pixels_per_frame` do it, but at least 1.05 `least`.
+    """
+
+    least: int
+    most: int
+    tokens_per_video: int = 115_200  # 0.9 of the 128,000 that both take for the model's context
+
+    def most_for(self, frames: int) -> int:
+        """Pixels that a frame may have in a video of `frames` frames, two of which share their tokens."""
+        share = self.tokens_per_video * _MERGED**2 * 2 // frames
+        return max(min(self.most, share), int(self.least * 1.05))
+
+
+# Qwen2VLVideoProcessor's own `size`, which is also VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS of qwen-vl-utils.
+CLASS_DEFAULT = PixelLimits(least=128 * _MERGED**2, most=768 * _MERGED**2)
+# preprocessor_config.json of Qwen/Qwen2.5-VL-7B-Instruct: min_pixels 3136, max_pixels 12845056.
+RELEASED = PixelLimits(least=4 * _MERGED**2, most=16384 * _MERGED**2)
 
 # Qwen2-7B, the LLM of both (the same as slow-fast's): config.json of Qwen/Qwen2-7B-Instruct.
 _QWEN2_7B = {
@@ -39,6 +69,8 @@ class OtherModel:
 
     Attributes:
         source: where the values of its configuration were published.
+        setting: how its processor sizes frames, in a sentence.
+        context_tokens: longest prompt, its config.json's `max_position_embeddings`.
         build: makes the model on meta.
         encode: runs tower and projector for that many frames on the smallest unit that they treat apart;
             gives the visual tokens in the LLM and the number of such units.
@@ -53,14 +85,21 @@ class OtherModel:
     encode: Callable[[Any, int], tuple[int, int]]
     tower: str
     projector: str
+    setting: str
+    context_tokens: int
     kv_values: int = 28 * 2 * 4 * 128
 
 
 @dataclass(frozen=True)
 class OtherCost:
-    """Traced MACs (attention as the whole square) and tokens."""
+    """Traced MACs (attention as the whole square) and tokens.
+
+    Attributes:
+        units: how many times the tower's smallest unit (a frame, or two that share tokens) was needed.
+    """
 
     visual_tokens: int
+    units: int
     vision: int
     projector: int
     pooling: int
@@ -93,13 +132,15 @@ def trace_other(other: OtherModel, model: Any, frames: int, text_tokens: int) ->
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         # transformers' forward is not ours; what it cannot do on meta is a finding, not a defect.
         raise TraceError(f"{other.name} cannot be traced on meta: {error}") from error
-    counts = module_macs(vision, root="_Traced.")
+    # A norm's mean is no pooling: like every other norm's work it is not counted.
+    counts = module_macs(vision, root="_Traced.", uncounted=norms_of(run))
     projector = counts[f"model.{other.projector}"]
     tower = counts[f"model.{other.tower}"]
     if other.projector.startswith(other.tower + "."):
         tower -= projector
     return OtherCost(
         visual_tokens=visual_tokens,
+        units=times,
         vision=times * tower,
         projector=times * projector,
         pooling=times * (counts[""] - tower - projector),
@@ -170,17 +211,16 @@ def _build_qwen() -> nn.Module:
 _MROPE = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1000000.0}
 
 
-def _encode_qwen(model: Any, frames: int) -> tuple[int, int]:
+def _encode_qwen(model: Any, frames: int, *, limits: PixelLimits) -> tuple[int, int]:
     """Two frames make one temporal patch, and no attention in the tower crosses patches: one is traced."""
-    from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor, smart_resize
+    from transformers.models.qwen2_vl.video_processing_qwen2_vl import smart_resize
 
     vision = model.config.vision_config
-    limits = Qwen2VLVideoProcessor.size
     height, width = smart_resize(
         *SOURCE_SIZE,
         factor=vision.patch_size * vision.spatial_merge_size,
-        min_pixels=limits["shortest_edge"],
-        max_pixels=limits["longest_edge"],
+        min_pixels=limits.least,
+        max_pixels=limits.most_for(frames),
     )
     grid = (height // vision.patch_size, width // vision.patch_size)
     patches = grid[0] * grid[1]
@@ -248,17 +288,36 @@ def _encode_llava(model: Any, frames: int) -> tuple[int, int]:
     return frames * grid * grid + 1, frames
 
 
+def _qwen(name: str, title: str, limits: PixelLimits, whose: str) -> OtherModel:
+    height, width = SOURCE_SIZE
+    return OtherModel(
+        name=name,
+        title=title,
+        source="config.json of Qwen/Qwen2.5-VL-7B-Instruct; arXiv 2502.13923",
+        build=_build_qwen,
+        encode=partial(_encode_qwen, limits=limits),
+        tower="model.visual",
+        projector="model.visual.merger",
+        setting=f"Source assumed {width} x {height}; {limits.least:,} to {limits.most:,} pixels per frame "
+        f"({whose}), and at most {limits.tokens_per_video:,} tokens' worth of pixels per video",
+        context_tokens=128_000,
+    )
+
+
 _OTHERS = {
     other.name: other
     for other in (
-        OtherModel(
-            name="qwen2.5-vl-7b",
-            title="Qwen2.5-VL 7B (720p source, its processor's default resolution)",
-            source="config.json of Qwen/Qwen2.5-VL-7B-Instruct; arXiv 2502.13923",
-            build=_build_qwen,
-            encode=_encode_qwen,
-            tower="model.visual",
-            projector="model.visual.merger",
+        _qwen(
+            "qwen2.5-vl-7b",
+            "Qwen2.5-VL 7B (720p source, default resolution of its video processor's class)",
+            CLASS_DEFAULT,
+            "the default of its video processor's class and of qwen-vl-utils",
+        ),
+        _qwen(
+            "qwen2.5-vl-7b-released",
+            "Qwen2.5-VL 7B (720p source, resolution of the released preprocessor_config.json)",
+            RELEASED,
+            "the released preprocessor_config.json",
         ),
         OtherModel(
             name="llava-onevision-7b",
@@ -268,6 +327,8 @@ _OTHERS = {
             encode=_encode_llava,
             tower="model.vision_tower",
             projector="model.multi_modal_projector",
+            setting="Every frame is resized to 384 x 384, whatever the source",
+            context_tokens=32_768,
         ),
     )
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
@@ -122,7 +122,7 @@ def trace(
         for _ in range(work.new_tokens - 1):
             run("step", work, features, cache, decode)
     return _assemble(
-        module_macs(vision),
+        module_macs(vision, uncounted=norms_of(run)),
         module_macs(prefill),
         module_macs(decoding),
         len(shape_of(model.config).vision.depths),
@@ -198,8 +198,14 @@ def counting(formulas: Mapping[Any, Any] | None = None) -> Iterator[FlopCounterM
         yield counter
 
 
-def module_macs(counter: FlopCounterMode, *, root: str = ROOT) -> Counter[str]:
-    """MACs by module name, `root` left off; "" is everything."""
+def module_macs(
+    counter: FlopCounterMode, *, root: str = ROOT, uncounted: Collection[str] = ()
+) -> Counter[str]:
+    """MACs by module name, `root` left off; "" is everything. A module holds what those below it hold.
+
+    Args:
+        uncounted: names of modules whose work counts nothing, neither there nor in what holds them.
+    """
     counts: Counter[str] = Counter()
     for name, operations in counter.get_flop_counts().items():
         flops = sum(operations.values())
@@ -208,7 +214,17 @@ def module_macs(counter: FlopCounterMode, *, root: str = ROOT) -> Counter[str]:
             counts[""] = flops // 2
         elif name.startswith(root):
             counts[name.removeprefix(root)] = flops // 2
+    for name in uncounted:
+        macs = counts[name]
+        parts = name.split(".")
+        for depth in range(len(parts) + 1):
+            counts[".".join(parts[:depth])] -= macs
     return counts
+
+
+def norms_of(module: nn.Module) -> list[str]:
+    """Names of the modules that are norms, by what their class is called (every family has its own)."""
+    return [name for name, part in module.named_modules() if re.search(r"Norm(2d)?$", type(part).__name__)]
 
 
 def _assemble(vision: Counter[str], prefill: Counter[str], decode: Counter[str], stages: int) -> TracedCost:

@@ -2,83 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.profiler import format as fmt
+from sf_eval.profiler.measured.stopwatch import supported_quantile
 
 _Record = Mapping[str, Any]
 
 
 def measured_tables(measured: _Record) -> list[Table]:
-    """Latency of every run, then ratios, achieved rates, memory and the device."""
-    tables = [_latency(run, measured["environment"]) for run in measured["runs"]]
-    tables += [_ratios(records) for records in _grouped(measured["ratios"])]
+    """Latency of every run, then changes, achieved rates, memory and the device."""
+    tables = [_latency(measured["runs"], measured["environment"])]
+    if measured["ratios"]:
+        tables.append(_changes(measured["ratios"]))
     tables.append(_rates(measured["runs"]))
     if any(run["memory"].get("allocated_bytes") for run in measured["runs"]):
         tables.append(_memory(measured["runs"]))
     return [*tables, _device(measured)]
 
 
-def _latency(run: _Record, where: _Record) -> Table:
+_QUANTILES = {"p90": 0.9, "p99": 0.99}
+
+
+def _latency(runs: Sequence[_Record], where: _Record) -> Table:
+    """One row per stage and run; a quantile's column only where a run has rounds enough for it."""
+    columns = [name for name, share in _QUANTILES.items() if any(_has(run, share) for run in runs)]
     body = [
-        (stage, *(seconds(samples[key]) for key in ("median", "p90", "p99")), str(samples["n"]))
-        for stage, samples in run["stages"].items()
+        _latency_row(stage, run, columns)
+        for stage in dict.fromkeys(stage for run in runs for stage in (*run["stages"], *run["not_measured"]))
+        for run in runs
+        if stage in run["stages"] or stage in run["not_measured"]
     ]
-    body += [(stage, *[ABSENT] * 3, "0") for stage in run["not_measured"]]
-    reasons = "; ".join(dict.fromkeys(run["not_measured"].values()))
+    first = runs[0]
+    return Table(
+        title=f"Latency: {first['text_tokens']} text tokens, {first['new_tokens']} new tokens",
+        columns=("stage", "model", "frames", "batch", "median", "least", "most", *columns, "rounds"),
+        rows=tuple(body),
+        numeric=frozenset({"frames", "batch", "median", "least", "most", *columns, "rounds"}),
+        notes=(*_latency_notes(runs, where),),
+    )
+
+
+def _has(run: _Record, share: float) -> bool:
+    return any(supported_quantile(samples["values"], share) is not None for samples in run["stages"].values())
+
+
+def _latency_row(stage: str, run: _Record, quantiles: Sequence[str]) -> tuple[str, ...]:
+    who = (stage, run["model"], str(run["frames"]), str(run["batch_size"]))
+    if stage not in run["stages"]:
+        return (*who, *[ABSENT] * (3 + len(quantiles)), "0")
+    values = run["stages"][stage]["values"]
+    shown = [run["stages"][stage]["median"], min(values), max(values)]
+    shown += [supported_quantile(values, _QUANTILES[name]) for name in quantiles]
+    return (*who, *map(seconds, shown), str(len(values)))
+
+
+def _latency_notes(runs: Sequence[_Record], where: _Record) -> list[str]:
+    starts = " or ".join(dict.fromkeys(run["end_to_end_from"] for run in runs))
+    reasons = "; ".join(dict.fromkeys(why for run in runs for why in run["not_measured"].values()))
     notes = [
         f"{where['device_name']} ({where['device']}), {where['dtype']}, {where['attention']}, "
-        f"{'compiled' if where['compiled'] else 'not compiled'}, weights: {where['weights']}.",
-        f"End to end from {run['end_to_end_from']}, without instruments inside.",
+        f"{_compiled(where)}, weights: {where['weights']}.",
+        "Each stage was measured apart, waiting for the device before and after. End to end is measured "
+        f"anew, from {starts}, in one go without such waits: it is not the sum of the stages.",
     ]
+    return [*notes, f"Not measured: {reasons}."] if reasons else notes
+
+
+def _compiled(where: _Record) -> str:
+    if not where["compiled"]:
+        return "not compiled"
+    layers = where.get("compiled_layers")
+    return f"vision tower and all {layers} decoder layers compiled" if layers else "compiled"
+
+
+def _changes(records: Sequence[_Record]) -> Table:
+    """Stages of every pair, one row each."""
     return Table(
-        title=f"Latency of {run['model']}: {run['frames']} frames, batch {run['batch_size']}, "
-        f"{run['text_tokens']} text tokens, {run['new_tokens']} new tokens",
-        columns=("stage", "median", "p90", "p99", "n"),
-        rows=tuple(body),
-        numeric=frozenset({"median", "p90", "p99", "n"}),
-        notes=(*notes, f"Not measured: {reasons}.") if reasons else tuple(notes),
-    )
-
-
-def _grouped(ratios: Iterable[_Record]) -> list[list[_Record]]:
-    """One group for each pair and batch size, in the order measured."""
-    groups: dict[tuple[Any, ...], list[_Record]] = {}
-    for ratio in ratios:
-        key = tuple(ratio[name] for name in ("model", "frames", "against", "against_frames", "batch_size"))
-        groups.setdefault(key, []).append(ratio)
-    return list(groups.values())
-
-
-def _ratios(records: list[_Record]) -> Table:
-    """Stages of one pair."""
-    pair = records[0]
-    return Table(
-        title=f"Latency of {pair['model']} at {pair['frames']} frames over {pair['against']} at "
-        f"{pair['against_frames']}, batch {pair['batch_size']}",
-        columns=("stage", "ratio", "95% interval", "p10 to p90"),
+        title="Latency of the model compared with what it is measured against",
+        columns=(
+            "stage", "model", "frames", "against", "its frames", "batch", "change", "95% interval", "rounds",
+        ),
         rows=tuple(
             (
-                ratio["stage"],
-                f"{ratio['median']:.3f}",
-                f"{ratio['low']:.3f} to {ratio['high']:.3f}",
-                f"{ratio['p10']:.3f} to {ratio['p90']:.3f}",
+                record["stage"],
+                record["model"],
+                str(record["frames"]),
+                record["against"],
+                str(record["against_frames"]),
+                str(record["batch_size"]),
+                fmt.change(record["median"]),
+                _span(record, "low", "high") if record["n"] >= _FOR_INTERVAL else ABSENT,
+                _rounds(record),
             )
-            for ratio in records
+            for record in records
         ),
-        numeric=frozenset({"ratio", "95% interval", "p10 to p90"}),
+        numeric=frozenset({"frames", "its frames", "batch", "change", "95% interval", "rounds"}),
         notes=(
-            "Median of the rounds' ratios, measured in turn in one run; a bootstrap interval of that median; "
-            "the spread of the rounds.",
+            "Change: the median of the rounds' ratios, measured in turn in one run. Interval: bootstrap of "
+            f"that median, for {_FOR_INTERVAL} rounds or more. Rounds: the middle 80% of their changes, or "
+            "all of them where there are fewer than 10.",
         ),
-    )
+    )  # fmt: skip
 
 
-def _rates(runs: Iterable[_Record]) -> Table:
+_FOR_INTERVAL = 6
+
+
+def _rounds(record: _Record) -> str:
+    return _span(record, "p10", "p90") if record["n"] >= 10 else _span(record, "least", "most")
+
+
+def _span(record: _Record, low: str, high: str) -> str:
+    start, end = record.get(low), record.get(high)
+    if start is None or end is None:
+        return ABSENT
+    return f"{fmt.change(start)} to {fmt.change(end)}"
+
+
+def _rates(runs: Sequence[_Record]) -> Table:
     return Table(
-        title="Work done in a second, and share of the device's peak",
+        title="Work per second, and share of the device's peak",
         columns=("stage", "model", "frames", "batch", "FLOP/s", "of measured", "of data sheet"),
         rows=tuple(
             (
@@ -97,7 +143,7 @@ def _rates(runs: Iterable[_Record]) -> Table:
     )
 
 
-def _memory(runs: Iterable[_Record]) -> Table:
+def _memory(runs: Sequence[_Record]) -> Table:
     return Table(
         title="GPU memory at its peak",
         columns=("model", "frames", "batch", "allocated", "reserved"),

@@ -1,7 +1,8 @@
 """Plots as SVG and PNG, without a display.
 
 Text and axes are drawn in one ink colour. In an SVG that goes into a page the ink becomes `currentColor`, so
-that the plot follows the light or dark theme of the page.
+that the plot follows the light or dark theme of the page. Nothing is told by colour alone: lines differ in
+marker and dash too, bars in hatching.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from sf_eval.profiler.record import Growth, Profile, ProfileRow
 from sf_eval.report.profile.tables import part_flops
 
 _INK = "#555a61"
-COLOURS = {"slow-fast": "#2f7fd1", "baseline": "#d9762b"}
+# Colour, marker and dashes of the model and of its baseline.
+_STYLES = (("#2f7fd1", "o", "-"), ("#d9762b", "s", "--"))
+_HATCHES = ("", "///", "\\\\\\", "|||", "---", "...", "xxx", "++")
 
 # Groups of the bar charts: name, colour, keys of `ProfileRow.breakdown`.
 GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -30,6 +33,12 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("decoding", "#c9567a", ("decode",)),
 )  # fmt: skip
 
+SLOW_PATH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("K/V projection of slow tokens", "#d9762b", ("prefill_cross_kv_projection",)),
+    ("attention to slow tokens", "#2f7fd1", ("prefill_cross_attention",)),
+    ("gate", "#64778f", ("prefill_cross_gate",)),
+)
+"""What the slow path adds to the prefill: too little to be seen in a bar of everything."""
 
 # Measured stages in the order of the work: key of a run's `stages`, name, colour.
 STAGES = (
@@ -84,53 +93,58 @@ def _growth_panel(axis: Any, profile: Profile, title: str, quantities: tuple[str
 
 
 def _lines(axis: Any, growth: Growth, quantities: tuple[str, ...], scale: float) -> None:
-    first = growth.series[0].model
+    models = list(dict.fromkeys(series.model for series in growth.series))
     for series in growth.series:
-        if series.quantity not in quantities:
-            continue
-        colour = COLOURS["slow-fast" if series.model == first else "baseline"]
-        dashed = series.quantity == "slow-token memory"
-        label = series.model if len(quantities) == 1 else f"{series.model}: {series.quantity}"
-        axis.plot(
-            growth.frames,
-            [value * scale for value in series.values],
-            color=colour,
-            linestyle="--" if dashed else "-",
-            marker="o",
-            markersize=3,
-            label=label,
-        )
+        if series.quantity in quantities:
+            colour, marker, dashes = _STYLES[min(models.index(series.model), len(_STYLES) - 1)]
+            if series.quantity == "slow-token memory":
+                marker, dashes = "^", ":"
+            label = series.model if len(quantities) == 1 else f"{series.model}: {series.quantity}"
+            values = [value * scale for value in series.values]
+            fitting = sum(count <= series.frames_in_context for count in growth.frames)
+            style = {"color": colour, "marker": marker, "markersize": 4}
+            axis.plot(growth.frames, values, linestyle=dashes, label=label, markevery=range(fitting), **style)
+            axis.plot(growth.frames[fitting:], values[fitting:], linestyle="", fillstyle="none", **style)
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
     ticks = [count for count in growth.frames if count & (count - 1) == 0] + [growth.frames[-1]]
     axis.set_xticks(ticks, [str(count) for count in ticks], rotation=45)
     axis.minorticks_off()
-    axis.set_xlabel("frames")
+    beyond = any(series.frames_in_context < growth.frames[-1] for series in growth.series)
+    axis.set_xlabel("frames (hollow: beyond the model's context)" if beyond else "frames")
     axis.legend(frameon=False, fontsize=8)
 
 
 def breakdown_figure(profile: Profile) -> Any:
-    """Stacked bars of the model and what it is compared with: end to end, and the prefill alone."""
+    """Stacked bars of the model and what it is compared with: all, the prefill alone, the slow path alone."""
     rows = [profile.main, *profile.against]
-    figure, axes = _figure(2, width=12.5, height=1.6 + 0.5 * len(rows))
     power, name = fmt.scale_for(profile.main.total_flops, Unit(profile.unit))
     scale = Unit(profile.unit).per_mac / 2 / power
-    _bars(axes[0], rows, GROUPS, scale)
-    axes[0].set_title("End to end")
-    _bars(axes[1], rows, [group for group in GROUPS if group[0].startswith("LLM")], scale)
-    axes[1].set_title("LLM prefill (the paper's claim)")
-    for axis in axes:
+    llm = [group for group in GROUPS if group[0].startswith("LLM")]
+    panels: list[tuple[str, Any, list[ProfileRow]]] = [
+        ("End to end", GROUPS, rows),
+        ("LLM prefill (the paper's claim)", llm, rows),
+    ]
+    if with_slow := [row for row in rows if row.slow_tokens]:
+        panels.append(("The slow path alone", SLOW_PATH, with_slow))
+    figure, axes = _figure(len(panels), width=6.2 * len(panels), height=1.9 + 0.6 * len(rows))
+    for axis, (title, groups, shown) in zip(axes, panels, strict=True):
+        _bars(axis, shown, groups, scale)
+        axis.set_title(title)
         axis.set_xlabel(name)
-    axes[0].legend(frameon=False, fontsize=7, loc="best")
+        axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
     return figure
 
 
 def _bars(axis: Any, rows: list[ProfileRow], groups: Any, scale: float) -> None:
     labels = [f"{row.model}\n{row.frames} frames" for row in rows]
     left = [0.0] * len(rows)
-    for name, colour, keys in groups:
+    for (name, colour, keys), hatch in zip(groups, _HATCHES, strict=False):
         widths = [part_flops(row, keys) * scale for row in rows]
-        axis.barh(range(len(rows)), widths, left=left, color=colour, label=name, height=0.62)
+        axis.barh(
+            range(len(rows)), widths, left=left, color=colour, label=name, height=0.62,
+            hatch=hatch, edgecolor="#ffffff88", linewidth=0,
+        )  # fmt: skip
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axis.set_yticks(range(len(rows)), labels)
     axis.invert_yaxis()

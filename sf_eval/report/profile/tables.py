@@ -5,6 +5,7 @@ from __future__ import annotations
 from sf_eval.core.tables import ABSENT, Table
 from sf_eval.profiler import format as fmt
 from sf_eval.profiler.cost.closed_form import Unit
+from sf_eval.profiler.growth import LAST
 from sf_eval.profiler.record import GrowthSeries, Profile, ProfileRow
 
 _CONVENTIONS = {
@@ -44,26 +45,48 @@ _DECODE = {
 
 def token_table(profile: Profile) -> Table:
     """What each row's LLM reads, and the memory that grows with it."""
+    main = profile.main
+    columns = (
+        "model", "frames", "slow tokens", "fast tokens", "prompt", "context", "KV cache", "slow-token memory",
+    )  # fmt: skip
     return Table(
-        title=f"What the LLM reads beside {profile.main.text_tokens} text tokens",
-        columns=("model", "frames", "slow tokens", "fast tokens", "KV cache", "slow-token memory"),
+        title=f"What the LLM reads: {main.text_tokens} text tokens and the video",
+        columns=columns,
         rows=tuple(
             (
                 row.model,
-                str(row.frames),
+                _frames(row),
                 f"{row.slow_tokens:,}",
                 f"{row.fast_tokens:,}",
+                f"{row.prompt_tokens:,}",
+                ABSENT if row.context_tokens is None else f"{row.context_tokens:,}",
                 fmt.size(row.kv_cache_bytes),
                 fmt.size(row.slow_bytes),
             )
             for row in profile.rows
         ),
-        numeric=frozenset({"frames", "slow tokens", "fast tokens", "KV cache", "slow-token memory"}),
+        numeric=frozenset(columns[1:]),
         notes=(
-            "Fast tokens stand in the prompt; slow tokens are cross-attended to. Memory: keys and values in "
-            f"bfloat16 after {profile.main.new_tokens} new tokens, batch {profile.main.batch_size}.",
+            "Prompt: text and fast tokens; slow tokens are cross-attended to and are no part of it. Memory: "
+            f"keys and values in bfloat16 after {main.new_tokens} new tokens, batch {main.batch_size}.",
+            *context_notes(profile),
+            *(f"{row.model}, {row.frames} frames: {row.notes}" for row in profile.rows if row.notes),
         ),
     )
+
+
+def context_notes(profile: Profile) -> tuple[str, ...]:
+    """What the mark behind a row's frames means, where there is one."""
+    if not any(row.exceeds_context for row in profile.rows):
+        return ()
+    return (
+        f"{fmt.MARK} The prompt is longer than the model's context: the model refuses it, and the row is "
+        "arithmetic only.",
+    )
+
+
+def _frames(row: ProfileRow) -> str:
+    return fmt.marked(row.frames, row.exceeds_context)
 
 
 def cost_table(profile: Profile) -> Table:
@@ -79,43 +102,62 @@ def cost_table(profile: Profile) -> Table:
             row.decode_flops_per_token,
             row.total_flops,
         )
-        body.append((row.model, str(row.frames), *(fmt.scaled(value, unit, power) for value in parts)))
+        body.append((row.model, _frames(row), *(fmt.scaled(value, unit, power) for value in parts)))
     main = profile.main
+    whole = "a question" if main.batch_size == 1 else f"a batch of {main.batch_size} questions"
     return Table(
-        title=f"Cost of a question in {name}: {main.text_tokens} text tokens, "
-        f"{main.new_tokens} new tokens, batch {main.batch_size}",
-        columns=("model", "frames", "vision", "prefill", "slow path", "a new token", "total"),
+        title=f"Cost of {whole} in {name}: {main.text_tokens} text tokens, {main.new_tokens} new tokens",
+        columns=("model", "frames", "vision", "prefill", "slow path", "per new token", "total"),
         rows=tuple(body),
-        numeric=frozenset({"frames", "vision", "prefill", "slow path", "a new token", "total"}),
+        numeric=frozenset({"frames", "vision", "prefill", "slow path", "per new token", "total"}),
         notes=(
             f"{convention_line(profile)}.",
             "Vision: tower, projector and pooling. Slow path: cross-attention, a part of the prefill. "
             f"Total: vision, prefill and {main.new_tokens - 1} decoding steps.",
+            *context_notes(profile),
         ),
     )
 
 
-def ratio_tables(profile: Profile) -> list[Table]:
-    """Every row beside each one it is compared with, and whether the trace confirmed it."""
-    return [_ratios(profile, base) for base in profile.against]
-
-
-def _ratios(profile: Profile, base: ProfileRow) -> Table:
-    body = []
-    for row in profile.rows:
-        ratios = ("baseline", "baseline")
-        if row is not base:
-            ratios = (
-                fmt.ratio(row.prefill_flops / base.prefill_flops),
-                fmt.ratio(row.total_flops / base.total_flops),
-            )
-        body.append((row.model, str(row.frames), *ratios, row.trace.status))
+def change_table(profile: Profile) -> Table:
+    """Every row beside all that it is compared with, and whether the trace confirmed it."""
+    bases = profile.against
+    names = [f"{base.model} at {base.frames} frames" for base in bases]
+    letters = [""] if len(bases) == 1 else [f" vs {_letter(place)}" for place in range(len(bases))]
+    columns = [f"{what}{letter}" for letter in letters for what in ("LLM prefill", "end to end")]
+    keys = [] if len(bases) == 1 else [f"{_letter(place)}: {name}." for place, name in enumerate(names)]
     return Table(
-        title=f"Work beside {base.model} at {base.frames} frames",
-        columns=("model", "frames", "LLM prefill", "end to end", "trace"),
-        rows=tuple(body),
-        numeric=frozenset({"frames", "LLM prefill", "end to end"}),
-        notes=("LLM prefill: the paper's measure, cross-attention included.",),
+        title="Change of work, compared with " + (names[0] if len(bases) == 1 else "each baseline"),
+        columns=("model", "frames", *columns, "trace"),
+        rows=tuple(
+            (
+                row.model,
+                _frames(row),
+                *(cell for base in bases for cell in _change(row, base)),
+                row.trace.status,
+            )
+            for row in profile.rows
+        ),
+        numeric=frozenset({"frames", *columns}),
+        notes=(
+            *keys,
+            "LLM prefill: the paper's measure, cross-attention included. +100% is twice the work.",
+            *context_notes(profile),
+        ),
+    )
+
+
+def _letter(place: int) -> str:
+    """A to Z, then A1 to Z1 and so on."""
+    return chr(ord("A") + place % 26) + (str(place // 26) if place >= 26 else "")
+
+
+def _change(row: ProfileRow, base: ProfileRow) -> tuple[str, str]:
+    if row is base:
+        return ("baseline", "baseline")
+    return (
+        fmt.change(row.prefill_flops / base.prefill_flops),
+        fmt.change(row.total_flops / base.total_flops),
     )
 
 
@@ -133,9 +175,9 @@ def breakdown_table(profile: Profile) -> Table:
     return Table(
         title=f"Where the work is: {model.model} at {model.frames} frames, "
         f"baseline {base.model} at {base.frames}",
-        columns=("part", "model", "share", "baseline", "its share", "ratio"),
+        columns=("part", "model", "share", "baseline", "its share", "change"),
         rows=(*body, prefill, total),
-        numeric=frozenset({"model", "share", "baseline", "its share", "ratio"}),
+        numeric=frozenset({"model", "share", "baseline", "its share", "change"}),
         notes=(
             f"{convention_line(profile)}.",
             "LLM prefill: the paper's measure, the LLM's and the cross-attention's parts together. K/V: "
@@ -163,44 +205,45 @@ def _part_row(
         fmt.share(mine, model.total_flops),
         fmt.work(theirs, unit),
         fmt.share(theirs, base.total_flops),
-        fmt.ratio(mine / theirs) if theirs else ABSENT,
+        fmt.change(mine / theirs) if theirs else ABSENT,
     )
 
 
-def growth_tables(profile: Profile) -> list[Table]:
-    """One a model: first and last value of every quantity, and its order of growth."""
-    growth = profile.growth
+def growth_table(profile: Profile) -> Table:
+    """First and last value of every quantity, and what a doubling of the frames adds to it."""
+    growth, unit = profile.growth, Unit(profile.unit)
     first, last = (f"{frames} frames" for frames in (growth.frames[0], growth.frames[-1]))
-    made: list[Table] = []
-    for model in dict.fromkeys(series.model for series in growth.series):
-        mine = [series for series in growth.series if series.model == model]
-        made.append(
-            Table(
-                title=f"Growth of {model} from {growth.frames[0]} to {last}",
-                columns=("quantity", first, last, "order", "at the end"),
-                rows=tuple(_growth_row(series, Unit(profile.unit)) for series in mine),
-                numeric=frozenset({first, last, "order", "at the end"}),
-                notes=(_ORDER,) if not made else (),
-            )
-        )
-    return made
-
-
-_ORDER = (
-    "Order k: the value grows like frames^k (least-squares slope of the logarithms over all points, and over "
-    "the last four). Memory in bfloat16, for one batch."
-)
+    doubled = ("doubling the frames adds", f"from {growth.frames[-LAST:][0]} frames on")
+    limits = dict.fromkeys(
+        f"{series.model}: up to {series.frames_in_context} of these frames fit its context; what is "
+        "beyond is arithmetic only."
+        for series in growth.series
+        if series.frames_in_context < growth.frames[-1]
+    )
+    return Table(
+        title=f"Growth from {growth.frames[0]} to {last}",
+        columns=("model", "quantity", first, last, *doubled),
+        rows=tuple(_growth_row(series, unit) for series in growth.series),
+        numeric=frozenset({first, last, *doubled}),
+        notes=(
+            "+100%: twice as much for twice the frames, growth in proportion. +300%: four times as much, "
+            "growth with the square. A straight line fitted to the logarithms, over all points and over the "
+            f"last {LAST}. Memory in bfloat16, per batch.",
+            *limits,
+        ),
+    )
 
 
 def _growth_row(series: GrowthSeries, unit: Unit) -> tuple[str, ...]:
     ends = (series.values[0], series.values[-1])
     shown = (fmt.size(value) if series.unit == "byte" else fmt.work(value, unit) for value in ends)
-    return (series.quantity, *shown, f"{series.order:.2f}", f"{series.order_at_end:.2f}")
+    adds = (fmt.change(2**order) for order in (series.order, series.order_at_end))
+    return (series.model, series.quantity, *shown, *adds)
 
 
 def all_tables(profile: Profile) -> tuple[Table, ...]:
-    tables = [token_table(profile), cost_table(profile), *ratio_tables(profile)]
-    tables += [breakdown_table(profile), *growth_tables(profile)]
+    tables = [token_table(profile), cost_table(profile), change_table(profile)]
+    tables += [breakdown_table(profile), growth_table(profile)]
     if profile.measured is not None:
         from sf_eval.report.profile.measured_tables import measured_tables
 
