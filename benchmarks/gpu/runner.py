@@ -9,6 +9,7 @@ starts as a program of its own.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from benchmarks.gpu.plan import Step
 from benchmarks.gpu.report import StepRecord
 
 _POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 _UNKILLABLE_S = 10.0  # a process in the driver's hands can outlive SIGKILL: it is left behind then
 
 Watcher = Callable[[tuple[StepRecord, ...]], None]
@@ -72,22 +74,31 @@ class Runner:
         start, written = time.monotonic(), self.log.stat().st_size if self.log.exists() else 0
         pid = self._start(step, setup)
         status: int | None = None
-        seen = 0
-        while status is None and time.monotonic() - start < step.limit_s:
-            time.sleep(_POLL_S)
-            status = _ended(pid)
-            changed = setup.step_file.stat().st_mtime_ns if setup.step_file.is_file() else 0
-            if status is None and changed != seen:
-                seen = changed
-                tell(_filled(_record(step, "running", ""), setup, time.monotonic() - start))
-        timed_out = status is None
-        _end(pid, already=not timed_out)
+        try:
+            status = self._wait(pid, step, setup, start, tell)
+        finally:  # also when this process is interrupted
+            _end(pid, already=status is not None)
         record = _record(step, "ok", "")
-        if timed_out:
+        if status is None:
             record = _record(step, "timeout", f"ended after its {step.limit_s:.0f} s")
         elif status:
-            record = _record(step, "failed", _reason(status or 0, self.log, written))
+            record = _record(step, "failed", _reason(status, self.log, written))
         return _filled(record, setup, time.monotonic() - start)
+
+    def _wait(
+        self, pid: int, step: Step, setup: Setup, start: float, tell: Callable[[StepRecord], None]
+    ) -> int | None:
+        """The exit code of a step, or None once its time is up; tells what it writes meanwhile."""
+        seen = 0
+        while time.monotonic() - start < step.limit_s:
+            time.sleep(_POLL_S)
+            if (status := _ended(pid)) is not None:
+                return status
+            changed = setup.step_file.stat().st_mtime_ns if setup.step_file.is_file() else 0
+            if changed != seen:
+                seen = changed
+                tell(_filled(_record(step, "running", ""), setup, time.monotonic() - start))
+        return None
 
     def _start(self, step: Step, setup: Setup) -> int:
         sys.stdout.flush()
@@ -101,6 +112,8 @@ class Runner:
         """In the child: run the step; nothing of the parent's goes on."""
         try:
             os.setsid()
+            if sys.platform == "linux":  # a step outlives nobody who could end it
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.write(log, f"\n=== {step.name} ===\n".encode())

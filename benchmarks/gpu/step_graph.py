@@ -9,14 +9,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2RMSNorm
 
 from benchmarks.gpu.book import Book, StepProblem
 from benchmarks.gpu.graphs import GraphDecoder, make_room, rewind
 from benchmarks.gpu.report import Row
-from benchmarks.gpu.step_shape import _random_features
 from benchmarks.gpu.workload import Workload, build, repeated
 from sf_eval.profiler import hardware
+from sf_eval.profiler.pipeline import compile_layers
 from sf_eval.profiler.stopwatch import Samples
 
 _FRAMES = 128
@@ -35,14 +34,14 @@ def run(book: Book) -> None:
         Row("graph.floor", "weights that a decoding step reads / measured bandwidth", floor, "s")
     )
     with torch.no_grad(), work.pipeline.set_to(work.slow_fast):
-        features = _random_features(work, work.slow_fast, _FRAMES)
+        features = work.random_features(work.slow_fast, _FRAMES)
         first, cache = work.pipeline.prefill(work.ask(work.slow_fast, _FRAMES), [features])
         length = cache.get_seq_length()
         make_room(cache, _STEPS + _SPARE)
         plain = _tokens(work, cache, first, length)
         again = _tokens(work, cache, first, length)
         book.put("plain_repeats_itself", bool(torch.equal(plain, again)))
-        seconds, _ = repeated(partial(_tokens, work, cache, first, length), device, at_most=3, budget_s=4.0)
+        seconds, _ = repeated(work, partial(_tokens, work, cache, first, length), at_most=3, budget_s=4.0)
         _book(book, "plain", "plain, keys and values written in place", seconds, floor, None)
         if device.type != "cuda":
             for name in ("graph", "compiled"):
@@ -78,10 +77,10 @@ def _captured(
     try:
         rewind(cache, length)
         if compiled:
-            _compile(work)
+            compile_layers(work.pipeline.model)
         decoder = GraphDecoder(partial(_step, work, cache), cache, first, _STEPS)
         tokens = decoder.decode().clone()
-        seconds, _ = repeated(decoder.decode, work.device, at_most=20, budget_s=4.0)
+        seconds, _ = repeated(work, decoder.decode, at_most=20, budget_s=4.0)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         book.row(_absent(name, reason))
@@ -90,13 +89,6 @@ def _captured(
     title = "CUDA graphs" + (", norms and MLPs compiled" if compiled else "")
     _book(book, name, title, seconds, floor, f"{equal} of {_STEPS} tokens equal plain decoding's")
     return ""
-
-
-def _compile(work: Workload) -> None:
-    """Fuse what is many small kernels. Only modules that are alike in every layer: they compile once."""
-    for module in work.pipeline.model.model.layers.modules():
-        if isinstance(module, (Qwen2RMSNorm, Qwen2MLP)):
-            module.compile(dynamic=False)
 
 
 def _book(book: Book, name: str, title: str, seconds: Samples, floor: float, equal: str | None) -> None:

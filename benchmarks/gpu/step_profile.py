@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.book import Book, StepProblem
 from benchmarks.gpu.report import Row
+from sf_eval.cli.main import main
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "profiling.md"
 _OUTPUT = "results/profile-7b"
@@ -32,15 +32,24 @@ def run(book: Book) -> None:
     arguments = [str(folder) if word == _OUTPUT else word for word in arguments]
     if book.setup.dry:
         arguments = [_SMALL.get(word, word) for word in arguments] + list(_QUICK)
-    ended = subprocess.run([sys.executable, "-m", "sf_eval.cli", *arguments], check=False)
+    code = _sf_eval(arguments)
     written = folder / "profile.json"
     if not written.is_file():
-        raise StepProblem(f"it ended with exit code {ended.returncode} and wrote no profile.json")
+        raise StepProblem(f"it ended with exit code {code} and wrote no profile.json")
     profile = json.loads(written.read_text(encoding="utf-8"))
     (book.setup.out / "profile.json").write_text(json.dumps(profile), encoding="utf-8")
     _book(book, profile["measured"])
-    if ended.returncode:
-        raise StepProblem(f"it wrote its files and ended with exit code {ended.returncode}")
+    if code:
+        raise StepProblem(f"it wrote its files and ended with exit code {code}")
+
+
+def _sf_eval(arguments: list[str]) -> str | int | None:
+    """The console script, in this process, which is the step's own; its exit code."""
+    sys.argv = ["sf-eval", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        return end.code
 
 
 def documented_command() -> list[str]:

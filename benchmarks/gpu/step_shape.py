@@ -13,7 +13,6 @@ from benchmarks.gpu.report import Row
 from benchmarks.gpu.table import shown
 from benchmarks.gpu.workload import Workload, build, forget_peak, give_back_memory, peak_bytes, repeated
 from sf_eval.inference.engine import is_out_of_memory
-from sf_eval.model import VideoFeatures
 from sf_eval.profiler import hardware
 from sf_eval.profiler.rows import Subject
 from sf_eval.profiler.stopwatch import Samples, paired_ratio, timed
@@ -61,9 +60,9 @@ def _warm_up(work: Workload) -> None:
 def _overhead(book: Book, work: Workload) -> None:
     """Prefill of slow-fast at 128 frames against self-attention only at 16, in turn, paired."""
     asks = [(work.baseline, 16), (work.slow_fast, 128)]
-    features = [_random_features(work, subject, frames) for subject, frames in asks]
+    features = [work.random_features(subject, frames) for subject, frames in asks]
     seconds: tuple[list[float], list[float]] = ([], [])
-    for round_number in range(_PAIRS + 2):
+    for round_number in range(min(_PAIRS, work.most_runs) + 2):
         for which in (0, 1) if round_number % 2 == 0 else (1, 0):
             subject, frames = asks[which]
             with work.pipeline.set_to(subject):
@@ -82,17 +81,6 @@ def _overhead(book: Book, work: Workload) -> None:
         Row("shape.overhead", "prefill, slow-fast at 128 frames over self-attention only at 16",
             100 * (ratio.median - 1), "%", ratio.n, at_most=5.0, note=note)
     )  # fmt: skip
-
-
-def _random_features(work: Workload, subject: Subject, frames: int) -> VideoFeatures:
-    """Fast and slow tokens as the paths make them of random pooled tokens."""
-    grid = work.counted(work.baseline, frames).fast_tokens // frames
-    side = round(grid**0.5)
-    width = work.pipeline.model.config.hidden_size
-    tokens = torch.randn(frames, side, side, width, device=work.device, dtype=work.dtype)
-    with work.pipeline.set_to(subject):
-        features: VideoFeatures = work.pipeline.model.model.split_paths(tokens)
-    return features
 
 
 def _at(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> None:
@@ -132,10 +120,10 @@ def _vision(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> _Vi
         return None
     give_back_memory(work.device)
     forget_peak(work.device)
-    upload, pixels = repeated(partial(work.upload, frames), work.device, at_most=5, budget_s=1.0)
+    upload, pixels = repeated(work, partial(work.upload, frames), at_most=5, budget_s=1.0)
     with work.pipeline.set_to(work.slow_fast):
         vision, (features,) = repeated(
-            partial(work.pipeline.vision, [pixels]), work.device, at_most=7, budget_s=4.0
+            work, partial(work.pipeline.vision, [pixels]), at_most=7, budget_s=4.0
         )
     rate = flops / vision.median
     book.put(
@@ -157,13 +145,13 @@ def _language(
     give_back_memory(device)
     forget_peak(device)
     with pipeline.set_to(subject):
-        features = pipeline.model.model.split_paths(_as_grid(work, seen.slow_tokens, frames))
+        features = pipeline.model.model.split_paths(_as_grid(seen.slow_tokens, frames))
         ask = work.ask(subject, frames)
         prefill, (first, cache) = repeated(
-            partial(pipeline.prefill, ask, [features]), device, at_most=7, budget_s=3.0
+            work, partial(pipeline.prefill, ask, [features]), at_most=7, budget_s=3.0
         )
         tokens, _ = repeated(
-            partial(pipeline.decode_tokens, first, cache, _STEPS), device, at_most=3, budget_s=4.0
+            work, partial(pipeline.decode_tokens, first, cache, _STEPS), at_most=3, budget_s=4.0
         )
     tpot = Samples(tuple(value / _STEPS for value in tokens.values))
     ttft = seen.upload.median + seen.vision.median + prefill.median
@@ -206,7 +194,7 @@ def _language(
     return True
 
 
-def _as_grid(work: Workload, slow_tokens: torch.Tensor, frames: int) -> torch.Tensor:
+def _as_grid(slow_tokens: torch.Tensor, frames: int) -> torch.Tensor:
     """Slow tokens [T * h * w, D] -> [T, h, w, D]: what the tower gave, before the paths part."""
     side = round((slow_tokens.shape[0] // frames) ** 0.5)
     return slow_tokens.view(frames, side, side, -1)

@@ -12,6 +12,7 @@ import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.inference.engine import CHUNK_FRAMES
+from sf_eval.model import VideoFeatures
 from sf_eval.model.preprocess import normalise
 from sf_eval.profiler import hardware
 from sf_eval.profiler.pipeline import Ask, Pipeline, make_model
@@ -35,6 +36,7 @@ class Workload:
     Attributes:
         slow_fast, baseline: the two subjects; they differ in configuration keys that the model reads at each call.
         frame_counts: numbers of frames to show.
+        most_runs: of anything; a rehearsal has few.
     """
 
     pipeline: Pipeline
@@ -43,9 +45,7 @@ class Workload:
     frame_counts: tuple[int, ...]
     device: torch.device
     dtype: torch.dtype
-
-    def subject(self, slow: bool) -> Subject:
-        return self.slow_fast if slow else self.baseline
+    most_runs: int
 
     def ask(self, subject: Subject, frames: int) -> Ask:
         return Ask(subject, frames, batch_size=1, prompt_tokens=TEXT_TOKENS, new_tokens=2, video=None)
@@ -63,6 +63,15 @@ class Workload:
             stop = min(start + CHUNK_FRAMES, frames)
             pixels[start:stop] = normalise(torch.from_numpy(host[: stop - start]).to(self.device))
         return pixels
+
+    def random_features(self, subject: Subject, frames: int) -> VideoFeatures:
+        """Fast and slow tokens as the subject's paths make them of random pooled tokens."""
+        side = round((self.counted(self.baseline, frames).fast_tokens // frames) ** 0.5)
+        width = self.pipeline.model.config.hidden_size
+        tokens = torch.randn(frames, side, side, width, device=self.device, dtype=self.dtype)
+        with self.pipeline.set_to(subject):
+            features: VideoFeatures = self.pipeline.model.model.split_paths(tokens)
+        return features
 
     def weight_bytes(self) -> int:
         """Bytes of the weights that a decoding step has to read, each once.
@@ -101,22 +110,24 @@ def build(dry: bool, device: torch.device) -> Workload:
         frame_counts=(16, 64, 128) if dry else (16, 64, 128, 512, 1536),
         device=device,
         dtype=dtype,
+        most_runs=2 if dry else 20,
     )
 
 
 def repeated(
-    work: Callable[[], _Result], device: torch.device, *, at_most: int, budget_s: float
+    work: Workload, call: Callable[[], _Result], *, at_most: int, budget_s: float
 ) -> tuple[Samples, _Result]:
-    """Time `work` at least once, and again up to `at_most` times while `budget_s` seconds last.
+    """Time `call` at least once, and again up to `at_most` times while `budget_s` seconds last.
 
     Returns:
         The times, and the last result; the one before is given up first, so that memory holds one.
     """
     seconds: list[float] = []
     result: Any = None
-    while not seconds or (len(seconds) < at_most and sum(seconds) + seconds[-1] < budget_s):
+    most = min(at_most, work.most_runs)
+    while not seconds or (len(seconds) < most and sum(seconds) + seconds[-1] < budget_s):
         result = None
-        took, result = timed(work, device)
+        took, result = timed(call, work.device)
         seconds.append(took)
     return Samples(tuple(seconds)), result
 

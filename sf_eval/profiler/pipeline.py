@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2RMSNorm
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, UsageError
@@ -87,11 +88,21 @@ def load(
         ) from error
 
 
-def compile_model(model: SlowFastForConditionalGeneration) -> None:
-    """Compile the tower and every decoder layer in place; the first calls then take long."""
-    model.model.vision_tower.compile()
-    for layer in model.model.layers:
-        layer.compile()
+def compile_model(model: SlowFastForConditionalGeneration, *, backend: str = "inductor") -> None:
+    """Compile the tower, and the decoder layers' norms and MLPs, in place; the first calls then take long."""
+    model.model.vision_tower.compile(backend=backend)
+    compile_layers(model, backend=backend)
+
+
+def compile_layers(model: SlowFastForConditionalGeneration, *, backend: str = "inductor") -> None:
+    """Compile what is alike in every decoder layer, in place.
+
+    A whole layer is not: its number is a constant in it, so each would be a graph of its own, and beyond
+    torch's limit of 8 the others would run uncompiled without a word.
+    """
+    for module in model.model.layers.modules():
+        if isinstance(module, (Qwen2MLP, Qwen2RMSNorm)):
+            module.compile(backend=backend)
 
 
 class Pipeline:
