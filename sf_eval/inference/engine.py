@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sf_eval.inference.device import is_device_lost, is_out_of_memory
+from sf_eval.inference.device import is_device_lost, is_out_of_memory, keep_float32_exact
 from sf_eval.inference.generation import Generated, generate_batch, synchronise
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
 from sf_eval.model.loading import LoadedModel
@@ -74,6 +74,7 @@ class Engine:
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
         self._timed_out: dict[Clip, VideoError] = {}
+        keep_float32_exact(self.device, loaded.model.dtype)
 
     @property
     def device(self) -> torch.device:

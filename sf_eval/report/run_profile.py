@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from sf_eval.core.tables import ABSENT, Table, scaled, seconds
-from sf_eval.harness.record import RunRecord, SampleRecord
-from sf_eval.harness.recording import RunOutput
+from sf_eval.harness.record import MemoryRecord, RunRecord, SampleRecord
 from sf_eval.harness.recording import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
 from sf_eval.profiler import format as fmt
@@ -153,7 +152,6 @@ def latency_table(profile: RunProfile) -> Table:
         )
         for stage, values in profile.latency.items()
     )
-    device = profile.memory.device_allocated_peak_bytes
     where = profile.machine.get("gpu") or profile.machine["processor"]
     columns = ("stage", "median", *(["p90"] if has_p90 else []), "max", "n")
     return Table(
@@ -165,11 +163,17 @@ def latency_table(profile: RunProfile) -> Table:
             f"{where}, {profile.dtype}, {profile.attn}, batch size {profile.batch_size}; "
             "prefill and token decoding are times of a whole batch.",
             *_resumed_note(profile),
-            f"Peak memory: process {scaled(profile.memory.process_peak_bytes, 'B')}, device "
-            f"{scaled(device, 'B') if device is not None else 'not measured (CPU)'}. "
-            f"Loading the model took {seconds(profile.load_seconds)}.",
+            f"Peak memory: {_peak(profile.memory)}. Loading the model took {seconds(profile.load_seconds)}.",
         ),
     )
+
+
+def _peak(memory: MemoryRecord | None) -> str:
+    if memory is None:
+        return "not measured"
+    device = memory.device_allocated_peak_bytes
+    on_device = scaled(device, "B") if device is not None else "not measured (CPU)"
+    return f"process {scaled(memory.process_peak_bytes, 'B')}, device {on_device}"
 
 
 def _resumed_note(profile: RunProfile) -> list[str]:

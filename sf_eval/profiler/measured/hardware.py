@@ -66,7 +66,8 @@ def measure_peak(device: torch.device, dtype: torch.dtype) -> Peak:
     left = torch.randn(side, side, device=device, dtype=dtype)
     out = torch.empty_like(left)
     product = min(timed(lambda: torch.mm(left, left, out=out), device)[0] for _ in range(6))
-    source = torch.zeros(count, dtype=torch.uint8, device=device)
+    # Not zeros, which hardware may move faster than data.
+    source = torch.empty(count // 8, dtype=torch.int64, device=device).random_()
     target = torch.empty_like(source)
     copied = min(timed(lambda: target.copy_(source), device)[0] for _ in range(6))
     sheet_flops, sheet_bytes = (

@@ -20,7 +20,7 @@ import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import UsageError
-from sf_eval.inference.device import resolve_device, resolve_dtype
+from sf_eval.inference.device import keep_float32_exact, resolve_device, resolve_dtype
 from sf_eval.inference.machine import peak_memory
 from sf_eval.profiler.cost.closed_form import DecodeVariant
 from sf_eval.profiler.cost.tokens import count_tokens
@@ -95,6 +95,7 @@ def measure(request: Request, settings: Settings, *, say: Say = lambda _: None) 
     dtype = resolve_dtype(settings.dtype, device) or torch.bfloat16
     if device.type == "cuda":
         torch.cuda.set_device(device)  # events are recorded on the current device
+    keep_float32_exact(device, dtype)
     notes = [f"Before: {sign}" for sign in hardware.foreign_load(device)]
     if not settings.warmup:
         notes.append("No warm-up: the first round holds what is paid only once.")
