@@ -114,7 +114,8 @@ def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
             named = wording.NAMED.match(text, found.end())
             if not named or listing.begins_at(text, named.start("letter")) or not is_asserted(text, found):
                 continue
-            weight = Weight.leaning if firmness == Weight.stated and turns.is_hedged(text, found) else firmness
+            is_hedged = turns.is_hedged(text, found) or turns.HEDGED_AFTER.match(text, named.end())
+            weight = Weight.leaning if firmness == Weight.stated and is_hedged else firmness
             if weight < Weight.stated and _is_joined(text, found.start()):
                 continue
             letter, end, bracketed = named.group("letter"), named.end(), bool(named.group("open"))
