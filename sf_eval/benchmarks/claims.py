@@ -15,6 +15,7 @@ from sf_eval.benchmarks.reading import Rule
 
 # Letters that are read together ("a, b and c").
 _MOST_TOGETHER = 12
+_OPTION_IN_CHINESE = ("选项", "選項", "選択肢")
 
 
 class Weight(IntEnum):
@@ -102,7 +103,7 @@ def _at_start(masked: Masked, listing: Listing, *, cut_off: bool) -> Iterator[Cl
 def _may_be_repeated(text: str, end: int, *, cut_off: bool) -> bool:
     """The first option and nothing else, where the output broke off: the others may have been to follow."""
     rest = text[end:]
-    return cut_off and not re.search(r"\w", rest)
+    return cut_off and wording.NEXT_LABEL.fullmatch(rest) is not None
 
 
 def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
@@ -113,6 +114,8 @@ def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
         for found in cue.finditer(text):
             named = wording.NAMED.match(text, found.end())
             if not named or listing.begins_at(text, named.start("letter")) or not is_asserted(text, found):
+                continue
+            if found.group().startswith(_OPTION_IN_CHINESE) and _is_label(text, listing, found, named):
                 continue
             is_hedged = turns.is_hedged(text, found) or turns.HEDGED_AFTER.match(text, named.end())
             weight = Weight.leaning if firmness == Weight.stated and is_hedged else firmness
@@ -169,7 +172,9 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
             letter, at = found.group("letter"), found.start("letter")
             if letter in masked.names or not is_asserted(text, found) or denied_after(text, found.end()):
                 continue
-            if at in listing.listed or (rule is Rule.at_end and _may_go_on(text, listing, found)):
+            if at in listing.listed or listing.is_introduced_at(at, letter):
+                continue
+            if rule is Rule.at_end and _may_go_on(text, listing, found):
                 continue
             before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
             letters = frozenset({letter, *(before.groups() if before else ())})
@@ -178,8 +183,20 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
 
 def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
     """The last letter is where a list of the options begins or goes on, and the output broke off."""
-    introduced = text[max(0, found.start() - 40) : found.start() + 1].rstrip().endswith(":")
-    return introduced or listing.goes_on_at(found.start("letter"), found.group("letter"))
+    last = listing.last_listed_before(found.start("letter"))
+    if last is not None and not re.search(r"\w", text[last + 1 : found.start("letter")]):
+        return True  # "b. b": the label, and the beginning of its text
+    return _is_announced(text, found.start() + 1) or listing.goes_on_at(found.start("letter"), found.group("letter"))
+
+
+def _is_label(text: str, listing: Listing, cue: re.Match[str], named: re.Match[str]) -> bool:
+    """The Chinese "option b" begins a line of a list instead of giving the answer."""
+    announced = _is_announced(text, cue.start())
+    return announced or listing.is_introduced_at(named.start("letter"), named["letter"])
+
+
+def _is_announced(text: str, at: int) -> bool:
+    return text[max(0, at - 40) : at].rstrip().endswith(":")
 
 
 def _claim(
