@@ -52,7 +52,8 @@ def surviving_claim(claims: Iterable[Claim]) -> Claim | None:
     survivor = [claim for claim in ordered if claim.weight == firmest][-1]
     heard: set[str] = set()
     for claim in ordered:
-        if claim.weight == firmest or (claim.at > survivor.at and claim.weight > Weight.placed):
+        is_heard = claim.weight > Weight.placed or claim.rule is Rule.at_end
+        if claim.weight == firmest or (claim.at > survivor.at and is_heard):
             heard |= claim.letters
     return survivor if len(heard) == 1 else None
 
@@ -145,7 +146,8 @@ def _statements(masked: Masked) -> Iterator[Claim]:
     """The output says of a letter that it is right: "b is correct"."""
     text = masked.text
     for found in wording.STATEMENT.finditer(text):
-        letter, at, end = found.group("letter"), found.start(), found.end()
+        letter, end = found.group("letter"), found.end()
+        at = end - len(found.group().lstrip())
         is_option = wording.IS_PREFIXED.search(text, at, found.start("letter")) is not None
         if letter in masked.names and not (is_option or wording.SAYS_ANSWER.match(text, end)):
             continue
@@ -184,7 +186,7 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
 def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
     """The last letter is where a list of the options begins or goes on, and the output broke off."""
     last = listing.last_listed_before(found.start("letter"))
-    if last is not None and not re.search(r"\w", text[last + 1 : found.start("letter")]):
+    if last is not None and not wording.SAID.search(text, last + 1, found.start("letter")):
         return True  # "b. b": the label, and the beginning of its text
     return _is_announced(text, found.start() + 1) or listing.goes_on_at(found.start("letter"), found.group("letter"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import wording
@@ -85,10 +85,7 @@ def find_listing(text: str) -> Listing:
     )
     breaks = _breaks(text)
     listed = {label.at for run in _runs(labels, breaks) if len(run) > 1 for label in run}
-    for valued in (wording.SCORE, wording.KEY):
-        those = [label for label in labels if valued.match(text, label.at + 1)]
-        if len({label.letter for label in those}) > 1:
-            listed |= {label.at for label in those}
+    listed |= _mapped(text, labels)
     first = {label.letter: label.at for label in reversed(labels)}
     introduced = wording.LISTS_OPTIONS.search(text)
     begins = introduced.end() if introduced else len(text) + 1
@@ -97,6 +94,20 @@ def find_listing(text: str) -> Listing:
         in_list.setdefault(found["letter"], found.start("letter"))
     places = tuple(label.at for label in labels)
     return Listing(labels, frozenset(listed), places, first, breaks, begins, in_list)
+
+
+def _mapped(text: str, labels: Sequence[Label]) -> set[int]:
+    """Places of letters that are given numbers or texts, in whatever order: "b: 80%, a: 10%"."""
+    mapped: set[int] = set()
+    for valued in (wording.SCORE, wording.KEY, wording.PAIR):
+        those = [label for label in labels if valued.match(text, label.at + 1)]
+        if len({label.letter for label in those}) > 1:
+            mapped.update(label.at for label in those)
+    if len({label.letter for label in labels}) > 1:
+        mapped.update(label.at for label in labels if wording.SHARE.match(text, label.at + 1))
+    if text.startswith(("{", "[{")):  # a mapping that may have been cut off after its first key
+        mapped.update(label.at for label in labels if wording.KEY.match(text, label.at + 1))
+    return mapped
 
 
 def _breaks(text: str) -> tuple[int, ...]:
