@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from sf_eval.scoring.answers import wording
 from sf_eval.scoring.answers.assertion import is_asserted
@@ -51,12 +52,12 @@ def whole_option(text: str, options: Mapping[str, str]) -> tuple[str, Rule] | No
     label = _LABEL.match(text)
     if label:
         labelled = next((letter for letter in options if letter.casefold() == label.group(1)), None)
-        if labelled is not None and _text(options[labelled]) == _text(text[label.end() :]) != "":
+        if labelled is not None and _option(options[labelled]) == _text(text[label.end() :]) != "":
             return labelled, Rule.labelled_text
     said = _text(text)
     if not said or (len(said) == 1 and said.isalpha()) or _MINUS.match(text):
         return None
-    found = [letter for letter, option in options.items() if _text(option) == said]
+    found = [letter for letter, option in options.items() if _option(option) == said]
     return (found[0], Rule.whole_text) if len(found) == 1 else None
 
 
@@ -65,12 +66,17 @@ def _text(text: str) -> str:
     return "->".join(step.strip() for step in steps(bare(text)))
 
 
+@lru_cache(maxsize=4096)
+def _option(text: str) -> str:
+    return _text(text)
+
+
 def counted(text: str, options: Mapping[str, str]) -> str | None:
     """The option that is the number in "3 people" or "the number of people is 3".
 
     Only where all options are numbers, and where the output says one number and nothing more of note.
     """
-    numbers = {bare(option): letter for letter, option in options.items()}
+    numbers = {_option(option): letter for letter, option in options.items()}
     if len(numbers) != len(options) or not all(number.isdecimal() for number in numbers):
         return None
     found = _COUNT.fullmatch(text)

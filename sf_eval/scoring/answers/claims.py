@@ -15,6 +15,7 @@ from sf_eval.scoring.answers.reading import Rule
 
 # Letters that are read together ("a, b and c").
 _MOST_TOGETHER = 12
+_OPTION_IN_CHINESE = ("选项", "選項", "選択肢")
 
 
 class Weight(IntEnum):
@@ -51,7 +52,8 @@ def surviving_claim(claims: Iterable[Claim]) -> Claim | None:
     survivor = [claim for claim in ordered if claim.weight == firmest][-1]
     heard: set[str] = set()
     for claim in ordered:
-        if claim.weight == firmest or (claim.at > survivor.at and claim.weight > Weight.placed):
+        is_heard = claim.weight > Weight.placed or claim.rule is Rule.at_end
+        if claim.weight == firmest or (claim.at > survivor.at and is_heard):
             heard |= claim.letters
     return survivor if len(heard) == 1 else None
 
@@ -106,7 +108,7 @@ def _at_start(masked: Masked, listing: Listing, *, cut_off: bool) -> Iterator[Cl
 def _may_be_repeated(text: str, end: int, *, cut_off: bool) -> bool:
     """The first option and nothing else, where the output broke off: the others may have been to follow."""
     rest = text[end:]
-    return cut_off and not re.search(r"\w", rest)
+    return cut_off and wording.NEXT_LABEL.fullmatch(rest) is not None
 
 
 def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
@@ -118,9 +120,10 @@ def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
             named = wording.NAMED.match(text, found.end())
             if not named or listing.begins_at(text, named.start("letter")) or not is_asserted(text, found):
                 continue
-            weight = (
-                Weight.leaning if firmness == Weight.stated and turns.is_hedged(text, found) else firmness
-            )
+            if found.group().startswith(_OPTION_IN_CHINESE) and _is_label(text, listing, found, named):
+                continue
+            is_hedged = turns.is_hedged(text, found) or turns.HEDGED_AFTER.match(text, named.end())
+            weight = Weight.leaning if firmness == Weight.stated and is_hedged else firmness
             if weight < Weight.stated and _is_joined(text, found.start()):
                 continue
             letter, end, bracketed = named.group("letter"), named.end(), bool(named.group("open"))
@@ -147,7 +150,8 @@ def _statements(masked: Masked) -> Iterator[Claim]:
     """The output says of a letter that it is right: "b is correct"."""
     text = masked.text
     for found in wording.STATEMENT.finditer(text):
-        letter, at, end = found.group("letter"), found.start(), found.end()
+        letter, end = found.group("letter"), found.end()
+        at = end - len(found.group().lstrip())
         is_option = wording.IS_PREFIXED.search(text, at, found.start("letter")) is not None
         if letter in masked.names and not (is_option or wording.SAYS_ANSWER.match(text, end)):
             continue
@@ -174,7 +178,9 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
             letter, at = found.group("letter"), found.start("letter")
             if letter in masked.names or not is_asserted(text, found) or denied_after(text, found.end()):
                 continue
-            if at in listing.listed or (rule is Rule.at_end and _may_go_on(text, listing, found)):
+            if at in listing.listed or listing.is_introduced_at(at, letter):
+                continue
+            if rule is Rule.at_end and _may_go_on(text, listing, found):
                 continue
             before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
             letters = frozenset({letter, *(before.groups() if before else ())})
@@ -183,8 +189,22 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
 
 def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
     """The last letter is where a list of the options begins or goes on, and the output broke off."""
-    introduced = text[max(0, found.start() - 40) : found.start() + 1].rstrip().endswith(":")
-    return introduced or listing.goes_on_at(found.start("letter"), found.group("letter"))
+    last = listing.last_listed_before(found.start("letter"))
+    if last is not None and not wording.SAID.search(text, last + 1, found.start("letter")):
+        return True  # "b. b": the label, and the beginning of its text
+    return _is_announced(text, found.start() + 1) or listing.goes_on_at(
+        found.start("letter"), found.group("letter")
+    )
+
+
+def _is_label(text: str, listing: Listing, cue: re.Match[str], named: re.Match[str]) -> bool:
+    """The Chinese "option b" begins a line of a list instead of giving the answer."""
+    announced = _is_announced(text, cue.start())
+    return announced or listing.is_introduced_at(named.start("letter"), named["letter"])
+
+
+def _is_announced(text: str, at: int) -> bool:
+    return text[max(0, at - 40) : at].rstrip().endswith(":")
 
 
 def _claim(
@@ -216,8 +236,7 @@ def _is_listed_apart(listing: Listing, another: re.Match[str], at: int) -> bool:
 
 
 def _owned_text(masked: Masked, letter: str, end: int, *, bracketed: bool) -> int | None:
-    """Where the letter's own option text ends that follows it; after an "a" that may be an article, to
-    its end."""
+    """Where the letter's own option text ends that follows it; after an "a" that may be an article, to its end."""
     own = wording.OWN_TEXT.match(masked.text, end)
     if not own or letter not in masked.letters[own.group("text")]:
         return None

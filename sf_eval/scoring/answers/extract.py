@@ -17,7 +17,7 @@ from sf_eval.scoring.answers.claims import Claim, Weight, letter_claims, survivi
 from sf_eval.scoring.answers.frames import Spoken, spoken
 from sf_eval.scoring.answers.listing import Ticks, find_ticks
 from sf_eval.scoring.answers.masking import Masked, mask
-from sf_eval.scoring.answers.normalise import AROUND, normalise, without_pictures
+from sf_eval.scoring.answers.normalise import AROUND, bare, normalise, without_pictures
 from sf_eval.scoring.answers.reading import Reading, Rule
 from sf_eval.scoring.answers.turns import Turns
 
@@ -27,7 +27,8 @@ _OF_THE_BEGINNING = 4_000
 _MOST_ANSWERS = 20
 # The beginning of a list's next line, with nothing in it yet.
 _BROKEN_OFF = re.compile(
-    r"\n[ \t]*(?:[*_#>(\[{•\-]{1,2}|\d{1,2}[.)]?|[*_\-•]{0,2}[ \t]?(?:option|choice|answer))[ \t]*$",
+    r"\n[ \t]*(?:[*_#>(\[{•\-]{1,2}|\d{1,2}[.)]?|[*_\-•]{0,2}[ \t]?(?:option|choice|answer))[ \t]*$"
+    r"|[\s;][(\[{*#]{1,3}[ \t]*$",
     re.IGNORECASE,
 )
 
@@ -84,16 +85,24 @@ def _read_bounded(text: str, options: Mapping[str, str], *, cut_off: bool) -> Re
 def _read(output: str, options: Mapping[str, str], *, cut_off: bool) -> Reading:
     cut_off = cut_off or _BROKEN_OFF.search(output[-80:]) is not None
     text = normalise(output)
-    whole = _whole(text, options)
-    if whole is None:
-        text = without_pictures(text)
-        ticks = find_ticks(text)
-        whole = _whole(text, options)
-        if whole is None:
-            masked = mask(ticks.text, options)
-            claim = _claimed(masked, ticks, cut_off=cut_off)
-            return Reading() if claim is None else _reading(next(iter(claim.letters)), claim.rule, options)
-    return whole
+    pictureless = without_pictures(text)
+    whole = _whole(text, options) or _whole(pictureless, options)
+    if whole is not None:
+        return Reading() if cut_off and _may_go_on(text, whole, options) else whole
+    ticks = find_ticks(pictureless)
+    claim = _claimed(mask(ticks.text, options), ticks, cut_off=cut_off)
+    return Reading() if claim is None else _reading(next(iter(claim.letters)), claim.rule, options)
+
+
+def _may_go_on(text: str, whole: Reading, options: Mapping[str, str]) -> bool:
+    """Where the output broke off: the first of all options was repeated, or another begins with the same
+    text."""
+    if whole.rule is Rule.labelled_text:
+        return whole.letter == next(iter(options))
+    said = bare(text)
+    return whole.rule is Rule.whole_text and any(
+        bare(option) != said and bare(option).startswith(said) for option in options.values()
+    )
 
 
 def _reading(letter: str, rule: Rule, options: Mapping[str, str]) -> Reading:

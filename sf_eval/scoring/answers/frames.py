@@ -136,7 +136,7 @@ def _mark(found: re.Match[str]) -> _Mark | None:
             return _Mark(*place, _Kind.channel_thought, role)
         return _Mark(*place, _Kind.channel_answer, role) if role in ("final", "answer") else None
     if found["said"]:
-        kind = _Kind.answer if found["said"].lower() == "response" else _Kind.thought
+        kind = _Kind.channel_answer if found["said"].lower() == "response" else _Kind.thought
         return _Mark(*place, kind, f"my {found['said'].lower()}")
     return _named_mark(found, place)
 
@@ -178,8 +178,8 @@ class _Parted:
         place, position = 0, 0
         while place < len(self.marks):
             mark = self.marks[place]
-            if mark.kind is _Kind.thought_end:
-                # Its beginning stood in the prompt: all before it was thought.
+            if mark.kind in (_Kind.thought_end, _Kind.channel_answer):
+                # All before it was thought; where nothing began it, that stood in the prompt.
                 self.outside, self.answers, self.asides = [], [], []
                 self.outside_before_last_answer, self.has_thought = 0, True
                 place, position = place + 1, mark.end
@@ -196,7 +196,7 @@ class _Parted:
                 ends_thought = self.marks[end].kind in (_Kind.thought_end, _Kind.channel_end)
                 place = end + 1 if ends_thought else end
                 position = self.marks[end].end if ends_thought else self.marks[end].start
-            elif mark.kind in (_Kind.answer, _Kind.channel_answer):
+            elif mark.kind is _Kind.answer:
                 self.outside.append(self.text[position : mark.start])
                 place, position = self._answer(place, closing[place])
             elif mark.kind is _Kind.other and (end := closing[place]) is not None:
@@ -216,7 +216,7 @@ class _Parted:
         self.is_open = end is None
         if end is None:
             return len(self.marks), len(self.text)
-        closes = self.marks[end].kind in (_Kind.answer_end, _Kind.channel_end)
+        closes = self.marks[end].kind is _Kind.answer_end
         return (end + 1, self.marks[end].end) if closes else (end, stop)
 
     def _is_prose(self, mark: _Mark) -> bool:
@@ -233,7 +233,7 @@ class _Parted:
             if mark.kind is _Kind.thought:
                 ends = (
                     named.get((_Kind.thought_end, mark.name)), nearest.get(_Kind.thought_end),
-                    nearest.get(_Kind.answer), nearest.get(_Kind.channel_answer),
+                    nearest.get(_Kind.channel_answer), nearest.get(_Kind.answer),
                 )  # fmt: skip
                 closings[place] = next((end for end in ends if end is not None), None)
             elif mark.kind is _Kind.answer:
@@ -244,9 +244,6 @@ class _Parted:
                 end = nearest.get(_Kind.channel_end)
                 # "<|end|>" of one message of analysis may be followed by another message of it.
                 closings[place] = answer if answer is not None else end if self._is_gemma(end) else None
-            elif mark.kind is _Kind.channel_answer:
-                ends = nearest.get(_Kind.channel_end), nearest.get(_Kind.channel_answer)
-                closings[place] = min((end for end in ends if end is not None), default=None)
             elif mark.kind is _Kind.other:
                 closings[place] = named.get((_Kind.other_end, mark.name))
             named[mark.kind, mark.name] = place

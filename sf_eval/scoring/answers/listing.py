@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sf_eval.scoring.answers import wording
@@ -40,6 +40,8 @@ class Listing:
     _places: tuple[int, ...]
     _first: Mapping[str, int]
     _breaks: tuple[int, ...]
+    _introduced: int
+    _in_list: Mapping[str, int]
 
     def begins_at(self, text: str, at: int) -> bool:
         """The letter at `at` is a label, and other options follow it in the alphabet's order."""
@@ -62,6 +64,18 @@ class Listing:
         has_begun = bool(self._places) and self._places[0] < at
         return at in self.listed or (has_begun and self._first.get(letter, at) >= at)
 
+    def last_listed_before(self, at: int) -> int | None:
+        """The place of the last label before `at`, if it stands in a list."""
+        place = bisect_left(self._places, at) - 1
+        return self._places[place] if place >= 0 and self._places[place] in self.listed else None
+
+    def is_introduced_at(self, at: int, letter: str) -> bool:
+        """The letter at `at` is the next one of a list that was announced in words: "each option:"."""
+        if at < self._introduced:
+            return False
+        has_been = self._in_list.get(letter, at) < at
+        return not has_been and (letter == "a" or self._in_list.get(chr(ord(letter) - 1), at) < at)
+
 
 def find_listing(text: str) -> Listing:
     """The labels of a normalised and masked text."""
@@ -71,12 +85,29 @@ def find_listing(text: str) -> Listing:
     )
     breaks = _breaks(text)
     listed = {label.at for run in _runs(labels, breaks) if len(run) > 1 for label in run}
-    for valued in (wording.SCORE, wording.KEY):
+    listed |= _mapped(text, labels)
+    first = {label.letter: label.at for label in reversed(labels)}
+    introduced = wording.LISTS_OPTIONS.search(text)
+    begins = introduced.end() if introduced else len(text) + 1
+    in_list: dict[str, int] = {}
+    for found in wording.IN_LIST.finditer(text, begins):
+        in_list.setdefault(found["letter"], found.start("letter"))
+    places = tuple(label.at for label in labels)
+    return Listing(labels, frozenset(listed), places, first, breaks, begins, in_list)
+
+
+def _mapped(text: str, labels: Sequence[Label]) -> set[int]:
+    """Places of letters that are given numbers or texts, in whatever order: "b: 80%, a: 10%"."""
+    mapped: set[int] = set()
+    for valued in (wording.SCORE, wording.KEY, wording.PAIR):
         those = [label for label in labels if valued.match(text, label.at + 1)]
         if len({label.letter for label in those}) > 1:
-            listed |= {label.at for label in those}
-    first = {label.letter: label.at for label in reversed(labels)}
-    return Listing(labels, frozenset(listed), tuple(label.at for label in labels), first, breaks)
+            mapped.update(label.at for label in those)
+    if len({label.letter for label in labels}) > 1:
+        mapped.update(label.at for label in labels if wording.SHARE.match(text, label.at + 1))
+    if text.startswith(("{", "[{")):  # a mapping that may have been cut off after its first key
+        mapped.update(label.at for label in labels if wording.KEY.match(text, label.at + 1))
+    return mapped
 
 
 def _breaks(text: str) -> tuple[int, ...]:

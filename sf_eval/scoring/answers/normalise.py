@@ -8,18 +8,20 @@ import unicodedata
 _SAME = {
     '"': "“”„«»「」『』《》〈〉",
     "'": "’‘′",
-    ",": "，、",
+    ",": "，",
     ".": "。",
     "[": "【",
     "]": "】",
     "-": "•●▪‣",
 }
 _SAME_SIGN = str.maketrans({other: sign for sign, others in _SAME.items() for other in others})
+_SAME_SIGN[ord("、")] = ", "
 _NAME_JOINT = re.compile(r"(?<=[a-z])_(?=[a-z])")
 _MARKDOWN = re.compile(r"[*_`#$~]+")
 _LATEX_WRAPPER = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mathit|bf|rm)\s*\{([^{}]*)\}")
 _LATEX_BRACKET = re.compile(r"\\[()\[\]]")
 _HTML_STYLE = re.compile(r"</?(?:b|i|u|p|em|strong|span|code)\s*>")
+_BROKEN_TAG = re.compile(r"</?[a-z]{0,6}$")
 _ARROW = re.compile(r" ?(?:-{1,2}>|=>|[→➡⇒➔➜]) ?")
 # Characters without a look: controls, marks of direction and width, variation selectors, byte order marks.
 _INVISIBLE = re.compile(
@@ -59,7 +61,7 @@ def normalise(text: str) -> str:
     text = _LINE_BREAK.sub("\n", _INVISIBLE.sub("", text))
     text = unicodedata.normalize("NFKC", text.replace("…", "...")).translate(_SAME_SIGN).casefold()
     if "</" in text:
-        text = _HTML_STYLE.sub("", text)
+        text = _BROKEN_TAG.sub("", _HTML_STYLE.sub("", text))
     text = _LATEX_WRAPPER.sub(r"\1", text)
     text = _LATEX_BRACKET.sub(" ", text)
     text = _MARKDOWN.sub("", _NAME_JOINT.sub(" ", text))

@@ -31,7 +31,7 @@ class Frame(str, Enum):
 
     plain = "plain"  # nothing
     after_thought = "after_thought"  # "<think>...</think>" or another mark of thinking came before
-    answer_mark = "answer_mark"  # "<answer>b</answer>", "<|channel|>final<|message|>b"
+    answer_mark = "answer_mark"  # "<answer>b</answer>", "<CONCLUSION>b</CONCLUSION>"
     boxed = "boxed"  # "\boxed{b}"
 
 

@@ -20,7 +20,7 @@ _MOST_TOGETHER = 12
 _BEHIND_A_HEDGE = 120
 _HEDGE = re.compile(
     r"\b(?:think|thought|guess\w*|believe|suppose|suspect|feel\w*|reckon|maybe|perhaps|possibly|probably|presumably"
-    r"|apparently|(?<!most )likely|might|may|could|seem\w*|appear(?:s|ed)?|lean\w*|inclined|tempted|first|initial\w*"
+    r"|apparently|(?<!most )likely|might|may|could|seem\w*|appear(?:s|ed)?|would be|lean\w*|inclined|tempted|first|initial\w*"
     r"|instinct|gut|glance|tentative\w*|provisional\w*|preliminary|not (?:[a-z]+ )?(?:sure|certain)|if i had to)\b"
     r"|可能|也许|或许|大概|觉得"
 )
@@ -50,6 +50,7 @@ _A_IS_A_LETTER = re.compile(
     r"\s+(?:is|was|fits|matches|seems|looks|appears|describes|would|could|might|may|must|has|makes|works|remains|also"
     r"|does|can|should|captures|explains|suits|sounds|feels|wins|comes|instead|too|better|更|也)\b|\s*(?:更|也|选项|才|比)"
 )
+_GIVES_AFTER_ALL = re.compile(r"\b(?:that|doubt|but|only|sure|certain|more)\b")
 _CLOSED = re.compile(r"\s?[)\]}>\"']")
 
 
@@ -114,7 +115,7 @@ class Turns:
             if (
                 not _means_option(self.masked, found)
                 or denied_after(text, end)
-                or is_negated(text, found.start())
+                or _is_refused(text, found.start())
             ):
                 continue
             for _ in range(_MOST_TOGETHER):
@@ -125,6 +126,13 @@ class Turns:
             if end == found.end() or not denied_after(text, end):
                 last[found["letter"]] = found.start("letter")
         return last
+
+
+def _is_refused(text: str, at: int) -> bool:
+    """The letter at `at` is denied by a word close before it; "except that b" and "no doubt b" deny no b."""
+    clause = wording.CLAUSE_BREAK.split(text[max(0, at - _BEHIND_A_HEDGE) : at])[-1]
+    denials = list(wording.NEGATION.finditer(clause))
+    return bool(denials) and not _GIVES_AFTER_ALL.search(clause, denials[0].start())
 
 
 def _means_option(masked: Masked, found: re.Match[str]) -> bool:

@@ -157,6 +157,7 @@ CHINESE_STATEMENT = re.compile(
 )
 # "C is the correct answer" tells of an option even where C is also somebody's name.
 SAYS_ANSWER = re.compile(r"(?:(?<=\banswer)|\s*(?:answer|option|choice))\b")
+SAID = re.compile(rf"\w|{TEXT}")
 IS_PREFIXED = re.compile(r"\b(?:option|choice|answer)\b")
 FINAL = re.compile(r"(?<![a-z])final (?:answer|choice|option)\b")
 BRACKETED = re.compile(
@@ -168,19 +169,32 @@ _LABEL_OPEN = r"[(\[{<\"']{0,3}"
 # The label of a list's line: "b.", "- (b)", "2. b:", "option b -", "b (80%)", and "b" alone.
 _LINE_LABEL = (
     rf"(?:^|\n)[^\w\n\ue000-\ue01f]{{0,8}}(?:\d{{1,2}}\s?[.):]\s*)?{_LABEL_NAME}{_LABEL_OPEN}\s?"
-    rf"(?P<line>{_ALONE})(?:\s?[)\]}}>\"']{{1,3}}|\s*(?:[.:=](?![a-z])|->|[-–—|](?=\s|$)|$|(?=\n)|\(|(?={TEXT})|\d))"
+    rf"(?P<line>{_ALONE})(?:\s?[)\]}}>\"']{{1,3}}|\s*(?:[.](?![a-z]\b)|[:=|]|->|[-–—,;](?=\s|$|{TEXT})|$|(?=\n)|[(\[{{]|/\s?\d|(?={TEXT})|\d))"
 )
 # A label within a line, and one that the output ends with.
 _INLINE_LABEL = (
-    rf"(?:[.;:?!,|\])}}{{]\s*{_LABEL_OPEN}|{TEXT}[\"'.;,|]{{0,3}}\s*{_LABEL_OPEN}|\s[(\[]\s?|[\d%]\s+{_LABEL_OPEN})"
+    rf"(?:[.;:?!,|\])}}{{]\s*{_LABEL_OPEN}|{TEXT}[\"'.;,|]{{0,3}}\s*{_LABEL_OPEN}|\s[(\[]\s?|\s[-–—]\s{_LABEL_OPEN}|[\d%]\s+{_LABEL_OPEN})"
     rf"{_LABEL_NAME}(?P<inline>{_ALONE})"
-    rf"(?:\s*[\"')}}]{{0,2}}\s*(?:[.):=](?=\s|$|{TEXT}|[\"'\d\[{{])|\]|->|\(?\d)|\s*[-–—]\s?(?={TEXT}|\d))"
+    rf"(?:\s*[\"')}}]{{0,2}}\s*(?:[.):=>;](?=\s|$|{TEXT}|[\"'\d\[{{])|\]|\||->|/\s?\d|\s?[(\[{{]?\d)|[\"']\s?,\s?[\d\"']|\s*[-–—](?=\s|{TEXT}|\d)|(?<!a)\s?(?={TEXT}))"
 )
-_LAST_LABEL = rf"{TEXT}[\"'.;,|]{{0,3}}\s*{_LABEL_OPEN}{_LABEL_NAME}(?P<last>{_ALONE})\s*$"
-LABEL = re.compile(rf"(?:{_LINE_LABEL}|{_INLINE_LABEL}|{_LAST_LABEL})(?!\s*(?:is|are|was|and|or)\b)")
+_LAST_LABEL = rf"(?:{TEXT}[\"'.;,|]{{0,3}}\s*|[.;,:|\-–—]\s){_LABEL_OPEN}{_LABEL_NAME}(?P<last>{_ALONE})[\"')\]}}]{{0,2}}\s*$"
+_AFTER_SEMICOLON = rf";\s*{_LABEL_OPEN}{_LABEL_NAME}(?P<next>{_ALONE})\s?[.,:](?!\s*(?:and|or)\b)"
+LABEL = re.compile(
+    rf"(?:{_LINE_LABEL}|{_INLINE_LABEL}|{_LAST_LABEL}|{_AFTER_SEMICOLON})"
+    r"(?!\s*(?:is|are|was|and|or|could|can|might|may|would|also|seems|does|has|will|too)\b)"
+)
 # What follows a label where options are given numbers or texts: '"b": 0.8', "b (80%)", "b = blue".
-SCORE = re.compile(r"[\s\"')\]:=(>\-–—|]{0,6}\d")
+SCORE = re.compile(r"[\s\"')\]}:=(\[{>\-–—|.,/]{0,6}\d")
+SHARE = re.compile(r"[\s\"')\]}:=(\[{>\-–—|,/]{0,6}(?:\d{1,3}(?:\.\d{1,6})? ?%|[01]?\.\d)")
 KEY = re.compile(r"[\"']\s*(?::|=>|=|->)\s*")
+PAIR = re.compile(r"\s?[)\]]?(?::|=|->| [-–—] )")
+LISTS_OPTIONS = re.compile(
+    r"\b(?:options|choices|candidates|possibilities|(?:possible|given) answers|each (?:[a-z]+ )?(?:option|choice|answer)|one by one)\b"
+    r"|各?个?选项(?![a-h])"
+)
+IN_LIST = re.compile(rf"[\n:.;(\[][^\w\n]{{0,6}}{_LABEL_NAME}{_LABEL_OPEN}(?P<letter>{_ALONE})")
+# The beginning of a label that the end of the output cut off.
+NEXT_LABEL = re.compile(r"\W*(?:\d{1,2}\W*)?(?:(?:option|choice|answer)\W*)?")
 LABEL_END = re.compile(r"\s?[.):=\]]")
 EXPLANATION = re.compile(r"\n\W*(?:explanation|reason|rationale|justification|why|the other|other)")
 # Only where the list begins right behind it does the explanation stand apart from what is before.
