@@ -152,7 +152,9 @@ def test_the_prompt_shows_a_letter_for_each_option(options: list[str], shown: li
 def test_a_mixture_of_options_with_and_without_letters_is_refused(
     name: str, column: str, options: list[str]
 ) -> None:
-    with pytest.raises(DataError, match=f"column '{column}' gives some options a letter of their own, and none"):
+    with pytest.raises(
+        DataError, match=f"column '{column}' gives some options a letter of their own, and none"
+    ):
         read(name, SOUND[name], **{column: options})
 
 

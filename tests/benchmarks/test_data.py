@@ -187,7 +187,9 @@ def test_rows_one_a_line_are_found_and_read(tmp_path: Path, name: str, file: str
         lambda rows: lines(rows, "\r\n"),
         lambda rows: b"\n \n" + lines(rows, "\n\n\t\n"),
         lambda rows: lines(rows).rstrip(),  # no line break at the end
-        lambda rows: lines(rows[:2]) + b"\xef\xbb\xbf" + lines(rows[2:]),  # two such files, one after the other
+        lambda rows: (
+            lines(rows[:2]) + b"\xef\xbb\xbf" + lines(rows[2:])
+        ),  # two such files, one after the other
         lambda rows: "\n".join(json.dumps(row, indent=1) for row in rows).encode(),
         lambda rows: json.dumps(rows, indent=1).encode(),
     ],
@@ -289,7 +291,13 @@ def test_the_hub_repository_itself_is_a_directory_of_data(
     (tmp_path / "several").mkdir()
     (tmp_path / "several" / get_benchmark(name).folder).symlink_to(root)
     monkeypatch.chdir(repositories)
-    for given in (str(root), repository, f"./{repository}/.", str(tmp_path / "link"), str(tmp_path / "several")):
+    for given in (
+        str(root),
+        repository,
+        f"./{repository}/.",
+        str(tmp_path / "link"),
+        str(tmp_path / "several"),
+    ):
         opened = open_benchmark(get_benchmark(name), parse_source(given))
         assert opened.media_root.resolve() == root.resolve()
         assert opened.missing_media() == []
@@ -298,7 +306,9 @@ def test_the_hub_repository_itself_is_a_directory_of_data(
 
 @pytest.mark.parametrize(
     ("name", "repository"),
-    [each for each in BENCHMARKS if each[0] != "mvbench_episodic_reasoning"],  # frames lie in an archive there
+    [
+        each for each in BENCHMARKS if each[0] != "mvbench_episodic_reasoning"
+    ],  # frames lie in an archive there
 )
 def test_a_snapshot_of_the_hubs_cache_is_a_directory_of_data(
     repositories: Path, tmp_path: Path, name: str, repository: str

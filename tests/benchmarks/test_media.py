@@ -139,7 +139,9 @@ def test_links_that_go_round_in_circles_or_nowhere(root: Path, tmp_path: Path) -
         follow(root, "gone/a.mp4")
 
 
-@pytest.mark.parametrize("path", ["../secret.mp4", "data/../../secret.mp4", "/etc/passwd", "far/../secret.mp4"])
+@pytest.mark.parametrize(
+    "path", ["../secret.mp4", "data/../../secret.mp4", "/etc/passwd", "far/../secret.mp4"]
+)
 def test_a_row_cannot_climb_out_where_links_are_followed(root: Path, tmp_path: Path, path: str) -> None:
     (root / "far").symlink_to(tmp_path)
     with pytest.raises(UnsafePathError):
