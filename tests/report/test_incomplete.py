@@ -1,4 +1,4 @@
-"""What was not answered is in no count: means that lack a part, submissions, and points of the same questions.
+"""What was not answered is in no count: means that lack a part, submissions, points of the same questions.
 
 The rows are the mini editions' and their videos empty files: functions answer instead of a model.
 """
