@@ -81,8 +81,8 @@ def test_longvideobench_json_lists_its_candidates() -> None:
 @pytest.mark.parametrize(
     "absent",
     [
-        "N/A", "n/a", "N/A ", " N/A\n", "N/A.", "(N/A)", "N / A", "n.a.", "\uff2e\uff0f\uff21", "NA", "nan", "",
-        "  ", None, float("nan"),
+        "N/A", "n/a", "N/A ", " N/A\n", "N/A.", "(N/A)", "N / A", "n.a.", "\uff2e\uff0f\uff21", "NA", "nan",
+        "", "  ", None, float("nan"),
     ],
 )  # fmt: skip
 def test_longvideobench_says_no_such_option_in_many_ways(absent: object) -> None:
@@ -100,7 +100,7 @@ def test_longvideobench_says_no_such_option_in_many_ways(absent: object) -> None
         {**LONGVIDEOBENCH, "option2": absent, "option3": "a hat"},
         {**CANDIDATES, "candidates": ["a cup", absent, "a hat"]},
     ):
-        with pytest.raises(DataError, match="'a hat'.*after one that is N/A"):
+        with pytest.raises(DataError, match=r"'a hat'.*after one that is N/A"):
             read("longvideobench", row)
 
 
@@ -257,7 +257,7 @@ def test_mlvu_rows_of_the_original_repository_are_refused_by_their_missing_colum
 def test_an_mvbench_part_may_be_a_moment(start: float | None, end: float) -> None:
     media = read("mvbench_action_sequence", MVBENCH, start=start, end=end).media
     assert (media.start_s, media.end_s) == (start, end)
-    with pytest.raises(DataError, match="'end' is .*before the start"):
+    with pytest.raises(DataError, match=r"'end' is .*before the start"):
         read("mvbench_action_sequence", MVBENCH, start=4.0, end=3.9)
 
 
