@@ -17,16 +17,18 @@ from rich.console import Console
 
 from sf_eval.benchmarks.catalog import get_group
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.mini import EDITIONS
-from sf_eval.benchmarks.mini.edition import write_table
 from sf_eval.core.tables import print_table
+from sf_eval.editions import EDITIONS
+from sf_eval.editions.edition import write_table
 from sf_eval.harness.plan import RunPlan, TaskPlan, make_plan
 from sf_eval.harness.record import GroupRecord, RunRecord
+from sf_eval.harness.recording import task_record
 from sf_eval.harness.run import RESULTS, SAMPLES
-from sf_eval.harness.scored import task_record
 from sf_eval.harness.settings import RunSettings
-from sf_eval.report import comparison_tables, leaderboard, pareto
-from sf_eval.report.comparison import Finished, build
+from sf_eval.report import leaderboard, pareto
+from sf_eval.report.comparison import build
+from sf_eval.report.comparison import tables as comparison_tables
+from sf_eval.report.comparison.build import Finished
 
 from .test_comparison import Player, finished, right, wrong
 
