@@ -97,6 +97,7 @@ def _spans(loader: ClipLoader, path: Path, documents: Sequence[Document]) -> lis
             beyond.append((document.id, error))
     if not beyond:
         return []
-    (first, error), others = beyond[0], f" and {len(beyond) - 1} others" if len(beyond) > 1 else ""
-    reason = f"what question {first}{others} asks about is not in it: {error.detail}"
+    first, why = beyond[0]
+    others = f" and {len(beyond) - 1} others" if len(beyond) > 1 else ""
+    reason = f"what question {first}{others} asks about is not in it: {why.detail}"
     return [Finding(FindingKind.span, "warning", BadFile(str(path), reason))]
