@@ -160,7 +160,8 @@ def _ms(match: re.Match[str], which: int) -> int:
     negative = any(part[0] in "-−" for part in (*parts, fraction)) or bool(match[f"sign{which}"])
     hours, minutes, seconds = (int(part.lstrip("-−")) for part in parts)
     digits = fraction.lstrip("-−")
-    ms = (hours * 3600 + minutes * 60 + seconds) * 1000 + round(int(digits) * 1000 / 10 ** len(digits))
+    thousandths = int(digits[:3].ljust(3, "0"))
+    ms = (hours * 3600 + minutes * 60 + seconds) * 1000 + thousandths
     return -ms if negative else ms
 
 

@@ -67,6 +67,14 @@ def decoded(data: bytes) -> str:
         line = _lines_ended(before).count("\n") + 1
         what = f"is not {encoding.upper()}: convert the file (iconv -f ITS-ENCODING -t UTF-8)"
         raise SubtitleError(what, line) from error
+    seen = cleaned(text)
+    if text.strip() and not seen.strip():
+        raise SubtitleError("holds no subtitle, only characters that nobody sees")
+    return seen
+
+
+def cleaned(text: str) -> str:
+    r"""The text with its lines ended by "\n" and without what nobody sees."""
     return _lines_ended(text).translate(_INVISIBLE)
 
 

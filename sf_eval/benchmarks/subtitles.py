@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sf_eval.benchmarks.subtitle_cues import Cue, cues
-from sf_eval.benchmarks.subtitle_text import SubtitleError, decoded
+from sf_eval.benchmarks.subtitle_text import SubtitleError, cleaned, decoded
 from sf_eval.core.errors import DataError
 
 _MAX_BYTES = 16 << 20  # those of a film have 0.1 MB
@@ -44,7 +44,7 @@ def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:
     and one whose lines are wrapped in `<font ...>` read alike; a subtitle of several lines becomes one.
 
     Args:
-        srt: what `read_srt` gave.
+        srt: what `read_srt` gave, or the text of such a file.
         source: the file's name, for the error.
 
     Raises:
@@ -64,7 +64,7 @@ def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:
 
 @lru_cache(maxsize=4)  # a video's questions come one after the other
 def _cues(text: str) -> tuple[Cue, ...]:
-    return tuple(cues(text))
+    return tuple(cues(cleaned(text)))
 
 
 def _data_error(source: str, error: SubtitleError) -> DataError:
