@@ -166,8 +166,10 @@ def current() -> RunContext:
 
 def _clip_mode_from_environment() -> ClipMode:
     mode = os.environ.get("SF_EVAL_CLIP", "whole")
-    if mode == "whole" or mode == "cut":
-        return mode
+    if mode == "whole":
+        return "whole"
+    if mode == "cut":
+        return "cut"
     raise UsageError(f"SF_EVAL_CLIP is {mode!r}; it must be 'whole' or 'cut'.")
 
 

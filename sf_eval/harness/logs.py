@@ -46,8 +46,8 @@ class _Log(io.TextIOBase):
 def logging_to(path: Path) -> Iterator[None]:
     """Send logging, warnings, and what lmms-eval writes to stderr to `path` while the block runs.
 
-    lmms-eval sets up loguru anew when it is imported and whenever it evaluates, and shows bars of its own: they
-    write to whatever `sys.stderr` is at that time. Sinks that the process had before stay its own.
+    lmms-eval sets up loguru anew when it is imported and whenever it evaluates, and shows bars of its own:
+    they write to whatever `sys.stderr` is at that time. Sinks that the process had before stay its own.
 
     Raises:
         OutputError: the file cannot be opened.
@@ -77,8 +77,8 @@ def logging_to(path: Path) -> Iterator[None]:
 def _loguru_apart() -> Iterator[None]:
     """Sinks added inside the block end with it; those from before outlive it, whoever calls `remove()`.
 
-    lmms-eval calls `logger.remove()`, which takes every sink of the process. loguru's own first sink writes to
-    the stderr of its import, over the progress bar: it is set aside while the block runs.
+    lmms-eval calls `logger.remove()`, which takes every sink of the process. loguru's own first sink writes
+    to the stderr of its import, over the progress bar: it is set aside while the block runs.
     """
     logger = loguru.logger
     had_default = _removed(0)

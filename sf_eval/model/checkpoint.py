@@ -15,20 +15,18 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     StrictDataclassError,
 )
-from transformers import GenerationConfig
 from transformers.utils import is_flash_attn_2_available
 
 from sf_eval.core.errors import CheckpointError, UsageError, nearest
 from sf_eval.core.text import printable
+from sf_eval.model.adapters import INDEX as _INDEX
+from sf_eval.model.adapters import WEIGHTS as _WEIGHTS
+from sf_eval.model.adapters import refuse_adapter
 from sf_eval.model.config import SlowFastConfig, floating_dtype
+from sf_eval.model.json_files import read_mapping
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
 
-GENERATION_CONFIG = "generation_config.json"
-_INDEX = "model.safetensors.index.json"
-_WEIGHTS = "model.safetensors"
-_ADAPTER_CONFIG = "adapter_config.json"
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "vocab*"]
 _OTHER_WAYS = (
     "Give a local checkpoint directory instead (--model DIR), or try the model in the package: --model mini."
@@ -38,16 +36,14 @@ _NAMED_KEYS = 8
 _NOT_OF_THE_MODEL = ("model_type", "attn_implementation", "_attn_implementation")
 
 
-def resolve(
-    source: str | Path, *, revision: str | None = None, subfolder: str = "", **download: Any
-) -> Path:
+def resolve(source: str | Path, *, revision: str | None = None, subfolder: str = "", **download: Any) -> Path:
     """The directory of a checkpoint: `source` itself, or the Hub's snapshot of it at `revision`.
 
     A Hub snapshot already in the local cache is used without network.
 
     Args:
         subfolder: where in it the checkpoint lies.
-        download: `cache_dir`, `token`, `force_download` and `local_files_only`, as huggingface_hub takes them.
+        download: `cache_dir`, `token`, `force_download`, `local_files_only`, as huggingface_hub takes them.
 
     Raises:
         CheckpointError: neither a directory nor a Hub id that can be had.
@@ -94,40 +90,6 @@ def read_config(directory: Path, **overrides: Any) -> SlowFastConfig:
     return config_from({**values, **overrides}, path)
 
 
-def check_generation_config(directory: Path) -> None:
-    """Hold generation_config.json, where there is one, to what transformers can read.
-
-    Raises:
-        CheckpointError: not JSON, or values of which no generation settings can be made.
-    """
-    path = directory / GENERATION_CONFIG
-    if not path.is_file():
-        return
-    values = read_mapping(path)
-    try:
-        GenerationConfig(**values)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path} holds no generation settings: {reason}") from error
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file of a checkpoint.
-
-    Raises:
-        CheckpointError: it cannot be read, or is not a JSON mapping.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} must hold a mapping of keys to values.")
-    return values
-
-
 def config_from(values: Any, origin: object) -> SlowFastConfig:
     """A configuration from the published keys in `values`; `origin` is named in errors.
 
@@ -142,7 +104,9 @@ def config_from(values: Any, origin: object) -> SlowFastConfig:
             f"{origin} describes a model of type {kind!r}; sf-eval evaluates {SlowFastConfig.model_type!r}."
         )
     try:
-        config = SlowFastConfig(**{key: value for key, value in values.items() if key not in _NOT_OF_THE_MODEL})
+        config = SlowFastConfig(
+            **{key: value for key, value in values.items() if key not in _NOT_OF_THE_MODEL}
+        )
     except (StrictDataclassError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{origin} has a value that makes no slow-fast model: {reason}") from error
@@ -180,34 +144,6 @@ def unread_weights(directory: Path) -> list[str]:
     """Names of weight files beside those that are loaded: other precisions, left-over shards, projectors."""
     read = {path.name for path in shards(directory)}
     return sorted(path.name for path in directory.glob("*.safetensors") if path.name not in read)
-
-
-def refuse_adapter(directory: Path) -> None:
-    """Refuse a directory with an adapter: transformers applies it to whatever lies beside it, or to its base.
-
-    Raises:
-        CheckpointError: saying what the directory is, and how to make a checkpoint of it.
-    """
-    config = directory / _ADAPTER_CONFIG
-    is_full = (directory / _WEIGHTS).is_file() or (directory / _INDEX).is_file()
-    # Without its configuration nobody applies an adapter: beside a full checkpoint it is one more unread file.
-    if not config.is_file() and (is_full or not (directory / _ADAPTER_WEIGHTS).is_file()):
-        return
-    values = read_mapping(config) if config.is_file() else {}
-    kind = f"a {printable(str(values.get('peft_type') or 'PEFT'))} adapter"
-    merge = "peft's merge_and_unload and save_pretrained make one checkpoint of the two."
-    if is_full:
-        raise CheckpointError(
-            f"{directory} holds {kind} ({_ADAPTER_CONFIG}) beside a full checkpoint: with it or without it "
-            "is another model.",
-            hint=f"To evaluate the adapted model, merge it first: {merge} Else move the adapter's files away.",
-        )
-    base = values.get("base_model_name_or_path")
-    of = f" of {printable(str(base))}" if base else ""
-    raise CheckpointError(
-        f"{directory} is {kind}{of}, not a checkpoint: it holds changes to another model's weights alone.",
-        hint=f"Merge it into its base model first: {merge}",
-    )
 
 
 def check_shards(directory: Path) -> None:

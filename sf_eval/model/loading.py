@@ -175,8 +175,8 @@ def count_parameters(model: SlowFastForConditionalGeneration) -> int:
     )
 
 
-# What of a checkpoint is read besides its weights. No answer depends on generation_config.json any more, but a
-# run's notes do.
+# What of a checkpoint is read besides its weights. No answer depends on generation_config.json any more, but
+# a run's notes do.
 _READ_BESIDE_WEIGHTS = (
     "config.json",
     "generation_config.json",

@@ -55,8 +55,8 @@ class SlowFastProcessor:
         The size is that of config.json, or of what `save_pretrained` wrote where there is no model.
 
         Raises:
-            CheckpointError: no such checkpoint, no tokenizer files, not a Qwen2 chat tokenizer, or one with more
-                tokens than the model beside it.
+            CheckpointError: no such checkpoint, no tokenizer files, not a Qwen2 chat tokenizer, or one with
+                more tokens than the model beside it.
         """
         directory = checkpoint.resolve(source, revision=revision)
         has_model = (directory / "config.json").is_file() or not (directory / _OWN_FILE).is_file()

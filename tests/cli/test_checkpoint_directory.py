@@ -149,7 +149,9 @@ def test_what_a_checkpoint_asks_for_and_is_not_done_is_on_screen_and_in_the_reco
 ) -> None:
     plain = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "plain")
     assert plain.code == 0, plain.err
-    (checkpoint / "generation_config.json").write_text(json.dumps({"num_beams": 4, "repetition_penalty": 9.0}))
+    (checkpoint / "generation_config.json").write_text(
+        json.dumps({"num_beams": 4, "repetition_penalty": 9.0})
+    )
     asking = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "asking")
     assert asking.code == 0, asking.err
     records = [

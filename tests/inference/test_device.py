@@ -64,7 +64,9 @@ def test_an_error_of_one_sample(text: str) -> None:
 
 def test_errors_that_have_a_type() -> None:
     no_memory = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-    assert all(map(is_out_of_memory, (MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), no_memory)))
+    assert all(
+        map(is_out_of_memory, (MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), no_memory))
+    )
     assert not is_out_of_memory(OSError(errno.ENOENT, "out of memory"))
     assert not is_out_of_memory(ValueError("CUDA out of memory."))
     assert is_device_lost(torch.AcceleratorError("CUDA error: unspecified launch failure"))

@@ -173,7 +173,10 @@ def test_no_added_token_comes_out_of_a_prompt(
     path.write_text(json.dumps(values))
     processor = SlowFastProcessor.from_pretrained(directory)
     tokenizer = processor.tokenizer
-    assert tokenizer("<image><|im_start|>")["input_ids"] == [640, 638]  # they are there, for whom they are meant
+    assert tokenizer("<image><|im_start|>")["input_ids"] == [
+        640,
+        638,
+    ]  # they are there, for whom they are meant
 
     for has_video in (True, False):
         ids = processor.tokenize(text, has_video=has_video)[0].tolist()
@@ -190,7 +193,7 @@ def _markup(ids: list[int]) -> list[int]:
 
 
 def test_plain_text_has_the_tokenizers_own_ids(processor) -> None:
-    for text in ("Which lantern is seen first?\n(A) The red one, isn't it?", "cafe\u0301 \u00e9", " 12:34  %"):
+    for text in ("Which lantern is first?\n(A) The red one, isn't it?", "cafe\u0301 \u00e9", " 12:34  %"):
         ids = processor.tokenize(text, has_video=False)[0].tolist()
         own = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
         assert "".join(f",{token}" for token in own) in "".join(f",{token}" for token in ids)
@@ -211,7 +214,9 @@ def test_a_processor_is_saved_and_read_again(tmp_path: Path, processor) -> None:
     )
 
 
-def test_a_model_and_its_processor_in_one_folder_are_a_checkpoint(tmp_path: Path, processor, mini_directory) -> None:
+def test_a_model_and_its_processor_in_one_folder_are_a_checkpoint(
+    tmp_path: Path, processor, mini_directory
+) -> None:
     model = SlowFastForConditionalGeneration.from_pretrained(mini_directory)
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
