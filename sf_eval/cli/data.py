@@ -91,8 +91,8 @@ def _fetch(
     annotations_only: bool,
     keep_archives: bool,
 ) -> None:
-    from sf_eval.benchmarks import hub
-    from sf_eval.benchmarks.fetch_progress import TerminalReporter, human_size
+    from sf_eval.data.hub import repository as hub
+    from sf_eval.data.hub.progress import TerminalReporter, human_size
 
     with TerminalReporter() as reporter:
         fetched = hub.fetch_to(
@@ -106,5 +106,5 @@ def _fetch(
         )
     amount = f"{human_size(fetched.downloaded)} downloaded" if fetched.downloaded else "already complete"
     click.echo(f"{benchmarks[0].hub_id} at {fetched.commit}: {amount}, in {fetched.root}")
-    for note in sorted({hub.layout_of(benchmark).note for benchmark in benchmarks} - {""}):
+    for note in sorted({benchmark.layout.note for benchmark in benchmarks} - {""}):
         click.echo(f"Note: {note}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 import torch
@@ -13,13 +14,17 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU.
+    """`auto` is this process's GPU where there is one, else the CPU; `cuda` is this process's GPU.
+
+    That is the first, or under a launcher (torchrun, accelerate) the one with this process's `LOCAL_RANK`.
 
     Raises:
         UsageError: no such device on this machine.
     """
+    if name == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
     if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", _own_gpu())
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -32,12 +37,38 @@ def resolve_device(name: str) -> torch.device:
         raise UsageError(
             f"--device {name}: this machine has no such device that torch can use.", hint="Use --device cpu."
         )
-    index = device.index or 0
+    index = _own_gpu() if device.index is None else device.index
     if index >= torch.cuda.device_count():
         raise UsageError(
             f"--device {name}: this machine has {torch.cuda.device_count()} GPU(s), counted from 0."
         )
     return torch.device("cuda", index)
+
+
+def _own_gpu() -> int:
+    """The GPU of this process among those that a launcher started.
+
+    Raises:
+        UsageError: there are more processes than GPUs, or `LOCAL_RANK` is no number.
+    """
+    rank, count = os.environ.get("LOCAL_RANK", "").strip() or "0", torch.cuda.device_count()
+    if not (rank.isascii() and rank.isdecimal()):
+        raise UsageError(f"LOCAL_RANK is {rank!r}; a launcher sets it to a whole number from 0.")
+    if count == 1:  # the only one that the launcher lets this process see
+        return 0
+    if int(rank) >= count:
+        raise UsageError(
+            f"process {rank} of this machine has no GPU of its own: there are {count}, counted from 0.",
+            hint="Start as many processes as there are GPUs, or choose with --device cuda:N.",
+        )
+    return int(rank)
+
+
+def keep_float32_exact(device: torch.device, dtype: torch.dtype) -> None:
+    """Let float32 on a GPU be float32: torch rounds convolutions to TF32, 10 bits, unless it is told not
+    to."""
+    if device.type == "cuda" and dtype == torch.float32:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sf_eval.inference.device import is_device_lost, is_out_of_memory
+from sf_eval.inference.device import is_device_lost, is_out_of_memory, keep_float32_exact
 from sf_eval.inference.generation import Generated, generate_batch, synchronise
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
 from sf_eval.model.loading import LoadedModel
@@ -24,6 +24,7 @@ from sf_eval.video import (
     LoaderClosedError,
     VideoError,
     VideoErrorReason,
+    VideoNote,
     WorkerStartError,
 )
 
@@ -43,9 +44,11 @@ class _Prepared:
     """A question whose video is encoded."""
 
     question: Question
+    prompt: str
     features: VideoFeatures | None
     frame_indices: tuple[int, ...]
     frames_missing: int
+    video_notes: tuple[VideoNote, ...]
     decode_s: float
     preprocess_s: float
     upload_s: float
@@ -71,6 +74,7 @@ class Engine:
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
         self._timed_out: dict[Clip, VideoError] = {}
+        keep_float32_exact(self.device, loaded.model.dtype)
 
     @property
     def device(self) -> torch.device:
@@ -121,12 +125,14 @@ class Engine:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
         if question.clip is None:
-            return _Prepared(question, None, (), 0, 0.0, 0.0, 0.0, 0.0)
+            return _Prepared(question, question.text(), None, (), 0, (), 0.0, 0.0, 0.0, 0.0)
         if known := self._timed_out.get(question.clip):
             raise known  # its other questions need not wait as long again
         frames = self.loader.load(question.clip)
         if frames.missing:
             logger.info("%s: %s", question.clip.path, _hidden(frames))
+        for note in frames.notes:
+            logger.info("%s: %s.", question.clip.path, note.detail)
         start = time.perf_counter()
         pixel_values = self.loaded.processor.preprocess(frames.pixels)  # [T, 3, S, S]
         preprocessed = time.perf_counter()
@@ -138,9 +144,11 @@ class Engine:
         encoded = time.perf_counter()
         return _Prepared(
             question=question,
+            prompt=question.text(frames.times_s),
             features=features,
             frame_indices=frames.indices,
             frames_missing=frames.missing,
+            video_notes=frames.notes,
             decode_s=frames.decode_s,
             preprocess_s=preprocessed - start,
             upload_s=uploaded - preprocessed,
@@ -200,7 +208,7 @@ class Engine:
     def _generate(self, batch: list[_Prepared]) -> list[Generated]:
         return generate_batch(
             self.loaded,
-            prompts=[item.question.prompt for item in batch],
+            prompts=[item.prompt for item in batch],
             features=[item.features for item in batch],
             max_new_tokens=[item.question.max_new_tokens for item in batch],
         )
@@ -213,6 +221,7 @@ class Engine:
         reads_slow = self.loaded.model.config.slow_path == "on"
         return Answer(
             key=prepared.question.key,
+            prompt=prepared.prompt,
             text=result.text,
             num_frames=len(prepared.frame_indices),
             frame_indices=prepared.frame_indices,
@@ -231,6 +240,7 @@ class Engine:
                 batch_size=batch_size,
             ),
             frames_missing=prepared.frames_missing,
+            video_notes=prepared.video_notes,
         )
 
 

@@ -83,7 +83,7 @@ def generate_batch(
     output = model.generate(
         input_ids=input_ids,
         attention_mask=attention_mask,
-        video_features=[item for item in features if item is not None] or None,
+        video_features=features,
         do_sample=False,
         num_beams=1,
         num_return_sequences=1,

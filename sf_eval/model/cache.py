@@ -29,15 +29,45 @@ class QueryGroup:
     slow_length: int
 
 
+@dataclass(frozen=True)
+class SlowPass:
+    """What one forward pass is told of the slow path; handed from layer to layer as the argument `slow`.
+
+    It does not travel in the cache, which checkpointed layers are not given.
+
+    Attributes:
+        groups: who queries slow tokens.
+        tokens: [B, N, D], padded to the longest video, for the layers that the cache has no keys and values
+            for yet; None where it has them all.
+    """
+
+    groups: tuple[QueryGroup, ...]
+    tokens: torch.Tensor | None = None
+
+
+def query_groups(spans: list[tuple[Span, ...]], slow_lengths: list[int]) -> tuple[QueryGroup, ...]:
+    """Rows that query alike together: all of them if they do, else one by one; rows that do not, left out."""
+    rows = list(zip(spans, slow_lengths, strict=True))
+    if len(set(rows)) == 1:
+        (common, length) = rows[0]
+        return (QueryGroup(slice(0, len(rows)), common, length),) if common and length else ()
+    return tuple(
+        QueryGroup(slice(row, row + 1), spans_of_row, length)
+        for row, (spans_of_row, length) in enumerate(rows)
+        if spans_of_row and length
+    )
+
+
 class SlowFastCache(DynamicCache):  # type: ignore[misc]
     """A transformers cache that also holds the slow tokens' keys and values of every hybrid layer.
 
-    They depend on the video alone, so they are projected once, when the cache is made
-    (`SlowFastForConditionalGeneration.new_cache`), and read at each step.
+    They depend on the video alone: each hybrid layer projects them once, in the first forward pass (or
+    `SlowFastForConditionalGeneration.new_cache` has it done before), and reads them at each step.
 
     Attributes:
         slow_keys, slow_values: per hybrid layer [B, H_kv, N, head_dim], padded to the longest video N.
         slow_lengths: slow tokens of each row; 0 for a row without a video.
+        slow_tokens: [B, N, D] until every layer has projected them, then None.
         groups: who queries slow tokens in the forward pass at hand; set by each pass.
         prompt_mask: [B, L] of the expanded prompt, None where nothing is padded.
     """
@@ -47,24 +77,18 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
         self.slow_keys: dict[int, torch.Tensor] = {}
         self.slow_values: dict[int, torch.Tensor] = {}
         self.slow_lengths: list[int] = []
-        self.groups: list[QueryGroup] = []
+        self.slow_tokens: torch.Tensor | None = None
+        self.groups: tuple[QueryGroup, ...] = ()
         self.prompt_mask: torch.Tensor | None = None
 
     def set_queries(self, spans: list[tuple[Span, ...]]) -> None:
         """Say which positions of the coming forward pass query slow tokens, per row of the batch."""
-        if not self.slow_keys:
-            self.groups = []
-            return
-        rows = list(zip(spans, self.slow_lengths, strict=True))
-        if len(set(rows)) == 1:
-            (common, length) = rows[0]
-            self.groups = [QueryGroup(slice(0, len(rows)), common, length)] if common and length else []
-        else:
-            self.groups = [
-                QueryGroup(slice(row, row + 1), spans_of_row, length)
-                for row, (spans_of_row, length) in enumerate(rows)
-                if spans_of_row and length
-            ]
+        holds_slow = bool(self.slow_keys) or self.slow_tokens is not None
+        self.groups = query_groups(spans, self.slow_lengths) if holds_slow else ()
+
+    def slow_pass(self) -> SlowPass:
+        """What the coming forward pass is told, `set_queries` having been called."""
+        return SlowPass(self.groups, self.slow_tokens)
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         super().reorder_cache(beam_idx)
@@ -92,4 +116,5 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
     def _map_slow(self, change: Any) -> None:
         self.slow_keys = {layer: change(tensor) for layer, tensor in self.slow_keys.items()}
         self.slow_values = {layer: change(tensor) for layer, tensor in self.slow_values.items()}
+        self.slow_tokens = None if self.slow_tokens is None else change(self.slow_tokens)
         self.prompt_mask = None if self.prompt_mask is None else change(self.prompt_mask)

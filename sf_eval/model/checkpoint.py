@@ -27,7 +27,8 @@ from sf_eval.model.json_files import read_mapping
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
 
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "vocab*"]
+_SAFETENSORS = "*.safetensors"
+_FILES = ["*.json", _SAFETENSORS, "*.txt", "*.jinja", "tokenizer*", "vocab*"]
 _OTHER_WAYS = (
     "Give a local checkpoint directory instead (--model DIR), or try the model in the package: --model mini."
 )
@@ -36,13 +37,21 @@ _NAMED_KEYS = 8
 _NOT_OF_THE_MODEL = ("model_type", "attn_implementation", "_attn_implementation")
 
 
-def resolve(source: str | Path, *, revision: str | None = None, subfolder: str = "", **download: Any) -> Path:
+def resolve(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    subfolder: str = "",
+    without_weights: bool = False,
+    **download: Any,
+) -> Path:
     """The directory of a checkpoint: `source` itself, or the Hub's snapshot of it at `revision`.
 
     A Hub snapshot already in the local cache is used without network.
 
     Args:
         subfolder: where in it the checkpoint lies.
+        without_weights: leave the weights on the Hub.
         download: `cache_dir`, `token`, `force_download`, `local_files_only`, as huggingface_hub takes them.
 
     Raises:
@@ -54,7 +63,8 @@ def resolve(source: str | Path, *, revision: str | None = None, subfolder: str =
     name = str(source)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise CheckpointError(f"there is no checkpoint directory {name}.", hint=_OTHER_WAYS)
-    patterns = [f"{subfolder}/{pattern}" for pattern in _FILES] if subfolder else _FILES
+    files = [pattern for pattern in _FILES if not (without_weights and pattern == _SAFETENSORS)]
+    patterns = [f"{subfolder}/{pattern}" for pattern in files] if subfolder else files
     try:
         snapshot = snapshot_download(name, revision=revision or None, allow_patterns=patterns, **download)
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:

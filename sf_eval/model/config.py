@@ -18,9 +18,9 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.activations import ACT2FN
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
+from sf_eval.core.config_defaults import CONVNEXT, SLOW_FAST
 from sf_eval.core.errors import CheckpointError
 
-_DEFAULT_IMAGE_SIZE = 576
 _WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
@@ -38,10 +38,10 @@ class VisionConfig(PreTrainedConfig):  # type: ignore[misc]
     model_type = "slow_fast_convnext"
     base_config_key = "vision_config"
 
-    depths: list[int] | tuple[int, ...] = (3, 4, 30, 3)
-    hidden_sizes: list[int] | tuple[int, ...] = (384, 768, 1536, 3072)
+    depths: list[int] | tuple[int, ...] = CONVNEXT["depths"]
+    hidden_sizes: list[int] | tuple[int, ...] = CONVNEXT["hidden_sizes"]
     layer_norm_eps: float = 1e-5
-    image_size: int = _DEFAULT_IMAGE_SIZE
+    image_size: int = CONVNEXT["image_size"]
 
     @property
     def grid(self) -> int:
@@ -72,24 +72,24 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
     model_type = "llava_qwen_slow_fast"
 
     vision_config: Any = None  # a VisionConfig once made; config.json has a mapping or nothing
-    mm_vision_tower: str | None = "convnext-576"
+    mm_vision_tower: str | None = SLOW_FAST["mm_vision_tower"]
     mm_hidden_size: int | None = None  # defaults to the tower's last width
-    mm_projector_type: str = "mlp2x_gelu"
-    mm_video_pooling_stride: int | None = 2
-    cross_attn_every_n_layers: int | None = 8
-    cross_attn_min_layer_depth: int | None = None
-    cross_attn_max_layer_depth: int | None = None
-    cross_attn_implementation: str = "text-only-vanilla-flashattn"
-    cross_attn_gating_type: str = "whole-dynamic-tanh-warmup"
-    fast_token_spatial_stride: int | None = 1
-    fast_token_temporal_stride: int | None = 4
-    fast_token_temporal_sampling_stride: int | None = 1
-    min_fast_frames: int | None = 1
-    tokenizer_model_max_length: int | None = None
+    mm_projector_type: str = SLOW_FAST["mm_projector_type"]
+    mm_video_pooling_stride: int | None = SLOW_FAST["mm_video_pooling_stride"]
+    cross_attn_every_n_layers: int | None = SLOW_FAST["cross_attn_every_n_layers"]
+    cross_attn_min_layer_depth: int | None = SLOW_FAST["cross_attn_min_layer_depth"]
+    cross_attn_max_layer_depth: int | None = SLOW_FAST["cross_attn_max_layer_depth"]
+    cross_attn_implementation: str = SLOW_FAST["cross_attn_implementation"]
+    cross_attn_gating_type: str = SLOW_FAST["cross_attn_gating_type"]
+    fast_token_spatial_stride: int | None = SLOW_FAST["fast_token_spatial_stride"]
+    fast_token_temporal_stride: int | None = SLOW_FAST["fast_token_temporal_stride"]
+    fast_token_temporal_sampling_stride: int | None = SLOW_FAST["fast_token_temporal_sampling_stride"]
+    min_fast_frames: int | None = SLOW_FAST["min_fast_frames"]
+    tokenizer_model_max_length: int | None = SLOW_FAST["tokenizer_model_max_length"]
     tokenizer_padding_side: str | None = "right"
     num_frames: int | None = None
-    slow_path: str = "on"
-    decode_slow_attention: bool = True
+    slow_path: str = SLOW_FAST["slow_path"]
+    decode_slow_attention: bool = SLOW_FAST["decode_slow_attention"]
 
     def __post_init__(self, **kwargs: Any) -> None:
         # The published model overwrites rope_scaling with None, whatever config.json says.

@@ -116,8 +116,13 @@ def load_on_device(
     return model
 
 
-def weights_directory(card: ModelCard, *, revision: str | None = None) -> Path:
+def weights_directory(card: ModelCard, *, revision: str | None = None, without_weights: bool = False) -> Path:
     """Where the card's weights lie on this machine; downloads them from the Hub where they are not here yet.
+
+    Args:
+        without_weights: download only what is beside them (configuration, tokenizer): a few MB that tell
+        whether the
+            weights can be had.
 
     Raises:
         CheckpointError: the card names none, or they cannot be had.
@@ -129,7 +134,9 @@ def weights_directory(card: ModelCard, *, revision: str | None = None) -> Path:
         )
     if card.weights.startswith(_PACKAGED):
         return PACKAGE / "assets" / card.weights.removeprefix(_PACKAGED)
-    return checkpoint.resolve(card.weights, revision=revision or card.revision or None)
+    return checkpoint.resolve(
+        card.weights, revision=revision or card.revision or None, without_weights=without_weights
+    )
 
 
 def config_for(card: ModelCard) -> SlowFastConfig:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
-from torch.nn.functional import pad
 from transformers import AutoModelForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 
+from sf_eval.core.errors import UsageError
 from sf_eval.model import checkpoint
 from sf_eval.model.backbone import SlowFastModel
 from sf_eval.model.cache import SlowFastCache
@@ -20,8 +21,19 @@ from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, embed, expand_labels
 from sf_eval.model.errors import PromptError
 from sf_eval.model.options import read_options
-from sf_eval.model.prompt import VIDEO_TOKEN_ID, lay_out, per_row
-from sf_eval.model.tokens import VideoFeatures
+from sf_eval.model.passes import (
+    Call,
+    Continues,
+    DecoderInputs,
+    continuation,
+    embedded_prompt,
+    fill_cache,
+    text_prompt,
+    which_call,
+)
+from sf_eval.model.placement import compute_device, is_at_hand
+from sf_eval.model.prompt import VIDEO_TOKEN_ID, per_row
+from sf_eval.model.tokens import VideoFeatures, stack_slow_tokens
 
 __all__ = [
     "VIDEO_TOKEN_ID",
@@ -142,21 +154,27 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         )
 
     def new_cache(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
-        """A cache for one video (or None) a row, with its slow keys and values of every hybrid layer."""
+        """A cache for one video (or None) a row, with its slow keys and values of every hybrid layer.
+
+        Layers whose weights are elsewhere (offloaded, or sharded over processes) project when they first run.
+        """
+        cache = self._cache_of(video_features)
+        tokens = cache.slow_tokens
+        if tokens is None:
+            return cache
+        layers = {index: self.model.layers[index] for index in self.config.hybrid_layers}
+        if all(is_at_hand(layer, tokens) for layer in layers.values()):
+            for index, layer in layers.items():
+                cache.slow_keys[index], cache.slow_values[index] = layer.project_slow(tokens)
+            cache.slow_tokens = None
+        return cache
+
+    def _cache_of(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
+        """A cache for one video (or None) a row, whose slow tokens the layers project when they first run."""
         cache = SlowFastCache(config=self.config)
         cache.slow_lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
-        longest = max(cache.slow_lengths)
-        if self.config.slow_path == "off" or longest == 0:
-            return cache
-        like = next(item.slow_tokens for item in video_features if item is not None)
-        slow = torch.stack(
-            [
-                pad(like[:0] if item is None else item.slow_tokens, (0, 0, 0, longest - length))
-                for item, length in zip(video_features, cache.slow_lengths, strict=True)
-            ]
-        )  # [B, N, D]
-        for index in self.config.hybrid_layers:
-            cache.slow_keys[index], cache.slow_values[index] = self.model.layers[index].project_slow(slow)
+        if self.config.slow_path == "on" and self.config.hybrid_layers:
+            cache.slow_tokens = stack_slow_tokens(video_features)
         return cache
 
     def forward(
@@ -171,59 +189,56 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        continues: Continues = "response",
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits of a prompt, or of the tokens that follow one.
+        """Logits of a prompt, or of the tokens that follow one (`sf_eval.model.passes` has the four cases).
 
         A prompt is `input_ids` [B, L] with at most one `VIDEO_TOKEN_ID` a row, and either
-        `pixel_values_videos` (a list of [T, 3, S, S]) or `video_features` (what `encode_video` returned): one
-        entry a row (None for none), or one a placeholder. Its logits are [B, L', V] with L' counted after the
-        placeholder became fast tokens, padded on the configuration's side. A position is the number of real
-        tokens before it, whatever the padding.
+        `pixel_values_videos` (a list of [T, 3, S, S]) or `video_features` (what `encode_video` returned), one
+        entry a row, None for none. Its logits are [B, L', V] with L' counted after the placeholder became
+        fast tokens, padded on the configuration's side. A position is the number of real tokens before it,
+        whatever the padding.
 
         What follows is `input_ids` [B, n] with the cache of the step before. `attention_mask` is then over
         all expanded positions so far, or None.
 
         Args:
-            labels: [B, L], as `input_ids`; fast tokens and padding carry no loss.
+            labels: [B, L], as `input_ids`; fast tokens, padding and each row's first token carry no loss.
+            use_cache: None keeps keys and values unless the model is in training.
             logits_to_keep: logits of the last so many positions only; 0 for all.
+            continues: with a used cache, whether its prompt goes on or a response's tokens follow; the latter
+                do not query slow tokens where `decode_slow_attention` is off.
 
         Raises:
             PromptError, PromptTooLongError: the prompt and the videos do not fit together, or the model.
+            UsageError: a cache in use under gradient checkpointing, whose layers are given none.
         """
-        seen = past_key_values.get_seq_length() if past_key_values is not None else 0
-        videos_given = pixel_values_videos is not None or video_features is not None
-        if inputs_embeds is None and (seen == 0 or videos_given):
-            assert input_ids is not None
-            if videos_given or _has_placeholder(input_ids):
-                features = self._features(input_ids, pixel_values_videos, video_features)
-                prompt = self.embed_prompt(input_ids, attention_mask, features)
-                past_key_values = self._cache_for(prompt, features, past_key_values)
-                input_ids, inputs_embeds = None, prompt.inputs_embeds
-                attention_mask = prompt.attention_mask if prompt.layout.is_ragged else None
-                labels = expand_labels(labels, prompt.layout)
-            else:
-                self._check_text_length(input_ids, attention_mask)
-        elif isinstance(past_key_values, SlowFastCache) and seen > 0:
-            new = input_ids if input_ids is not None else inputs_embeds
-            assert new is not None
-            self._set_response_queries(past_key_values, new.shape[1])
-            attention_mask = _extended_mask(attention_mask, past_key_values, seen + new.shape[1])
-        if input_ids is not None:
-            input_ids = input_ids.to(self.get_input_embeddings().weight.device)
-        if position_ids is None:
-            position_ids = _positions(attention_mask, input_ids if inputs_embeds is None else inputs_embeds)
+        videos = self._given_videos(pixel_values_videos, video_features)
+        call = which_call(input_ids, inputs_embeds, past_key_values, videos_given=videos is not None)
         if use_cache is None:
             use_cache = not self.training
+        inputs = DecoderInputs(input_ids, inputs_embeds, attention_mask, past_key_values, labels=labels)
+        if call is Call.VIDEO_PROMPT:
+            inputs = self._video_prompt(inputs, videos, use_cache)
+        elif call is Call.TEXT_PROMPT:
+            inputs = text_prompt(self.config, inputs)
+        elif call is Call.EMBEDDED_PROMPT:
+            inputs = embedded_prompt(inputs)
+        else:
+            self._refuse_checkpointing()
+            inputs = continuation(self.config, inputs, continues)
+        inputs = inputs.with_countable_labels()
         output: CausalLMOutputWithPast = super().forward(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            labels=labels,
+            input_ids=self._where_embedded(inputs.input_ids),
+            attention_mask=inputs.attention_mask,
+            position_ids=inputs.positions if position_ids is None else position_ids,
+            past_key_values=inputs.cache,
+            inputs_embeds=inputs.inputs_embeds,
+            labels=inputs.labels,
             use_cache=use_cache,
             logits_to_keep=logits_to_keep,
+            slow=inputs.slow,
             **kwargs,
         )
         return output
@@ -245,13 +260,16 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         `tokenizer_padding_side` says, since answers follow on the right.
 
         Raises:
-            PromptError, PromptTooLongError: as in `forward`.
+            PromptError, PromptTooLongError, UsageError: as in `forward`.
         """
-        features = self._features(input_ids, pixel_values_videos, video_features)
+        self._refuse_checkpointing()
+        videos = self._given_videos(pixel_values_videos, video_features)
+        features = self._features(input_ids, videos)
         prompt = self.embed_prompt(input_ids, attention_mask, features, side="left")
-        cache = self._cache_for(
-            prompt, features, kwargs.pop("past_key_values", None), copies=self._copies(kwargs)
-        )
+        cache = kwargs.pop("past_key_values", None)
+        if cache is None:
+            cache = self._cache_of(features)
+        fill_cache(cache, prompt, self.config, copies=self._copies(kwargs))
         output = super().generate(
             inputs_embeds=prompt.inputs_embeds,
             attention_mask=prompt.attention_mask,
@@ -267,53 +285,66 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         output.sequences = sequences
         return output
 
-    def _features(
+    def _given_videos(
         self,
-        input_ids: torch.Tensor,
         pixel_values_videos: Sequence[torch.Tensor | None] | None,
         video_features: Sequence[VideoFeatures | None] | None,
-    ) -> list[VideoFeatures | None]:
-        """One entry a row; encodes what is not encoded yet."""
+    ) -> Sequence[torch.Tensor | VideoFeatures | None] | None:
         if pixel_values_videos is None:
-            return per_row(video_features, input_ids)
+            return video_features
         if video_features is not None:
             raise PromptError("give pixel_values_videos or video_features, not both.")
-        videos = per_row(pixel_values_videos, input_ids)
-        return [None if frames is None else self.encode_video(frames) for frames in videos]
+        return pixel_values_videos
 
-    def _cache_for(
-        self,
-        prompt: EmbeddedPrompt,
-        features: list[VideoFeatures | None],
-        cache: SlowFastCache | None,
-        *,
-        copies: int = 1,
-    ) -> SlowFastCache:
-        """The cache of a new prompt: the caller's, if made by `new_cache` and still empty, or a new one."""
-        if cache is None:
-            cache = self.new_cache(features)
-        elif not isinstance(cache, SlowFastCache) or cache.get_seq_length() > 0:
-            raise TypeError("a prompt with a video takes a cache made by new_cache, and an unused one.")
-        cache.prompt_mask = prompt.attention_mask if prompt.layout.is_ragged else None
-        cache.repeat_rows(copies)
-        spans = [
-            row.query_spans(
-                prompt.layout.offset(row),
-                all_tokens=self.config.all_tokens_query,
-                masks_system=self.config.masks_system,
-            )
-            for row in prompt.layout.rows
-            for _ in range(copies)
+    def _features(
+        self, input_ids: torch.Tensor, videos: Sequence[torch.Tensor | VideoFeatures | None] | None
+    ) -> list[VideoFeatures | None]:
+        """One entry a row; encodes what is not encoded yet."""
+        return [
+            self.encode_video(video) if isinstance(video, torch.Tensor) else video
+            for video in per_row(videos, input_ids)
         ]
-        cache.set_queries(spans)
-        return cache
 
-    def _set_response_queries(self, cache: SlowFastCache, count: int) -> None:
-        """All new positions query slow tokens; a single one does not, as published, if so configured."""
-        if count == 1 and not self.config.decode_slow_attention:
-            cache.set_queries([()] * len(cache.slow_lengths))
-        else:
-            cache.set_queries([((0, count),)] * len(cache.slow_lengths))
+    def _video_prompt(
+        self,
+        inputs: DecoderInputs,
+        videos: Sequence[torch.Tensor | VideoFeatures | None] | None,
+        use_cache: bool,
+    ) -> DecoderInputs:
+        """Prompts of which at least one may be about a video: fast tokens take the placeholders' places."""
+        assert inputs.input_ids is not None
+        features = self._features(inputs.input_ids, videos)
+        prompt = self.embed_prompt(inputs.input_ids, inputs.attention_mask, features)
+        cache = inputs.cache
+        if cache is None:
+            cache = self._cache_of(features)
+        fill_cache(cache, prompt, self.config)
+        slow = cache.slow_pass()
+        if self._is_checkpointing and slow.tokens is None:  # its layers are not given what the cache holds
+            slow = replace(slow, tokens=self._cache_of(features).slow_tokens)
+        return DecoderInputs(
+            inputs_embeds=prompt.inputs_embeds,
+            attention_mask=prompt.attention_mask if prompt.layout.is_ragged else None,
+            cache=cache if use_cache or inputs.cache is not None else None,
+            slow=slow,
+            labels=expand_labels(inputs.labels, prompt.layout),
+        )
+
+    def _where_embedded(self, input_ids: torch.Tensor | None) -> torch.Tensor | None:
+        return None if input_ids is None else input_ids.to(compute_device(self.get_input_embeddings()))
+
+    @property
+    def _is_checkpointing(self) -> bool:
+        layers = self.model.layers  # any: transformers can checkpoint every n-th layer alone
+        return self.training and any(getattr(layer, "gradient_checkpointing", False) for layer in layers)
+
+    def _refuse_checkpointing(self) -> None:
+        """Checkpointed layers are given no cache: each new token would see itself alone."""
+        if self._is_checkpointing:
+            raise UsageError(
+                "a model in training with gradient checkpointing keeps no keys and values to continue from.",
+                hint="Call model.eval() before generating.",
+            )
 
     def _copies(self, kwargs: dict[str, Any]) -> int:
         """How often `generate` repeats each prompt: for beams, or for several answers."""
@@ -322,35 +353,6 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             kwargs.get(key) or getattr(settings, key, None) or 1
             for key in ("num_beams", "num_return_sequences")
         )
-
-    def _check_text_length(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
-        """The limit of a batch without videos, whose padding stays where it is."""
-        if input_ids.shape[1] > self.config.max_prompt_tokens:
-            fast_lengths = [None] * input_ids.shape[0]
-            lay_out(input_ids, attention_mask, fast_lengths, side="left", limit=self.config.max_prompt_tokens)
-
-
-def _has_placeholder(input_ids: torch.Tensor) -> bool:
-    return not input_ids.is_meta and bool((input_ids == VIDEO_TOKEN_ID).any())
-
-
-def _extended_mask(mask: torch.Tensor | None, cache: SlowFastCache, length: int) -> torch.Tensor | None:
-    """A mask over all `length` positions so far, where the caller gave none for a padded prompt."""
-    if mask is not None or cache.prompt_mask is None:
-        return mask
-    prompt = cache.prompt_mask
-    return torch.cat([prompt, prompt.new_ones(prompt.shape[0], length - prompt.shape[1])], dim=1)
-
-
-def _positions(mask: torch.Tensor | None, new: torch.Tensor | None) -> torch.Tensor | None:
-    """Position of each new token [B, n]: the number of real tokens before it. None leaves counting to Qwen2.
-
-    Cross-attention has rotary queries and unrotated keys, so it depends on absolute positions: left padding
-    must not shift them.
-    """
-    if mask is None or mask.ndim != 2 or new is None:
-        return None
-    return (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -new.shape[1] :]
 
 
 AutoModelForCausalLM.register(SlowFastConfig, SlowFastForConditionalGeneration)

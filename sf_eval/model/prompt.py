@@ -133,25 +133,22 @@ def lay_out(
 
 
 def per_row(items: Sequence[_T | None] | None, input_ids: torch.Tensor) -> list[_T | None]:
-    """Give each row of `input_ids` [B, L] its video; None for a row without a placeholder.
+    """The video of each row of `input_ids` [B, L]: `items` has one entry a row, None for a row without one.
 
-    `items` is either one entry a row (None where there is no video; a video of a row without a placeholder is
-    not used, as in the published code), or one entry a placeholder, in order.
+    A row without a placeholder has no place for its video: it is not used, as in the published code.
 
     Raises:
-        PromptError: neither count fits.
+        PromptError: another number of entries than rows.
     """
-    has_video = [VIDEO_TOKEN_ID in ids for ids in input_ids.tolist()]
+    rows = input_ids.tolist()
     if items is None:
-        return [None] * len(has_video)
-    if len(items) == len(has_video):
-        return [item if wanted else None for item, wanted in zip(items, has_video, strict=True)]
-    if len(items) != sum(has_video):
+        return [None] * len(rows)
+    if len(items) != len(rows):
         raise PromptError(
-            f"{len(items)} videos were given for {sum(has_video)} placeholders in {len(has_video)} prompts."
+            f"{len(items)} videos were given for {len(rows)} prompts.",
+            hint="Give one entry per prompt, None for a prompt without a video.",
         )
-    in_order = iter(items)
-    return [next(in_order) if wanted else None for wanted in has_video]
+    return [item if VIDEO_TOKEN_ID in ids else None for item, ids in zip(items, rows, strict=True)]
 
 
 def _check_length(row: RowLayout, index: int, limit: int) -> None:

@@ -15,14 +15,14 @@ from sf_eval.core.cards import ModelCard, card_for, card_names
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.model.loading import config_for
-from sf_eval.profiler import others, trace
-from sf_eval.profiler.closed_form import DecodeVariant, Unit
+from sf_eval.profiler.cost.closed_form import DecodeVariant, Unit
+from sf_eval.profiler.cost.tokens import count_tokens
 from sf_eval.profiler.growth import GROWTH_FRAMES, growth_of
-from sf_eval.profiler.ops import TraceError
-from sf_eval.profiler.other_rows import other_row
 from sf_eval.profiler.record import Profile, ProfileRow, TraceRecord
 from sf_eval.profiler.rows import NOT_TRACED, Question, Subject, closed_form_row, compare_rows
-from sf_eval.profiler.tokens import count_tokens
+from sf_eval.profiler.traced import others, trace
+from sf_eval.profiler.traced.ops import TraceError
+from sf_eval.profiler.traced.other_rows import other_row
 from sf_eval.profiler.words import findings
 
 Say = Callable[[str], None]
@@ -109,10 +109,8 @@ def versions() -> dict[str, str]:
 
 
 def subject_of(card: ModelCard) -> Subject:
-    """A card's model. A directory's card takes its frames from config.json where that says one."""
-    config = config_for(card)
-    frames = getattr(config, "num_frames", None) or card.num_frames
-    return Subject(card.name, card.title, config.to_dict(), int(frames))
+    """A card's model at the card's frames (a directory without a card of its own: see `card_for`)."""
+    return Subject(card.name, card.title, config_for(card).to_dict(), card.num_frames)
 
 
 def subjects_of(request: Request) -> tuple[list[Subject], list[Subject]]:
@@ -202,11 +200,12 @@ def _meta_model(config: str) -> SlowFastForConditionalGeneration:
 
 def _traced(subject: Subject, frames: int, question: Question) -> TraceRecord:
     """Closed form against trace, with one decoding step at most."""
-    attends = question.decode is not DecodeVariant.WITHOUT
+    decode = question.decode_of(subject)
+    attends = decode is not DecodeVariant.WITHOUT
     model = _meta_model(json.dumps({**subject.config, "decode_slow_attention": attends}, sort_keys=True))
     work = replace(question.work(frames), new_tokens=min(question.new_tokens, 2))
     try:
-        parts = trace.compare(model, work, question.decode)
+        parts = trace.compare(model, work, decode)
     except TraceError as error:
         return TraceRecord("failed", reason=str(error))
     differing = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded, check_backend, get_backend
-from sf_eval.video.container import count_decoded, presentation_times, probe_file
+from sf_eval.video.container import presentation_times, probe_file, scan
 from sf_eval.video.edit_list import hides_the_rest
-from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
-from sf_eval.video.folder import probe_folder, read_folder
+from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early, size_change
+from sf_eval.video.folder import check_folder, probe_folder, read_folder
 from sf_eval.video.sampling import rule_indices, span_indices
 from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
 
@@ -120,7 +121,8 @@ def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frame
     shown = tuple(indices[: len(decoded.times_s)])
     missing = len(indices) - len(shown)
     decode_s = time.perf_counter() - started
-    return Frames(decoded.pixels, shown, decoded.times_s, info, decode_s, missing)
+    notes = info.notes + decoded.notes
+    return Frames(decoded.pixels, shown, decoded.times_s, info, decode_s, missing, notes)
 
 
 def check(
@@ -131,6 +133,8 @@ def check(
     fps: float | None = None,
 ) -> VideoInfo:
     """Decode some frames of a file, or all of them, to see whether it is whole; the pictures are not kept.
+
+    The facts it returns hold the notes of probing and decoding.
 
     Args:
         indices: frames to decode; "ends" is the first, the middle and the last one, "full" all of them, a
@@ -146,22 +150,32 @@ def check(
     info = probe(path, backend=backend, fps=fps)
     if indices == "full":
         _decode_all(info)
-    elif indices == "ends":
+        return info
+    if indices == "ends":
         last = info.num_frames - 1
-        _decode(info.path, sorted({0, last // 2, last}), backend)
+        decoded = _decode(info.path, sorted({0, last // 2, last}), backend)
     elif isinstance(indices, SamplingRule):
-        _decode(info.path, rule_indices(indices, info.num_frames, info.fps), backend)
+        decoded = _decode(info.path, rule_indices(indices, info.num_frames, info.fps), backend)
     else:
         read_frames(info.path, indices, backend=backend)
-    return info
+        return info
+    return replace(info, notes=info.notes + decoded.notes)
 
 
 def _decode_all(info: VideoInfo) -> None:
+    """Decode every frame.
+
+    Raises:
+        VideoError: one cannot be decoded, is missing, or has another size than the first.
+    """
     if info.path.is_dir():
-        for index in range(info.num_frames):
-            read_folder(info.path, [index])
-    elif (decoded := count_decoded(info.path)) < info.num_frames and not hides_the_rest(info.path, decoded):
-        raise ends_early(info.path, wanted=info.num_frames - 1, decoded=decoded, stated=info.num_frames)
+        check_folder(info.path)
+        return
+    found = scan(info.path)
+    if found.size_changes_at is not None:
+        raise size_change(info.path, found.size_changes_at)
+    if found.frames < info.num_frames and not hides_the_rest(info.path, found.frames):
+        raise ends_early(info.path, wanted=info.num_frames - 1, decoded=found.frames, stated=info.num_frames)
 
 
 def _decode(path: Path, indices: list[int], backend: str, folder_fps: float = 1.0) -> Decoded:

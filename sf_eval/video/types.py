@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,27 @@ from sf_eval.core.errors import UsageError
 FOLDER_FPS = 3.0  # MVBench's folders of frames were extracted at 3 frames per second (frames_fps3_hq)
 
 
+class VideoNoteKind(str, Enum):
+    """What is done otherwise than the file states, so that it is shown as it plays.
+
+    `measured_rate`: the stated frame rate contradicts the pictures' times; the rule took their average rate.
+    `film_stream`: the first video stream is not the film.
+    `one_thread`: something behind the shown frames is damaged; they were decoded again with one thread.
+    """
+
+    measured_rate = "measured_rate"
+    film_stream = "film_stream"
+    one_thread = "one_thread"
+
+
+@dataclass(frozen=True)
+class VideoNote:
+    """One thing that was done otherwise, and what was found, for people."""
+
+    kind: VideoNoteKind
+    detail: str
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """What is known of a video without its pictures.
@@ -21,10 +43,12 @@ class VideoInfo:
     Attributes:
         num_frames: the container's frame count; for webm, mkv and containers that state none, the number of
             frames that can be decoded; for a folder, the number of pictures.
-        fps: average frame rate in frames per second.
+        fps: average frame rate in frames per second: the stated one, or the measured one where the two differ
+            by more than a tenth.
         duration_s: stated duration in seconds; `num_frames / fps` where none is stated.
         width, height: of the coded picture in pixels (a display rotation is not applied).
         codec: FFmpeg's name of the codec; "images" for a folder of frames.
+        notes: what of this is not as the file states it.
     """
 
     path: Path
@@ -34,6 +58,7 @@ class VideoInfo:
     width: int
     height: int
     codec: str
+    notes: tuple[VideoNote, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,8 +66,8 @@ class Clip:
     """A video file, or a folder of frames, or the part of it between two times.
 
     Attributes:
-        start_s, end_s: seconds since the first frame, both inclusive; None means the video's own start or
-            end.
+        start_s, end_s: seconds since the file's start (`clock`), both inclusive; None means the video's own
+            start or end.
         fps: rate of a folder of frames in frames per second; 3 where None. A file's own rate always counts.
     """
 
@@ -86,8 +111,8 @@ class ClipPlan:
 
     Attributes:
         indices: of the frames, counted from 0 at the start of the file; those that a decoder shows.
-        times_s: their presentation times in seconds since the first frame of the file; `index / fps` where
-            the container tells none.
+        times_s: their presentation times in seconds since the file's start; `index / fps` where the container
+            tells none.
     """
 
     info: VideoInfo
@@ -102,9 +127,10 @@ class Frames:
     Attributes:
         pixels: uint8 [T, H, W, 3], RGB.
         indices: T indices of decoded frames, counted from 0 at the start of the file (not of the clip).
-        times_s: T presentation times in seconds since the first frame of the file.
+        times_s: T presentation times in seconds since the file's start, which may lie before its first frame.
         decode_s: wall-clock seconds spent on probing and decoding.
         missing: frames that the rule wants beside these T, but that the file's edit list hides.
+        notes: what was done otherwise than the file states, to probe and to decode it.
     """
 
     pixels: NDArray[np.uint8]
@@ -113,3 +139,4 @@ class Frames:
     info: VideoInfo
     decode_s: float
     missing: int = 0
+    notes: tuple[VideoNote, ...] = ()

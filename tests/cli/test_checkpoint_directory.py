@@ -123,7 +123,7 @@ def test_a_file_beside_the_weights_that_changes_answers_is_another_checkpoint(
 
 
 def test_data_that_was_moved_is_the_same_data(sf_eval: Callable, tmp_path: Path) -> None:
-    from sf_eval.benchmarks.mini import mini_root
+    from sf_eval.editions import mini_root
 
     shutil.copytree(mini_root(["mlvu"]), tmp_path / "here")
     run = (

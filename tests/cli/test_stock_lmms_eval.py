@@ -14,8 +14,8 @@ from lmms_eval.api.instance import Instance
 from sf_eval.cli.main import _run
 from sf_eval.core.errors import UsageError
 from sf_eval.core.paths import PACKAGE
-from sf_eval.harness import context
-from sf_eval.harness.adapter import SlowFast
+from sf_eval.lmms import context
+from sf_eval.lmms.adapter import SlowFast
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

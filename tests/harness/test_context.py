@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sf_eval.core.errors import UsageError
-from sf_eval.harness import context
+from sf_eval.lmms import context
 
 
 @pytest.fixture(autouse=True)

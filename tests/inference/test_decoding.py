@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.paths import PACKAGE
+from sf_eval.editions import mini_root
 from sf_eval.inference import Answer, Failure, FailureKind, Question
 from sf_eval.inference.engine import Engine
 from sf_eval.model.loading import load_model

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.cards import card_for
-from sf_eval.inference import Answer, Failure, FailureKind, Question
+from sf_eval.editions import mini_root
+from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey
 from sf_eval.inference.engine import CHUNK_FRAMES, Engine
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.modeling import SlowFastForConditionalGeneration, VideoFeatures
@@ -69,7 +69,12 @@ def loader() -> Iterator[ClipLoader]:
 def questions() -> list[Question]:
     short = sorted((mini_root(["videomme"]) / "videomme" / "data").iterdir())[:4]
     return [
-        Question(f"q{number}", Clip(short[number % 4]), f"What?{' Really?' * number}\nA. One.\nB. Two.", 8)
+        Question(
+            QuestionKey("t", number),
+            Clip(short[number % 4]),
+            f"What?{' Really?' * number}\nA. One.\nB. Two.",
+            8,
+        )
         for number in range(7)
     ]
 
@@ -170,7 +175,7 @@ def test_a_sample_that_does_not_fit_alone_fails_as_out_of_memory(
 def test_another_error_in_a_batch_costs_its_own_sample_and_no_memory(
     loaded: LoadedModel, loader: ClipLoader, questions: list[Question], singles: list[tuple[str, str]]
 ) -> None:
-    too_long = Question("long", questions[0].clip, "very " * 5000, 8)
+    too_long = Question(QuestionKey("long", 0), questions[0].clip, "very " * 5000, 8)
     engine = Engine(loaded, loader, batch_size=4)
     results = list(engine.answer([*questions[:2], too_long, *questions[2:]]))
     assert isinstance(results[2], Failure)

@@ -17,7 +17,7 @@ from sf_eval.profiler import (
     cost_of_question,
     count_tokens,
 )
-from sf_eval.profiler.question import shape_of
+from sf_eval.profiler.cost.question import shape_of
 
 # frames -> TMAC at 100 text tokens, s2t4, at least 16 fast frames: vision, projector, self-attention-only
 # prefill, fast frames, slow-fast prefill, of it cross-attention. From the project's reference table.

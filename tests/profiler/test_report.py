@@ -23,8 +23,8 @@ from sf_eval.profiler.growth import fitted_order
 from sf_eval.profiler.profile import Request, make_profile
 from sf_eval.profiler.record import Profile
 from sf_eval.profiler.rows import Question
-from sf_eval.profiler.tables import all_tables, cost_table
-from sf_eval.profiler.writing import write_report
+from sf_eval.report.profile.tables import all_tables, cost_table
+from sf_eval.report.profile.writing import write_report
 
 from .shapes import tiny
 
@@ -67,7 +67,9 @@ def report(tiny_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_reference_table_comes_out_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sf_eval.profiler.plots.available", lambda: False)  # seconds that prove nothing here
+    monkeypatch.setattr(
+        "sf_eval.report.profile.plots.available", lambda: False
+    )  # seconds that prove nothing here
     shown = run(
         "--model", "slowfast-7b-128f", "--against", "self-attention-16f", "--unit", "mac",
         "--frames", "16,64,128,512,1024", "--no-trace", "--output", str(tmp_path),
@@ -118,7 +120,7 @@ def test_report_without_matplotlib_lacks_only_the_plots(
     tiny_profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GPU machine may have torch and transformers alone."""
-    monkeypatch.setattr("sf_eval.profiler.plots.available", lambda: False)
+    monkeypatch.setattr("sf_eval.report.profile.plots.available", lambda: False)
     written = {path.name for path in write_report(tiny_profile, tmp_path)}
     assert written == {"profile.csv", "profile.md", "profile.html", "profile.json"}
     assert "<svg" not in (tmp_path / "profile.html").read_text()

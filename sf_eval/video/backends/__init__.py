@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError, nearest
+from sf_eval.video.types import VideoNote
 
 # name -> (module of the library, what to install)
 _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec": ("torchcodec", "torchcodec")}
@@ -23,13 +24,15 @@ _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec":
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's first frame.
+    """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's start (`clock`).
 
-    T is the number of wanted frames, or less: then the file's edit list hides the last of them.
+    T is the number of wanted frames, or less: then the file's edit list hides the last of them. `notes` say
+    what was done otherwise than usual to get them.
     """
 
     pixels: NDArray[np.uint8]
     times_s: tuple[float, ...]
+    notes: tuple[VideoNote, ...] = ()
 
 
 class Backend(Protocol):

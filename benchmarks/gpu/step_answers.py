@@ -1,0 +1,89 @@
+"""The mini model's answers on the device against its answers on the CPU: equal in float32, a rate in
+halves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from transformers.utils import is_flash_attn_2_available
+
+from benchmarks.gpu.book import Book, StepProblem
+from benchmarks.gpu.questions import Asked, DrawnLoader, answers, mini_questions
+from benchmarks.gpu.report import Row
+from sf_eval.core.cards import card_for
+from sf_eval.inference.device import DTYPES
+from sf_eval.model.loading import load_model
+from sf_eval.video import SamplingRule
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way of answering."""
+
+    dtype: str
+    attn: str
+    batch_size: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dtype}, batch {self.batch_size}, {self.attn}"
+
+
+def run(book: Book) -> None:
+    dry, card = book.setup.dry, card_for("mini")
+    asked, scenes = mini_questions(1 if dry else 12)
+    loader = DrawnLoader(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps))
+    cpu = torch.device("cpu")
+    expected, _ = _answers(book, asked, loader, _Way("float32", "sdpa", 1), cpu)
+    book.put("questions", len(asked))
+    book.put("right_on_cpu", _right(asked, expected))
+    broken = []
+    for way in _ways(dry):
+        key = f"answers.{way.dtype}.{way.attn}.batch{way.batch_size}"
+        what, floor = (
+            f"answers as on the CPU in float32: {way.name}",
+            100.0 if way.dtype == "float32" else None,
+        )
+        try:
+            texts, seconds = _answers(book, asked, loader, way, torch.device(book.setup.device))
+        except Exception as error:
+            broken.append(way.name)
+            book.row(Row(key, what, None, "%", at_least=floor, note=f"{type(error).__name__}: {error}"[:300]))
+            continue
+        differing = [
+            {"question": one.question.key, "cpu": theirs, "here": ours}
+            for one, theirs, ours in zip(asked, expected, texts, strict=True)
+            if theirs != ours
+        ]
+        book.put(key, {"differing": differing, "right": _right(asked, texts), "seconds": seconds})
+        note = f"{len(asked) - len(differing)} of {len(asked)}; {_right(asked, texts)} right"
+        book.row(Row(key, what, 100 * (1 - len(differing) / len(asked)), "%", at_least=floor, note=note))
+    if broken:
+        raise StepProblem(f"{len(broken)} ways of answering could not be run: {'; '.join(broken)}")
+
+
+def _ways(dry: bool) -> list[_Way]:
+    if dry:
+        return [_Way("float32", "sdpa", 4), _Way("bfloat16", "sdpa", 4)]
+    ways = [_Way(dtype, "sdpa", batch) for dtype in ("float32", "bfloat16") for batch in (1, 8)]
+    if is_flash_attn_2_available():
+        ways += [_Way("bfloat16", "flash_attention_2", batch) for batch in (1, 8)]
+    return ways
+
+
+def _answers(
+    book: Book, asked: list[Asked], loader: DrawnLoader, way: _Way, device: torch.device
+) -> tuple[list[str], float]:
+    loaded = load_model(card_for("mini"), device=device, dtype=DTYPES[way.dtype], attn=way.attn)
+    start = time.perf_counter()
+    texts, engine = answers(loaded, loader, [one.question for one in asked], way.batch_size)
+    if engine.degraded:
+        raise RuntimeError(f"memory ran out with the mini model: {engine.degraded}")
+    return texts, time.perf_counter() - start
+
+
+def _right(asked: list[Asked], texts: list[str]) -> int:
+    """Answers that begin with the right letter; the mini model answers with a letter alone."""
+    return sum(text.startswith(one.truth) for one, text in zip(asked, texts, strict=True))

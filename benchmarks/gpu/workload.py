@@ -1,0 +1,149 @@
+"""The 7B shape with random weights, what it is asked, and what that counts: shared by several steps."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from sf_eval.core.cards import card_for
+from sf_eval.inference.engine import CHUNK_FRAMES
+from sf_eval.model import VideoFeatures
+from sf_eval.model.preprocess import normalise
+from sf_eval.profiler.measured import hardware
+from sf_eval.profiler.measured.pipeline import Ask, Pipeline, make_model
+from sf_eval.profiler.measured.stopwatch import Samples, timed
+from sf_eval.profiler.profile import subject_of
+from sf_eval.profiler.record import ProfileRow
+from sf_eval.profiler.rows import Question, Subject, closed_form_row
+
+TEXT_TOKENS = 100
+LONG_CONTEXT = 1 << 21
+"""Instead of the card's 32,768 tokens, which self-attention only exceeds from 404 frames on: a limit of the
+trained positions, not of memory or time."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One model's weights, asked as slow-fast and as self-attention only.
+
+    Attributes:
+        slow_fast, baseline: the two subjects; they differ in configuration keys that the model reads at each
+        call. frame_counts: numbers of frames to show.
+        most_runs: of anything; a rehearsal has few.
+    """
+
+    pipeline: Pipeline
+    slow_fast: Subject
+    baseline: Subject
+    frame_counts: tuple[int, ...]
+    device: torch.device
+    dtype: torch.dtype
+    most_runs: int
+
+    def ask(self, subject: Subject, frames: int) -> Ask:
+        return Ask(subject, frames, batch_size=1, prompt_tokens=TEXT_TOKENS, new_tokens=2, video=None)
+
+    def counted(self, subject: Subject, frames: int) -> ProfileRow:
+        """FLOPs of the closed form, causal attention halved; `decode_flops_per_token` is the first step's."""
+        return closed_form_row(subject, frames, Question(text_tokens=TEXT_TOKENS, new_tokens=2))
+
+    def upload(self, frames: int) -> torch.Tensor:
+        """Resized uint8 pixels in host memory -> normalised pixels [T, 3, S, S] on the device, chunk by
+        chunk."""
+        side = self.pipeline.side
+        host = np.random.default_rng(0).integers(0, 256, (CHUNK_FRAMES, side, side, 3), dtype=np.uint8)
+        pixels = torch.empty(frames, 3, side, side, dtype=self.dtype, device=self.device)
+        for start in range(0, frames, CHUNK_FRAMES):
+            stop = min(start + CHUNK_FRAMES, frames)
+            pixels[start:stop] = normalise(torch.from_numpy(host[: stop - start]).to(self.device))
+        return pixels
+
+    def random_features(self, subject: Subject, frames: int) -> VideoFeatures:
+        """Fast and slow tokens as the subject's paths make them of random pooled tokens."""
+        side = round((self.counted(self.baseline, frames).fast_tokens // frames) ** 0.5)
+        width = self.pipeline.model.config.hidden_size
+        tokens = torch.randn(frames, side, side, width, device=self.device, dtype=self.dtype)
+        with self.pipeline.set_to(subject):
+            features: VideoFeatures = self.pipeline.model.model.split_paths(tokens)
+        return features
+
+    def weight_bytes(self) -> int:
+        """Bytes of the weights that a decoding step has to read, each once.
+
+        Not read: the embedding table but for a row, the tower, the projector, and the projection of slow
+        tokens, whose keys and values are kept.
+        """
+        model = self.pipeline.model
+        unused = ["vision_tower", "mm_projector", "cross_attn_kv_proj"]
+        if model.lm_head.weight is not model.get_input_embeddings().weight:
+            unused.append("embed_tokens")
+        return sum(
+            parameter.numel() * parameter.element_size()
+            for name, parameter in model.named_parameters()
+            if not any(part in name for part in unused)
+        )
+
+    def decode_bytes(self, subject: Subject, frames: int) -> int:
+        """Bytes that the first decoding step has to read: the weights and the caches (in 16 bits)."""
+        row = self.counted(subject, frames)
+        return self.weight_bytes() + row.kv_cache_bytes + row.slow_bytes
+
+
+def build(dry: bool, device: torch.device) -> Workload:
+    """The 7B shape on the device, or the mini one on the CPU."""
+    dtype = torch.float32 if dry else torch.bfloat16
+    slow_fast = subject_of(card_for("mini" if dry else "slowfast-7b-128f"))
+    slow_fast = slow_fast.with_config(max_position_embeddings=LONG_CONTEXT, tokenizer_model_max_length=None)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    model = make_model(slow_fast.config, device, dtype, "sdpa")
+    return Workload(
+        pipeline=Pipeline(model, device),
+        slow_fast=slow_fast,
+        baseline=slow_fast.self_attention_only(),
+        frame_counts=(16, 64, 128) if dry else (16, 64, 128, 512, 1536),
+        device=device,
+        dtype=dtype,
+        most_runs=2 if dry else 20,
+    )
+
+
+def repeated(
+    work: Workload, call: Callable[[], _Result], *, at_most: int, budget_s: float
+) -> tuple[Samples, _Result]:
+    """Time `call` at least once, and again up to `at_most` times while `budget_s` seconds last.
+
+    Returns:
+        The times, and the last result; the one before is given up first, so that memory holds one.
+    """
+    seconds: list[float] = []
+    result: Any = None
+    most = min(at_most, work.most_runs)
+    while not seconds or (len(seconds) < most and sum(seconds) + seconds[-1] < budget_s):
+        result = None
+        took, result = timed(call, work.device)
+        seconds.append(took)
+    return Samples(tuple(seconds)), result
+
+
+def peak_bytes(device: torch.device) -> int | None:
+    """Memory allocated at most since `forget_peak`; None without a GPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def forget_peak(device: torch.device) -> None:
+    hardware.reset_gpu_memory(device)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Free what nothing refers to any more, also of an exception's frames."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
