@@ -116,8 +116,8 @@ def card_for(model: str) -> ModelCard:
     many frames as `_frames_of` reads from its config.json; a file `sf_eval_card.yaml` in it overrides all.
 
     Raises:
-        UsageError: neither a card nor a directory, or a directory whose config.json has no usable
-        `num_frames`.
+        UsageError: neither a card nor a directory, or a directory whose config.json has a `num_frames` that
+            is no number of frames.
     """
     directory = Path(model).expanduser()
     if model in card_names() or not directory.is_dir():
@@ -153,7 +153,8 @@ def _frames_of(directory: Path) -> int:
     if (stated := config.get("num_frames")) is not None:
         if type(stated) is not int or stated < 1:
             raise UsageError(
-                f"{directory / 'config.json'}: num_frames is {stated!r}; it must be a whole number, 1 or more."
+                f"{directory / 'config.json'}: num_frames is {stated!r}; it must be a whole number, 1 or "
+                "more."
             )
         return stated
     parts = [

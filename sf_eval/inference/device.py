@@ -100,7 +100,8 @@ def total_memory(device: torch.device) -> int:
 # cuBLAS, cuDNN and the driver cannot allocate comes as a plain RuntimeError, and its text is the only signal:
 #   "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`" (pytorch issue 128601),
 #   "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", and since cuDNN 9
-#   "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED" (or HOST), cuSOLVER, cuSPARSE and cuFFT alike;
+#   "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED" (or HOST);
+#   cuSOLVER, cuSPARSE and cuFFT alike;
 #   "CUDA error: out of memory" and, with expandable segments, "CUDA driver error: out of memory";
 #   "DefaultCPUAllocator: can't allocate memory: you tried to allocate ..." ("not enough memory" on Windows).
 # Names of statuses and the allocators' own sentences, as narrow as they can be: a RuntimeError that merely
@@ -128,8 +129,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_device_lost(error: BaseException) -> bool:
     """Whether the GPU's context is gone, so that every later call fails too.
 
-    So it is after an asynchronous CUDA error ("CUDA error: device-side assert triggered"): torch.AcceleratorError,
-    or a plain RuntimeError of cuBLAS or the driver that begins alike. Memory that ran out loses nothing.
+    So it is after an asynchronous CUDA error ("CUDA error: device-side assert triggered"), which comes as a
+    torch.AcceleratorError, or as a RuntimeError of cuBLAS or the driver that begins alike. Memory that ran
+    out loses nothing.
     """
     if is_out_of_memory(error) or not isinstance(error, RuntimeError):
         return False

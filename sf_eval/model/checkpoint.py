@@ -15,20 +15,18 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     StrictDataclassError,
 )
-from transformers import GenerationConfig
 from transformers.utils import is_flash_attn_2_available
 
 from sf_eval.core.errors import CheckpointError, UsageError, nearest
 from sf_eval.core.text import printable
+from sf_eval.model.adapters import INDEX as _INDEX
+from sf_eval.model.adapters import WEIGHTS as _WEIGHTS
+from sf_eval.model.adapters import refuse_adapter
 from sf_eval.model.config import SlowFastConfig, floating_dtype
+from sf_eval.model.json_files import read_mapping
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
 
-GENERATION_CONFIG = "generation_config.json"
-_INDEX = "model.safetensors.index.json"
-_WEIGHTS = "model.safetensors"
-_ADAPTER_CONFIG = "adapter_config.json"
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _SAFETENSORS = "*.safetensors"
 _FILES = ["*.json", _SAFETENSORS, "*.txt", "*.jinja", "tokenizer*", "vocab*"]
 _OTHER_WAYS = (
@@ -54,8 +52,7 @@ def resolve(
     Args:
         subfolder: where in it the checkpoint lies.
         without_weights: leave the weights on the Hub.
-        download: `cache_dir`, `token`, `force_download` and `local_files_only`, as huggingface_hub takes
-        them.
+        download: `cache_dir`, `token`, `force_download`, `local_files_only`, as huggingface_hub takes them.
 
     Raises:
         CheckpointError: neither a directory nor a Hub id that can be had.
@@ -101,40 +98,6 @@ def read_config(directory: Path, **overrides: Any) -> SlowFastConfig:
         )
     values = read_mapping(path)
     return config_from({**values, **overrides}, path)
-
-
-def check_generation_config(directory: Path) -> None:
-    """Hold generation_config.json, where there is one, to what transformers can read.
-
-    Raises:
-        CheckpointError: not JSON, or values of which no generation settings can be made.
-    """
-    path = directory / GENERATION_CONFIG
-    if not path.is_file():
-        return
-    values = read_mapping(path)
-    try:
-        GenerationConfig(**values)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path} holds no generation settings: {reason}") from error
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file of a checkpoint.
-
-    Raises:
-        CheckpointError: it cannot be read, or is not a JSON mapping.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} must hold a mapping of keys to values.")
-    return values
 
 
 def config_from(values: Any, origin: object) -> SlowFastConfig:
@@ -191,35 +154,6 @@ def unread_weights(directory: Path) -> list[str]:
     """Names of weight files beside those that are loaded: other precisions, left-over shards, projectors."""
     read = {path.name for path in shards(directory)}
     return sorted(path.name for path in directory.glob("*.safetensors") if path.name not in read)
-
-
-def refuse_adapter(directory: Path) -> None:
-    """Refuse a directory with an adapter: transformers applies it to whatever lies beside it, or to its base.
-
-    Raises:
-        CheckpointError: saying what the directory is, and how to make a checkpoint of it.
-    """
-    config = directory / _ADAPTER_CONFIG
-    is_full = (directory / _WEIGHTS).is_file() or (directory / _INDEX).is_file()
-    # Without its configuration nobody applies an adapter: beside a full checkpoint it is one more unread
-    # file.
-    if not config.is_file() and (is_full or not (directory / _ADAPTER_WEIGHTS).is_file()):
-        return
-    values = read_mapping(config) if config.is_file() else {}
-    kind = f"a {printable(str(values.get('peft_type') or 'PEFT'))} adapter"
-    merge = "peft's merge_and_unload and save_pretrained make one checkpoint of the two."
-    if is_full:
-        raise CheckpointError(
-            f"{directory} holds {kind} ({_ADAPTER_CONFIG}) beside a full checkpoint: with it or without it "
-            "is another model.",
-            hint=f"To evaluate the adapted model, merge it first: {merge} Else move the adapter's files away.",
-        )
-    base = values.get("base_model_name_or_path")
-    of = f" of {printable(str(base))}" if base else ""
-    raise CheckpointError(
-        f"{directory} is {kind}{of}, not a checkpoint: it holds changes to another model's weights alone.",
-        hint=f"Merge it into its base model first: {merge}",
-    )
 
 
 def check_shards(directory: Path) -> None:

@@ -97,20 +97,20 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
         if (named := kwargs.pop("transformers_weights", None)) not in (None, *_WEIGHT_FILES):
             # transformers would load that file, and not those that are checked and hashed.
             raise ValueError(f"transformers_weights is {named!r}; weights are read from {_WEIGHT_FILES[0]}")
-        if not isinstance(kwargs.get("quantization_config", {}), Mapping) and not hasattr(
-            kwargs["quantization_config"], "to_dict"
-        ):
-            raise ValueError(f"quantization_config is {kwargs['quantization_config']!r}, not a mapping")
+        quantization = kwargs.get("quantization_config")
+        if not isinstance(quantization, Mapping | None) and not hasattr(quantization, "to_dict"):
+            raise ValueError(f"quantization_config is {quantization!r}, not a mapping")
         head_dim = kwargs.get("head_dim")
         if head_dim is None:
             kwargs.pop("head_dim", None)  # Qwen2 looks for the key, not for its value
         elif type(head_dim) is not int:
             raise ValueError(f"head_dim is {head_dim!r}; it must be a whole number, 1 or more")
-        stated = kwargs.pop("torch_dtype", None)
-        self.dtype = floating_dtype(stated if self.dtype is None else self.dtype)
+        dtype: torch.dtype | str | None = self.dtype  # type: ignore[has-type]
+        older_name = kwargs.pop("torch_dtype", None)
+        self.dtype = floating_dtype(older_name if dtype is None else dtype)
         # It only says which embedding is never trained; padding is masked, and the tokenizer's id is used.
-        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
-            self.pad_token_id = None
+        pad: int | None = self.pad_token_id  # type: ignore[has-type]
+        self.pad_token_id = pad if pad is not None and 0 <= pad < self.vocab_size else None
         self.vision_config = _vision_config(self.vision_config, self.mm_vision_tower)
         if self.mm_hidden_size is None:
             self.mm_hidden_size = self.vision_config.hidden_sizes[-1]

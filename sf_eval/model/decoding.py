@@ -12,9 +12,11 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from sf_eval.core.errors import CheckpointError
 from sf_eval.core.text import printable
-from sf_eval.model.checkpoint import GENERATION_CONFIG, read_mapping
+from sf_eval.model.json_files import read_mapping
 
+_FILE = "generation_config.json"
 _LONGEST_VALUE = 60
 
 # Nothing that an answer depends on: padding is masked, a prompt has no start token, and the rest says who
@@ -51,11 +53,27 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 
 
 def greedy_settings() -> GenerationConfig:
-    """Settings for `generate` that are nobody's but the caller's: one beam, no sampling, no rule on
-    tokens."""
+    """Settings for `generate` that are the caller's alone: one beam, no sampling, no rule on tokens."""
     return GenerationConfig(
         do_sample=False, num_beams=1, num_return_sequences=1, use_cache=True, return_dict_in_generate=False
     )
+
+
+def check_generation_config(directory: Path) -> None:
+    """Hold generation_config.json, where there is one, to what transformers can read.
+
+    Raises:
+        CheckpointError: not JSON, or values of which no generation settings can be made.
+    """
+    path = directory / _FILE
+    if not path.is_file():
+        return
+    values = read_mapping(path)
+    try:
+        GenerationConfig(**values)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path} holds no generation settings: {reason}") from error
 
 
 def what_greedy_leaves_out(directory: Path, eos_token_ids: Collection[int]) -> str:
@@ -70,13 +88,13 @@ def what_greedy_leaves_out(directory: Path, eos_token_ids: Collection[int]) -> s
     Raises:
         CheckpointError: generation_config.json is not a JSON mapping.
     """
-    path = directory / GENERATION_CONFIG
+    path = directory / _FILE
     asked = _stated(path) if path.is_file() else _stated_in_config(directory / "config.json")
     if ends := [token for token in _listed(asked.pop("eos_token_id", None)) if token not in eos_token_ids]:
         asked["eos_token_id"] = ends
     if not asked:
         return ""
-    source = GENERATION_CONFIG if path.is_file() else "config.json"
+    source = _FILE if path.is_file() else "config.json"
     listed = ", ".join(f"{printable(key)}={_short(value)}" for key, value in sorted(asked.items()))
     return (
         f"{source} asks for {listed}; not done: every answer is decoded greedily, up to its task's or card's "

@@ -1,5 +1,4 @@
-"""What `from_pretrained` is asked, told apart: which files, which configuration, and what transformers is
-to do."""
+"""What `from_pretrained` is asked, told apart: files, configuration, and what transformers is to do."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ import torch
 from sf_eval.core.errors import UsageError
 from sf_eval.model import checkpoint
 from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.decoding import check_generation_config
 
 _OF_THE_HUB = ("cache_dir", "token", "force_download", "local_files_only")
 # Decided here, whatever is asked: safetensors alone, no code of a checkpoint, all misshapen weights named.
@@ -62,8 +62,8 @@ def read_options(
     for key in _OTHER_FILES:
         if others.pop(key, None):
             raise UsageError(
-                f"from_pretrained({key}=...) is not supported: a checkpoint's weights are model.safetensors, or "
-                "the shards of model.safetensors.index.json.",
+                f"from_pretrained({key}=...) is not supported: weights are read from model.safetensors, or "
+                "from the shards of model.safetensors.index.json.",
                 hint="Give a directory in which they are called that.",
             )
     of_the_hub = {key: others.pop(key) for key in _OF_THE_HUB if key in others}
@@ -71,7 +71,7 @@ def read_options(
     names = {field.name for field in fields(SlowFastConfig)}
     overrides = {key: others.pop(key) for key in names & others.keys()}
     if "generation_config" not in others:
-        checkpoint.check_generation_config(directory)
+        check_generation_config(directory)
     return LoadOptions(
         directory=directory,
         config=_configuration(directory, config, overrides),

@@ -21,7 +21,6 @@ def without_added_tokens(tokenizer: Any) -> Tokenizer:
     parts.update(added_tokens=[], truncation=None, padding=None, post_processor=None)
     model = parts["model"]
     added = {token.content for token in tokenizer.added_tokens_decoder.values()}
-    # An added token may be in the model's own vocabulary as well; merges do not make one, a whole-word
-    # look-up may.
+    # An added token may be in the vocabulary as well: merges do not make it, looking up whole words might.
     model["ignore_merges"] = False if added & model["vocab"].keys() else model.get("ignore_merges", False)
     return Tokenizer.from_str(json.dumps(parts))

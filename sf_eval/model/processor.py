@@ -15,6 +15,7 @@ from sf_eval.core import files
 from sf_eval.core.errors import CheckpointError
 from sf_eval.model import checkpoint
 from sf_eval.model.errors import PromptError
+from sf_eval.model.json_files import read_mapping
 from sf_eval.model.plain_text import without_added_tokens
 from sf_eval.model.preprocess import preprocess_frames
 from sf_eval.model.prompt import VIDEO_TOKEN_ID
@@ -56,8 +57,7 @@ class SlowFastProcessor:
 
         Raises:
             CheckpointError: no such checkpoint, no tokenizer files, not a Qwen2 chat tokenizer, or one with
-            more
-                tokens than the model beside it.
+                more tokens than the model beside it.
         """
         directory = checkpoint.resolve(source, revision=revision)
         has_model = (directory / "config.json").is_file() or not (directory / _OWN_FILE).is_file()
@@ -172,7 +172,7 @@ class SlowFastProcessor:
 
 
 def _saved_image_size(path: Path) -> int:
-    size = checkpoint.read_mapping(path).get("image_size")
+    size = read_mapping(path).get("image_size")
     if type(size) is not int or size < 1:
         raise CheckpointError(f"{path}: image_size is {size!r}; it must be a whole number, 1 or more.")
     return size

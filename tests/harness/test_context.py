@@ -20,7 +20,7 @@ def test_a_clip_mode_that_means_nothing_is_refused_each_time(
 ) -> None:
     monkeypatch.setenv("SF_EVAL_CLIP", mode)
     for _ in range(3):
-        with pytest.raises(UsageError, match="SF_EVAL_CLIP is .*'whole' or 'cut'"):
+        with pytest.raises(UsageError, match=r"SF_EVAL_CLIP is .*'whole' or 'cut'"):
             context.current()
     monkeypatch.setenv("SF_EVAL_CLIP", "cut")
     assert context.current().clip_mode == "cut"

@@ -1,5 +1,4 @@
-"""How an evaluation decodes is set here; what a checkpoint's own settings would have done is said, not
-done."""
+"""How an evaluation decodes is its own; what a checkpoint's settings ask for is said, and not done."""
 
 from __future__ import annotations
 

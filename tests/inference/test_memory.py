@@ -22,8 +22,7 @@ FRAMES = 9
 
 
 def run_out(said: str = "") -> None:
-    """Ask for memory that no machine has: the allocator's own error; or `said`, as a driver of a GPU says
-    it."""
+    """Ask for memory that no machine has: the allocator's own error; or `said`, as a GPU's driver says it."""
     if said:
         raise RuntimeError(said)
     torch.empty(1 << 60, dtype=torch.uint8)

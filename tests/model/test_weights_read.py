@@ -1,5 +1,4 @@
-"""The weights that are loaded are those that are checked and hashed; what else lies there is refused or
-said."""
+"""What is loaded is what is checked and hashed; what else lies there is refused or said."""
 
 from __future__ import annotations
 

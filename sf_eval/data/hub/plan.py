@@ -83,5 +83,6 @@ def _unlike(benchmark: Benchmark, manifest: Manifest, globs: tuple[str, ...], wh
     return DataError(
         f"{manifest.dataset} at {manifest.commit[:12]} has no {what} of {benchmark.name} "
         f"(looked for {', '.join(globs)}); it has: {shown or 'no files'}.",
-        hint="Its layout may have changed: pin an older commit with --data-revision, or prepare a --data DIR.",
+        hint="Its layout may have changed: pin an older commit with --data-revision, or prepare a "
+        "--data DIR.",
     )
