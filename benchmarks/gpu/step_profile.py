@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.gpu.book import Book, StepProblem
 from benchmarks.gpu.report import Row
 from sf_eval.cli.main import main
@@ -30,6 +32,8 @@ def run(book: Book) -> None:
     book.put("documented", shlex.join(["sf-eval", *arguments]))
     folder = book.setup.step_file.parent / "profile"
     arguments = [str(folder) if word == _OUTPUT else word for word in arguments]
+    if not book.setup.dry and not torch.cuda.is_available():
+        raise StepProblem("there is no GPU here, and the 7B shape is not measured on a CPU")
     if book.setup.dry:
         arguments = [_SMALL.get(word, word) for word in arguments] + list(_QUICK)
     code = _sf_eval(arguments)
