@@ -33,7 +33,9 @@ class _Way:
 
 def run(book: Book) -> None:
     dry, card = book.setup.dry, card_for("mini")
-    torch.set_num_threads(min(4, torch.get_num_threads()))  # more only wait for one another in so small a model
+    torch.set_num_threads(
+        min(4, torch.get_num_threads())
+    )  # more only wait for one another in so small a model
     asked, scenes = mini_questions(1 if dry else 12)
     loader = DrawnLoader(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps))
     cpu = torch.device("cpu")
