@@ -45,10 +45,11 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
-    """The open PyAV container and its first video stream, with decoding on all cores.
+def open_video(path: Path, *, threads: int = 0, **options: str) -> Iterator[tuple[Any, Any]]:
+    """The open PyAV container and its first video stream.
 
     Args:
+        threads: to decode with; 0 is as many as there are cores.
         options: of the demuxer, beside ours.
 
     Raises:
@@ -60,7 +61,8 @@ def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(str(path.absolute()), options={**options, **OPEN_OPTIONS}) as container:
             stream = _first_video_stream(path, container)
-            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = threads
+            stream.thread_type = "NONE" if threads == 1 else "AUTO"
             what = "a part of it is damaged or missing"
             yield container, stream
     except av.error.FFmpegError as error:

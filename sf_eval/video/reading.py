@@ -15,8 +15,9 @@ from sf_eval.video.container import count_decoded, presentation_times, probe_fil
 from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
 from sf_eval.video.folder import probe_folder, read_folder
+from sf_eval.video.pictures import PictureStack
 from sf_eval.video.sampling import rule_indices, span_indices
-from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import Clip, ClipPlan, DecodeOptions, Frames, SamplingRule, VideoInfo
 
 
 def probe(path: Path, *, backend: str = "pyav", fps: float | None = None) -> VideoInfo:

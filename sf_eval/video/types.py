@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
 
 FOLDER_FPS = 3.0  # MVBench's folders of frames were extracted at 3 frames per second (frames_fps3_hq)
 
@@ -80,6 +82,43 @@ class SamplingRule:
             raise UsageError(f"a target rate of {self.target_fps} frames per second cannot be met.")
 
 
+class InOrderReason(str, Enum):
+    """Why a file was decoded in order although frames were to be reached by seeking."""
+
+    unknown_format = "unknown_format"  # a codec or container whose seeking is not held to in-order decoding
+    missing_times = "missing_times"  # a packet without a presentation time
+    doubled_times = "doubled_times"  # two packets with the same time
+    edit_list = "edit_list"  # coded pictures that are not shown
+    count_differs = "count_differs"  # the container states another number of frames than it has
+    starts_inside_group = "starts_inside_group"  # the first packet is no start, or is not shown first
+    hidden_pictures = "hidden_pictures"  # a packet that shows no picture, or more than one
+    reordering = "reordering"  # packets are further out of order than the decoder expects
+    disagreement = "disagreement"  # packets or frames are not where the index says
+    damaged = "damaged"  # an error while reading packets or decoding
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How frames are got; none of it changes which frames, and only `resize` what they look like.
+
+    Attributes:
+        seek: reach the frames by seeking where that gives the same pictures; only pyav can.
+        threads: of FFmpeg for one decoder; 0 is as many as there are cores.
+        resize: carried out on each picture as it is decoded; None leaves the coded size.
+
+    Raises:
+        UsageError: a negative number of threads.
+    """
+
+    seek: bool = True
+    threads: int = 0
+    resize: Resize | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise UsageError(f"a decoder cannot have {self.threads} threads.", hint="Give 0 or more.")
+
+
 @dataclass(frozen=True)
 class ClipPlan:
     """Which frames of a clip are shown, and when, without their pictures.
@@ -100,11 +139,14 @@ class Frames:
     """The frames of one clip.
 
     Attributes:
-        pixels: uint8 [T, H, W, 3], RGB.
+        pixels: uint8 [T, H, W, 3], RGB; as coded, or the squares of `DecodeOptions.resize`.
         indices: T indices of decoded frames, counted from 0 at the start of the file (not of the clip).
         times_s: T presentation times in seconds since the first frame of the file.
-        decode_s: wall-clock seconds spent on probing and decoding.
+        decode_s: wall-clock seconds spent on probing and decoding, without `resize_s`.
         missing: frames that the rule wants beside these T, but that the file's edit list hides.
+        in_order: why the file was decoded in order although seeking was asked for; None where it was not asked
+            for, where frames were reached by seeking, and for folders and other backends than pyav.
+        resize_s: wall-clock seconds spent on resizing; 0 where that was not asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -113,3 +155,5 @@ class Frames:
     info: VideoInfo
     decode_s: float
     missing: int = 0
+    in_order: InOrderReason | None = None
+    resize_s: float = 0.0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError, nearest
+from sf_eval.video.types import DecodeOptions, InOrderReason
 
 # name -> (module of the library, what to install)
 _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec": ("torchcodec", "torchcodec")}
@@ -25,17 +26,20 @@ _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec":
 class Decoded:
     """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's first frame.
 
-    T is the number of wanted frames, or less: then the file's edit list hides the last of them.
+    T is the number of wanted frames, or less: then the file's edit list hides the last of them. `in_order` and
+    `resize_s` as in `Frames`.
     """
 
     pixels: NDArray[np.uint8]
     times_s: tuple[float, ...]
+    in_order: InOrderReason | None = None
+    resize_s: float = 0.0
 
 
 class Backend(Protocol):
     """One way to decode a video file."""
 
-    def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
+    def decode(self, path: Path, indices: Sequence[int], options: DecodeOptions) -> Decoded:
         """The decoded frames at strictly increasing, non-negative `indices` (at least one).
 
         The i-th frame is the i-th that comes out of the decoder, whatever its time. The display rotation
