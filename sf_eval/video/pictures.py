@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.resize import Resize
-from sf_eval.video.errors import VideoError, VideoErrorReason
+from sf_eval.video.errors import size_change
 
 
 class PictureStack:
@@ -39,8 +39,7 @@ class PictureStack:
             VideoError: it has another size than the one before.
         """
         if self._pixels is not None and picture.shape != self._decoded_shape:
-            detail = f"the picture size changes at frame {index}"
-            raise VideoError(self._path, VideoErrorReason.not_decodable, detail)
+            raise size_change(self._path, index)
         self._decoded_shape = picture.shape
         if self._resize is not None:
             started = time.perf_counter()

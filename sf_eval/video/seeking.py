@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from sf_eval.video.clock import clock_start_s
 from sf_eval.video.container import open_video
 from sf_eval.video.errors import VideoError
 from sf_eval.video.packet_index import PacketIndex, read_index
@@ -46,7 +48,7 @@ class _Segment:
     pts: set[int]
 
 
-def decode_by_seeking(path: Path, indices: Sequence[int], stack: PictureStack, *, threads: int) -> list[float]:
+def decode_by_seeking(path: Path, indices: Sequence[int], stack: PictureStack, *, threads: int | None) -> list[float]:
     """Put the frames at strictly increasing `indices` into `stack`.
 
     Returns:
@@ -64,6 +66,27 @@ def decode_by_seeking(path: Path, indices: Sequence[int], stack: PictureStack, *
         return _Seeker(path, index, threads).decode(indices, stack)
     except VideoError as error:
         raise InOrderError(InOrderReason.damaged) from error
+
+
+def count_by_index(path: Path) -> int | None:
+    """How many frames come out of the decoder, by the packet index; None where only decoding can tell.
+
+    The first frames and the last one are decoded to see that packets and frames are the same. Remembered.
+    """
+    status = path.stat()
+    return _count(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _count(path: Path, size: int, modified_ns: int) -> int | None:  # noqa: ARG001 - part of the cache's key
+    try:
+        index = read_index(path)
+        if isinstance(index, InOrderReason):
+            return None
+        _Seeker(path, index, threads=1).decode([len(index) - 1], PictureStack(path, 1, None))
+    except (VideoError, InOrderError):
+        return None
+    return len(index)
 
 
 def segments(index: PacketIndex, indices: Sequence[int]) -> list[_Segment]:
@@ -89,7 +112,7 @@ def _segment_of(index: PacketIndex, position: int) -> _Segment:
 
 
 class _Seeker:
-    def __init__(self, path: Path, index: PacketIndex, threads: int) -> None:
+    def __init__(self, path: Path, index: PacketIndex, threads: int | None) -> None:
         self._path = path
         self._index = index
         self._threads = threads
@@ -109,8 +132,9 @@ class _Seeker:
                 for frame in self._exact_frames(container, stream, part):
                     if (row := rows.get(frame.pts)) is not None:
                         stack.put(row, indices[row], frame.to_ndarray(format="rgb24"))
-        first_s = float(index.pts[0]) * base.numerator / base.denominator
-        return [float(pts) * base.numerator / base.denominator - first_s for pts in rows]
+            seconds = [float(pts) * base.numerator / base.denominator for pts in (index.pts[0], *rows)]
+            start_s = clock_start_s(container, seconds[0])
+        return [second - start_s for second in seconds[1:]]
 
     def _exact_frames(self, container: Any, stream: Any, segment: _Segment) -> Iterator[Any]:
         """`_frames`; from the beginning, and from an earlier start, if the decoder stumbles.
