@@ -16,7 +16,7 @@ _H265_SLICES, _H265_RANDOM_ACCESS, _H265_SPS = range(32), range(16, 22), 33
 
 
 def starts_anew(codec: str, extradata: bytes) -> Callable[[bytes], bool]:
-    """A test of a packet flagged as key frame: whether all frames behind it are exact if decoding starts there.
+    """A test of a key packet: whether all frames behind it are exact if decoding starts there.
 
     "Behind" is in the order of presentation: pictures of an open group that are shown before their key frame
     need the group before it.
@@ -31,23 +31,27 @@ def starts_anew(codec: str, extradata: bytes) -> Callable[[bytes], bool]:
     if codec == "hevc":
         prefix = (extradata[21] & 3) + 1 if _is_hvcc(extradata) else 0
         return lambda data: _h265_starts_anew(_units(data, prefix))
-    return lambda data: True
+    return _always
 
 
 def shows_one_picture(codec: str) -> Callable[[memoryview], bool]:
     """A test of a packet: whether exactly one picture is shown for it (VP8 and VP9 have hidden ones)."""
-    return {"vp8": _vp8_shows_one, "vp9": _vp9_shows_one}.get(codec, lambda data: True)
+    return {"vp8": _vp8_shows_one, "vp9": _vp9_shows_one}.get(codec, _always)
 
 
 def nothing_needs_unreferenced(codec: str, extradata: bytes) -> bool:
     """Whether leaving out pictures that FFmpeg calls non-reference changes no other picture of the stream.
 
-    Not so for VP8 and VP9, whose segmentation and probabilities outlive a picture, nor for H.265 with temporal
-    layers, where "non-reference" is meant within a layer.
+    Not so for VP8 and VP9, whose segmentation and probabilities outlive a picture, nor for H.265 with
+    temporal layers, where "non-reference" is meant within a layer.
     """
     if codec == "hevc":
         return _h265_layers(extradata) == 1
     return codec in ("h264", "mpeg1video", "mpeg2video", "mpeg4")
+
+
+def _always(_: object) -> bool:
+    return True
 
 
 def _units(data: bytes, prefix: int) -> Iterator[bytes]:

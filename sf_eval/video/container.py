@@ -93,8 +93,8 @@ def probe_file(path: Path, *, count: Callable[[Path], int] | None = None) -> Vid
     """Read a video file's facts.
 
     Args:
-        count: tells how many frames can be decoded where the container states no reliable number; None decodes
-            the file from end to end (`count_decoded`).
+        count: tells how many frames can be decoded, where the container states no reliable number; None
+            decodes the file from end to end (`count_decoded`).
 
     Raises:
         VideoError: the file is missing, empty, cut off, without a video stream or not decodable.

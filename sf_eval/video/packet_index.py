@@ -7,6 +7,7 @@ decoded in order.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +50,12 @@ class PacketIndex:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def starts_up_to(self, position: int, count: int | None = None) -> tuple[int, ...]:
+        """The last `count` of `starts` up to `position`, the last first; all of them where None."""
+        behind = bisect_right(self.starts, position)
+        first = 0 if count is None else max(behind - count, 0)
+        return self.starts[first:behind][::-1]
 
 
 def read_index(path: Path) -> PacketIndex | InOrderReason:
@@ -96,7 +103,7 @@ class _Packets:
     def add(self, packet: Any) -> InOrderReason | None:
         pts, size = packet.pts, packet.size
         if not size:
-            # What PyAV gives behind the last packet has no time; one with a time stands for a repeated picture.
+            # What PyAV gives behind the last packet has no time; with one it stands for a repeated picture.
             return None if pts is None and packet.dts is None else InOrderReason.hidden_pictures
         if pts is None:
             return InOrderReason.missing_times

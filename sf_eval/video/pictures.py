@@ -1,4 +1,4 @@
-"""Wanted pictures as they come out of a decoder, resized one by one, so that only one is held in full size."""
+"""Wanted pictures as they come out of a decoder, resized one by one: only one is held in full size."""
 
 from __future__ import annotations
 

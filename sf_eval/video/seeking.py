@@ -1,8 +1,9 @@
 """Wanted frames by seeking: the same pictures, bit for bit, as decoding in order, for a part of the work.
 
-For each wanted frame the decoder starts at the last picture before it that needs no other (`PacketIndex.starts`),
-takes no more packets than the frame needs, and leaves out pictures that nothing else refers to. Every frame that
-comes out is held against the index. What does not fit raises `InOrderError`, and the file is decoded in order.
+For each wanted frame the decoder starts at the last picture before it that needs no other
+(`PacketIndex.starts`), takes no more packets than the frame needs, and leaves out pictures that nothing else
+refers to. Every frame that comes out is held against the index. What does not fit raises `InOrderError`, and
+the file is decoded in order.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from sf_eval.video.types import InOrderReason
 
 # Going on over so many packets is cheaper than emptying the decoder and seeking.
 _NEAR = 4
-# So many frames from the file's start are always decoded, all of them: a stream whose packets are not its frames
-# (fields, hidden pictures, a decoder that drops what comes too late) shows there.
+# So many frames from the file's start are always decoded, all of them: a stream whose packets are not its
+# frames (fields, hidden pictures, a decoder that drops what comes too late) shows there.
 _PROBED = 16
-# So many times a segment is tried from an earlier start before the file counts as damaged.
-_EARLIER_STARTS = 2
+# From so many starts a segment is tried before the file counts as damaged.
+_STARTS_TRIED = 3
 # Decoders that take a packet more for each further thread before the first frame comes out.
 _FRAME_THREADED = ("h264", "hevc", "mpeg4")
 
@@ -48,7 +49,9 @@ class _Segment:
     pts: set[int]
 
 
-def decode_by_seeking(path: Path, indices: Sequence[int], stack: PictureStack, *, threads: int | None) -> list[float]:
+def decode_by_seeking(
+    path: Path, indices: Sequence[int], stack: PictureStack, *, threads: int | None
+) -> list[float]:
     """Put the frames at strictly increasing `indices` into `stack`.
 
     Returns:
@@ -106,8 +109,8 @@ def segments(index: PacketIndex, indices: Sequence[int]) -> list[_Segment]:
 
 def _segment_of(index: PacketIndex, position: int) -> _Segment:
     time = index.pts[position]
-    # The search could be binary; there are few starts, and a group's leading pictures need the start before.
-    first = max(start for start in index.starts if start <= position and index.pts[start] <= time)
+    # The leading pictures of an open group need the start before their own.
+    first = next(start for start in index.starts_up_to(position) if index.pts[start] <= time)
     return _Segment(first, position, {time})
 
 
@@ -122,7 +125,7 @@ class _Seeker:
         index = self._index
         rows = {index.pts[index.order[frame]]: row for row, frame in enumerate(indices)}
         parts = segments(index, indices)
-        if any(self._leads(position, part) for part in parts for position in range(part.first, part.last + 1)):
+        if any(self._has_leading(part) for part in parts):
             self._threads = 1  # an error must come with its packet (`_decoded`), not some packets later
         with open_video(self._path, threads=self._threads) as (container, stream):
             # Damage is an error here, not a picture patched from its neighbours: those may not be the same.
@@ -144,13 +147,13 @@ class _Seeker:
         """
         from av.error import FFmpegError
 
-        starts = [start for start in self._index.starts if start <= segment.first][-_EARLIER_STARTS - 1 :]
-        for start in reversed(starts):
+        starts = self._index.starts_up_to(segment.first, _STARTS_TRIED)
+        for start in starts:
             try:
                 yield from self._frames(container, stream, _Segment(start, segment.last, segment.pts))
                 return
             except FFmpegError:
-                if start == starts[0]:
+                if start == starts[-1]:
                     raise
 
     def _frames(self, container: Any, stream: Any, segment: _Segment) -> Iterator[Any]:
@@ -192,8 +195,11 @@ class _Seeker:
                 yield frame
         yield from codec.decode(None)
 
+    def _has_leading(self, segment: _Segment) -> bool:
+        return any(self._leads(position, segment) for position in range(segment.first, segment.last + 1))
+
     def _leads(self, position: int, segment: _Segment) -> bool:
-        """Whether the packet is a leading picture: shown before the start of its segment, which it follows."""
+        """Whether the packet is a leading picture: it follows the start of its segment and is shown before."""
         return self._index.pts[position] < self._index.pts[segment.first]
 
     def _check_delay(self, codec: Any, held_back: int) -> None:
@@ -234,8 +240,8 @@ class _Seeker:
     def _targets(self, position: int) -> list[int]:
         """Times to seek to, in turn: demuxers differ in whether they look for `pts` or `dts`."""
         index = self._index
-        starts = [start for start in index.starts if start <= position][-3:]
-        times = [index.pts[position], *(index.dts[start] for start in reversed(starts)), index.dts[0], index.pts[0]]
+        earlier = (index.dts[start] for start in index.starts_up_to(position, _STARTS_TRIED))
+        times = [index.pts[position], *earlier, index.dts[0], index.pts[0]]
         return [time for time in times if time is not None]
 
 

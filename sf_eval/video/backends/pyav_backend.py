@@ -1,4 +1,7 @@
-"""PyAV: the frames that decoding in order gives, as the published evaluation did; by seeking where that is sure."""
+"""PyAV: the frames that decoding in order gives, as the published evaluation did.
+
+They are reached by seeking where that is sure to give the same.
+"""
 
 from __future__ import annotations
 
