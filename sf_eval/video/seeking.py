@@ -199,7 +199,7 @@ class _Seeker:
         return any(self._leads(position, segment) for position in range(segment.first, segment.last + 1))
 
     def _leads(self, position: int, segment: _Segment) -> bool:
-        """Whether the packet is a leading picture: it follows the start of its segment and is shown before."""
+        """Whether the packet is a leading picture: behind its segment's start, but shown before it."""
         return self._index.pts[position] < self._index.pts[segment.first]
 
     def _check_delay(self, codec: Any, held_back: int) -> None:

@@ -1,4 +1,4 @@
-"""Pictures resized by the decoder's process are those that the model's preprocessing makes, to the last bit."""
+"""Pictures resized by the decoder's process are those of the model's preprocessing, to the last bit."""
 
 from __future__ import annotations
 
