@@ -16,10 +16,11 @@ from sf_eval.benchmarks.checks import BadFile, CheckResult, Status, check_disk, 
 from sf_eval.benchmarks.completeness import fetch_command, subtitle_files
 from sf_eval.benchmarks.data import MINI_INDEX, DataSource, OpenBenchmark, open_benchmark
 from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.benchmarks.examine import Finding, examine_video, of_videos
 from sf_eval.benchmarks.fetch_progress import human_size
 from sf_eval.core import paths
 from sf_eval.core.errors import DataError
-from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError, VideoErrorReason, VideoInfo
+from sf_eval.video import ClipLoader, SamplingRule
 
 __all__ = ["BadFile", "CheckResult", "check_benchmark", "check_disk", "check_libraries", "would_fail"]
 
@@ -41,7 +42,7 @@ def check_benchmark(
     Args:
         full: decode every frame; compare digests instead of sizes.
         rule: the frames a run would take, decoded instead of the first, middle and last; with `full`, files
-            that end early, but not for this rule, are only warned of.
+            that end early or are damaged, but not for this rule, are only warned of.
         timeout_s: limit for one video, in seconds.
         workers: processes that decode at the same time.
         progress: told (benchmark, videos done, videos in all) while videos are decoded.
@@ -182,19 +183,18 @@ def check_decoding(
 ) -> CheckResult:
     """Decode the first, middle and last frame, or those of `rule`, or all, of every video that is `present`.
 
-    In processes that can be stopped.
+    In processes that can be stopped. Also tells which videos are shown otherwise than their files state.
     """
     name = opened.benchmark.name
     done = 0
     counting = threading.Lock()
 
-    def examine(share: list[Path]) -> list[tuple[Status, BadFile]]:
+    def examine(share: list[Path]) -> list[Finding]:
         nonlocal done
-        found = []
+        found: list[Finding] = []
         with ClipLoader(rule or SamplingRule("published", 64), timeout_s=timeout_s) as loader:
             for path in share:
-                if fault := _fault(loader, path, present[path], full=full, know_rule=rule is not None):
-                    found.append(fault)
+                found += examine_video(loader, path, present[path], full=full, know_rule=rule is not None)
                 with counting:
                     done += 1
                     if progress:
@@ -204,52 +204,16 @@ def check_decoding(
     paths = list(present)
     shares = [share for start in range(max(workers, 1)) if (share := paths[start :: max(workers, 1)])]
     with ThreadPoolExecutor(max_workers=max(len(shares), 1)) as pool:
-        faults = [fault for found in pool.map(examine, shares) for fault in found]
+        findings = [finding for found in pool.map(examine, shares) for finding in found]
     frames = (
         "all frames" if full else "first, middle and last frame" if rule is None else "the model's frames"
     )
-    if not faults:
+    if not findings:
         return CheckResult("decoding", name, "ok", f"{len(present)} videos decode ({frames})")
-    bad = tuple(file for _, file in sorted(faults, key=lambda fault: fault[1].path))
-    status: Status = "failure" if any(status == "failure" for status, _ in faults) else "warning"
-    detail = f"{len(faults)} of {len(present)} videos are damaged ({frames})"
+    bad = tuple(each.file for each in sorted(findings, key=lambda finding: finding.file.path))
+    status: Status = "failure" if any(each.status == "failure" for each in findings) else "warning"
+    detail = f"{of_videos(findings, len(present))} ({frames})"
     return CheckResult("decoding", name, status, detail, bad)
-
-
-def _fault(
-    loader: ClipLoader, path: Path, documents: Sequence[Document], *, full: bool, know_rule: bool
-) -> tuple[Status, BadFile] | None:
-    media = documents[0].media
-    clip = Clip(path, fps=media.fps)
-    try:
-        info = loader.check(clip, "full" if full else "rule" if know_rule else "ends")
-    except VideoError as error:
-        reason = f"{error.reason.value}: {error.detail}"
-        if full and know_rule and error.reason is VideoErrorReason.ends_early and _shows(loader, clip):
-            return "warning", BadFile(str(path), f"{reason}; a run with these settings does not miss it")
-        return "failure", BadFile(str(path), reason)
-    return _range_fault(path, info, documents)
-
-
-def _shows(loader: ClipLoader, clip: Clip) -> bool:
-    try:
-        loader.check(clip, "rule")
-    except VideoError:
-        return False
-    return True
-
-
-def _range_fault(path: Path, info: VideoInfo, documents: Sequence[Document]) -> tuple[Status, BadFile] | None:
-    beyond = [
-        document.id
-        for document in documents
-        if document.media.start_s is not None and document.media.start_s >= info.duration_s
-    ]
-    if not beyond:
-        return None
-    others = f" and {len(beyond) - 1} others" if len(beyond) > 1 else ""
-    reason = f"lasts {info.duration_s:.1f} s, but what question {beyond[0]}{others} asks about starts later"
-    return "warning", BadFile(str(path), reason)
 
 
 def check_subtitles(opened: OpenBenchmark) -> CheckResult:

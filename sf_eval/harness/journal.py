@@ -22,6 +22,7 @@ from typing import Any
 
 from sf_eval.core.files import output_error
 from sf_eval.inference import Answer, Failure, FailureKind, StageTimings
+from sf_eval.video import VideoNote, VideoNoteKind
 
 SCHEMA = 1
 Result = Answer | Failure
@@ -123,6 +124,8 @@ def _from_json(value: dict[str, Any]) -> Result:
         fields = dict(value["answer"])
         fields["frame_indices"] = tuple(fields["frame_indices"])
         fields["timings"] = StageTimings(**fields["timings"])
+        notes = fields.get("video_notes", ())  # journals of earlier versions have none
+        fields["video_notes"] = tuple(VideoNote(VideoNoteKind(note["kind"]), note["detail"]) for note in notes)
         return Answer(**fields)
     fields = value["failure"]
     return Failure(fields["key"], FailureKind(fields["kind"]), fields["reason"])

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sf_eval.video import VideoNoteKind
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -135,6 +137,13 @@ class RunRecord(Strict):
     groups: list[GroupRecord]
 
 
+class VideoNoteRecord(Strict):
+    """One thing that was done otherwise than a video's file states (docs/video.md)."""
+
+    kind: VideoNoteKind
+    detail: str = Field(description="What was found, for people.")
+
+
 class SampleRecord(Strict):
     """One line of `samples.jsonl`."""
 
@@ -155,6 +164,11 @@ class SampleRecord(Strict):
     num_frames: int | None = None
     frames_missing: int | None = Field(
         None, description="Frames wanted beside those, but hidden by the video's edit list (docs/video.md)."
+    )
+    video_notes: list[VideoNoteRecord] = Field(
+        default_factory=list,
+        description="What was done otherwise than the video's file states, so that it is shown as it plays: "
+        "a measured frame rate, another stream than the first, one thread because of damage (docs/video.md).",
     )
     prompt_tokens: int | None = None
     fast_tokens: int | None = None

@@ -37,6 +37,7 @@ from sf_eval.harness.record import (
     SampleRecord,
     ScoreRecord,
     TaskRecord,
+    VideoNoteRecord,
 )
 from sf_eval.harness.scoring import judge
 from sf_eval.inference import Failure
@@ -65,6 +66,7 @@ def sample_record(task: TaskPlan, document: Document, prompt: str, result: Resul
         published_verdict=_published_verdict(task, document, result.text),
         num_frames=result.num_frames,
         frames_missing=result.frames_missing,
+        video_notes=[VideoNoteRecord(kind=note.kind, detail=note.detail) for note in result.video_notes],
         prompt_tokens=result.prompt_tokens,
         fast_tokens=result.fast_tokens,
         slow_tokens=result.slow_tokens,

@@ -23,6 +23,7 @@ from sf_eval.video import (
     LoaderClosedError,
     VideoError,
     VideoErrorReason,
+    VideoNote,
     WorkerStartError,
 )
 
@@ -45,6 +46,7 @@ class _Prepared:
     features: VideoFeatures | None
     frame_indices: tuple[int, ...]
     frames_missing: int
+    video_notes: tuple[VideoNote, ...]
     decode_s: float
     preprocess_s: float
     upload_s: float
@@ -120,12 +122,14 @@ class Engine:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
         if question.clip is None:
-            return _Prepared(question, None, (), 0, 0.0, 0.0, 0.0, 0.0)
+            return _Prepared(question, None, (), 0, (), 0.0, 0.0, 0.0, 0.0)
         if known := self._timed_out.get(question.clip):
             raise known  # its other questions need not wait as long again
         frames = self.loader.load(question.clip)
         if frames.missing:
             logger.info("%s: %s", question.clip.path, _hidden(frames))
+        for note in frames.notes:
+            logger.info("%s: %s.", question.clip.path, note.detail)
         start = time.perf_counter()
         pixel_values = self.loaded.processor.preprocess(frames.pixels)  # [T, 3, S, S]
         preprocessed = time.perf_counter()
@@ -140,6 +144,7 @@ class Engine:
             features=features,
             frame_indices=frames.indices,
             frames_missing=frames.missing,
+            video_notes=frames.notes,
             decode_s=frames.decode_s,
             preprocess_s=preprocessed - start,
             upload_s=uploaded - preprocessed,
@@ -230,6 +235,7 @@ class Engine:
                 batch_size=batch_size,
             ),
             frames_missing=prepared.frames_missing,
+            video_notes=prepared.video_notes,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from sf_eval.video import Clip
+from sf_eval.video import Clip, VideoNote
 
 
 class FailureKind(str, Enum):
@@ -66,6 +66,7 @@ class Answer:
         prompt_tokens: tokens of the LLM's prefill: text plus fast tokens.
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
         frames_missing: frames wanted beside the shown ones, but hidden by the file's edit list.
+        video_notes: what was done otherwise than the video's file states, to show it as it plays.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Answer:
     finish_reason: str
     timings: StageTimings
     frames_missing: int = 0
+    video_notes: tuple[VideoNote, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MICROSECONDS = 1_000_000  # FFmpeg's AV_TIME_BASE, the unit of a container's start
+_ROUNDING_S = 1.5 / _MICROSECONDS
 _A_LITTLE = 0.1  # a share of what is stated; who drops or repeats a picture now and then stays below
 
 
@@ -34,7 +35,8 @@ def clock_start_s(container: Any, first_picture_s: float) -> float:
     No picture is shown before the clock starts.
     """
     start_s = max(container.start_time or 0, 0) / _MICROSECONDS
-    return min(start_s, first_picture_s)
+    started_with_it = abs(start_s - first_picture_s) <= _ROUNDING_S
+    return first_picture_s if started_with_it else min(start_s, first_picture_s)
 
 
 def picture_times(container: Any, stream: Any) -> PictureTimes:

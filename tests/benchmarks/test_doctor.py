@@ -120,7 +120,7 @@ def test_a_question_about_what_comes_after_the_end_is_warned_of(data: Path) -> N
     )
     found = examine(data, "mvbench_action_sequence")["decoding"]
     assert found.status == "warning"
-    assert "starts later" in found.bad_files[0].reason
+    assert "the last frame is shown at" in found.bad_files[0].reason
 
 
 def test_a_path_that_leaves_the_media_folder_fails_before_anything_is_decoded(data: Path) -> None:

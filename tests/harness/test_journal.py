@@ -13,7 +13,9 @@ import pytest
 from sf_eval.core.errors import OutputError
 from sf_eval.harness.journal import Journal, digest_of
 from sf_eval.inference import Answer, Failure, FailureKind, StageTimings
+from sf_eval.video import VideoNote, VideoNoteKind
 
+NOTES = (VideoNote(VideoNoteKind.measured_rate, "it states 1000 frames per second"),)
 TIMINGS = StageTimings(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 2)
 
 
@@ -33,14 +35,14 @@ def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> None:
 def test_an_answer_from_before_hidden_frames_were_counted_lacks_none(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
-        journal.append("d1", replace(answer("t/0"), frames_missing=2))
+        journal.append("d1", replace(answer("t/0"), frames_missing=2, video_notes=NOTES))
         journal.append("d2", answer("t/1"))
     lines = path.read_bytes().splitlines(keepends=True)
     payload = lines[1].partition(b" ")[2].rstrip().replace(b', "frames_missing": 0', b"")
     assert b"frames_missing" not in payload
     path.write_bytes(lines[0] + f"{zlib.crc32(payload):08x} ".encode() + payload + b"\n")
     with Journal(path) as journal:
-        assert journal.get("d1") == replace(answer("t/0"), frames_missing=2)
+        assert journal.get("d1") == replace(answer("t/0"), frames_missing=2, video_notes=NOTES)
         assert journal.get("d2") == answer("t/1")
 
 

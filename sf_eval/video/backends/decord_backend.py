@@ -69,6 +69,8 @@ def _decode(
 
 def _read(reader: Any, path: Path, indices: Sequence[int], first: FirstPicture, undo: _Undo) -> Decoded:
     if indices[-1] >= len(reader):
+        if first.rivals:
+            raise _another_stream(path)
         raise ends_early(path, wanted=indices[-1], decoded=len(reader), stated=len(reader))
     pixels: NDArray[np.uint8] | None = None
     row = 0
@@ -91,10 +93,14 @@ def _read(reader: Any, path: Path, indices: Sequence[int], first: FirstPicture, 
 
 
 def _require_size(path: Path, first: FirstPicture, picture: NDArray[np.uint8]) -> None:
-    """decord cannot be told which video stream to take: the pictures' size must tell that it took the film."""
+    """decord cannot be told which video stream to take: the size must tell that it took the film."""
     height, width, _ = picture.shape
     if first.size in first.rivals or (width, height) != first.size:
-        raise unsupported(path, "it has several video streams, and decord may take another than the film")
+        raise _another_stream(path)
+
+
+def _another_stream(path: Path) -> VideoError:
+    return unsupported(path, "it has several video streams, and decord may take another than the film")
 
 
 def _undo(path: Path, first: FirstPicture) -> _Undo:
