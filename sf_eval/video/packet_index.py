@@ -68,6 +68,11 @@ def read_index(path: Path) -> PacketIndex | InOrderReason:
     return _read_index(path, status.st_size, status.st_mtime_ns)
 
 
+def forget() -> None:
+    """Read every file's index anew from now on; for measurements."""
+    _read_index.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def _read_index(path: Path, size: int, modified_ns: int) -> PacketIndex | InOrderReason:  # noqa: ARG001
     with open_video(path) as (container, stream):

@@ -9,7 +9,7 @@ the file is decoded in order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,13 @@ class _Segment:
 
 
 def decode_by_seeking(
-    path: Path, indices: Sequence[int], stack: PictureStack, *, threads: int | None
+    path: Path, indices: Sequence[int], stack: PictureStack, *, threads: int | None, skip: bool = True
 ) -> list[float]:
     """Put the frames at strictly increasing `indices` into `stack`.
+
+    Args:
+        threads: of FFmpeg; None is as many as there are cores.
+        skip: leave out pictures that no other needs, where that is exact.
 
     Returns:
         Presentation times in seconds since the file's first frame.
@@ -66,6 +70,8 @@ def decode_by_seeking(
             raise InOrderError(index)
         if indices[-1] >= len(index):
             raise InOrderError(InOrderReason.count_differs)
+        if not skip:
+            index = replace(index, may_skip=False)
         return _Seeker(path, index, threads).decode(indices, stack)
     except VideoError as error:
         raise InOrderError(InOrderReason.damaged) from error

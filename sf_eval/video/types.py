@@ -22,7 +22,7 @@ class VideoNoteKind(str, Enum):
     `measured_rate`: the stated frame rate contradicts the pictures' times; the rule took their average rate.
     `film_stream`: the first video stream is not the film.
     `one_thread`: something behind the shown frames is damaged; they were decoded again with one thread.
-    `in_order`: the frames could not be reached by seeking; the detail is an `InOrderReason`'s value.
+    `in_order`: the frames could not be reached by seeking, for an `InOrderReason`; they are the same.
     """
 
     measured_rate = "measured_rate"

@@ -33,7 +33,7 @@ class PyAVBackend:
                 times_s = decode_by_seeking(path, indices, stack, threads=options.threads)
                 return Decoded(stack.first(len(indices)), tuple(times_s), resize_s=stack.resize_s)
             except InOrderError as error:
-                notes = (VideoNote(VideoNoteKind.in_order, error.reason.value),)
+                notes = (VideoNote(VideoNoteKind.in_order, f"decoded in order: {error.reason.value}"),)
             del stack  # its pictures are of no use, and may be large
         decoded = with_one_thread_if_damaged(
             lambda threads: _in_order(path, indices, threads, options.resize), threads=options.threads
