@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sf_eval.benchmarks.document import Document
 from sf_eval.data.checks import BadFile, Status
-from sf_eval.video import Clip, ClipLoader, VideoError, VideoErrorReason, VideoInfo
+from sf_eval.video import Clip, ClipLoader, VideoError, VideoErrorReason, VideoInfo, VideoNoteKind
 
 # What a run meets only where its own frames are concerned.
 _ONLY_WHERE_WANTED = (VideoErrorReason.ends_early, VideoErrorReason.not_decodable)
@@ -81,6 +81,7 @@ def _notes(path: Path, info: VideoInfo) -> list[Finding]:
     return [
         Finding(FindingKind.note, "warning", BadFile(str(path), f"{note.kind.value}: {note.detail}"))
         for note in info.notes
+        if note.kind is not VideoNoteKind.in_order  # slower, and shown as it is
     ]
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image
 
+from sf_eval.core.resize import centre_square as centre_square
+from sf_eval.core.resize import resized_shape as resized_shape
 from sf_eval.model.errors import PromptError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -63,20 +64,3 @@ def normalise(squares: torch.Tensor) -> torch.Tensor:
     mean = torch.tensor(CLIP_MEAN, device=squares.device).view(3, 1, 1)
     std = torch.tensor(CLIP_STD, device=squares.device).view(3, 1, 1)
     return (pixels - mean) / std
-
-
-def centre_square(frame: np.ndarray, size: int) -> np.ndarray:
-    """Resize the shortest edge of one frame [H, W, 3] to `size` and cut the middle square out."""
-    width, height = resized_shape(frame.shape[1], frame.shape[0], size)
-    image = Image.fromarray(frame)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    left, top = (width - size) // 2, (height - size) // 2
-    return np.asarray(image)[top : top + size, left : left + size]
-
-
-def resized_shape(width: int, height: int, size: int) -> tuple[int, int]:
-    """Width and height once the shortest edge is `size`; the longer one is rounded down."""
-    if width <= height:
-        return size, int(size * height / width)
-    return int(size * width / height), size

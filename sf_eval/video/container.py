@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -89,8 +89,12 @@ def open_video(path: Path, *, threads: int | None = None, **options: str) -> Ite
         raise VideoError(path, VideoErrorReason.not_decodable, detail) from error
 
 
-def probe_file(path: Path) -> VideoInfo:
-    """Read a video file's facts. Decodes it from end to end if its container states no reliable frame count.
+def probe_file(path: Path, *, count: Callable[[Path], int] | None = None) -> VideoInfo:
+    """Read a video file's facts.
+
+    Args:
+        count: tells how many frames can be decoded, where the container states no reliable number; None
+            decodes the file from end to end (`count_decoded`).
 
     Raises:
         VideoError: the file is missing, empty, cut off, without a video stream or not decodable.
@@ -106,7 +110,7 @@ def probe_file(path: Path) -> VideoInfo:
         detail = f"the last {missing} bytes of the file are missing"
         raise VideoError(path, VideoErrorReason.ends_early, detail)
     by_decoding = stated <= 0 or matroska or path.suffix.lower() in _COUNT_BY_DECODING
-    frames = count_decoded(path) if by_decoding else stated
+    frames = (count or count_decoded)(path) if by_decoding else stated
     if frames == 0:
         raise VideoError(path, VideoErrorReason.not_decodable, "it has no frames")
     # Times are read where the rate is in doubt, and of a file that was decoded from end to end anyhow.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
 
 FOLDER_FPS = 3.0  # MVBench's folders of frames were extracted at 3 frames per second (frames_fps3_hq)
 
@@ -21,11 +22,13 @@ class VideoNoteKind(str, Enum):
     `measured_rate`: the stated frame rate contradicts the pictures' times; the rule took their average rate.
     `film_stream`: the first video stream is not the film.
     `one_thread`: something behind the shown frames is damaged; they were decoded again with one thread.
+    `in_order`: the frames could not be reached by seeking, for an `InOrderReason`; they are the same.
     """
 
     measured_rate = "measured_rate"
     film_stream = "film_stream"
     one_thread = "one_thread"
+    in_order = "in_order"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,43 @@ class VideoNote:
 
     kind: VideoNoteKind
     detail: str
+
+
+class InOrderReason(str, Enum):
+    """Why a file was decoded in order although frames were to be reached by seeking."""
+
+    unknown_format = "seeking is not known to be exact for its codec or container"
+    missing_times = "it has pictures without a time"
+    doubled_times = "it has several pictures with the same time"
+    edit_list = "its edit list hides pictures"
+    count_differs = "its container states another number of pictures than it holds"
+    starts_inside_group = "its first picture is not one that decoding can start with"
+    hidden_pictures = "it has packets that show no picture of their own"
+    reordering = "its pictures are further out of order than their decoder expects"
+    disagreement = "its pictures do not come out of the decoder as its packets say"
+    damaged = "something is damaged on the way to the wanted pictures"
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How frames are got; none of it changes which frames, and only `resize` what they look like.
+
+    Attributes:
+        seek: reach the frames by seeking where that gives the same pictures; only pyav can.
+        threads: of FFmpeg for one decoder; None is as many as there are cores.
+        resize: carried out on each picture as it is decoded; None leaves the coded size.
+
+    Raises:
+        UsageError: fewer than one thread.
+    """
+
+    seek: bool = True
+    threads: int | None = None
+    resize: Resize | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"a decoder cannot have {self.threads} threads.", hint="Give at least 1.")
 
 
 @dataclass(frozen=True)
@@ -125,12 +165,13 @@ class Frames:
     """The frames of one clip.
 
     Attributes:
-        pixels: uint8 [T, H, W, 3], RGB.
+        pixels: uint8 [T, H, W, 3], RGB; as coded, or the squares of `DecodeOptions.resize`.
         indices: T indices of decoded frames, counted from 0 at the start of the file (not of the clip).
         times_s: T presentation times in seconds since the file's start, which may lie before its first frame.
-        decode_s: wall-clock seconds spent on probing and decoding.
+        decode_s: wall-clock seconds spent on probing and decoding, without `resize_s`.
         missing: frames that the rule wants beside these T, but that the file's edit list hides.
         notes: what was done otherwise than the file states, to probe and to decode it.
+        resize_s: wall-clock seconds spent on resizing; 0 where that was not asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -140,3 +181,4 @@ class Frames:
     decode_s: float
     missing: int = 0
     notes: tuple[VideoNote, ...] = ()
+    resize_s: float = 0.0

@@ -59,7 +59,7 @@ def test_what_was_decoded_again_is_said(tmp_path):
             for _ in zip(range(121), container.decode(stream), strict=False):
                 pass
     frames = load_clip(Clip(path), RULE)
-    assert [note.kind for note in frames.notes] == [VideoNoteKind.one_thread]
+    assert [note.kind for note in frames.notes] == [VideoNoteKind.in_order, VideoNoteKind.one_thread]
     assert check(path, RULE).notes == frames.notes
     whole = files.write_video(tmp_path / "whole.mp4", 130, fps=10)
     assert load_clip(Clip(whole), RULE).notes == ()

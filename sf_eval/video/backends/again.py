@@ -14,16 +14,18 @@ from sf_eval.video.errors import VideoError, VideoErrorReason
 from sf_eval.video.types import VideoNote, VideoNoteKind
 
 
-def with_one_thread_if_damaged(decode: Callable[[int | None], Decoded]) -> Decoded:
-    """What `decode` gives with all threads (None), or else with one; the second is told in the notes.
+def with_one_thread_if_damaged(
+    decode: Callable[[int | None], Decoded], *, threads: int | None = None
+) -> Decoded:
+    """What `decode` gives with `threads` (None: all), or else with one; the second is told in the notes.
 
     Raises:
         VideoError: of the second attempt; of the first where threads have no part in it.
     """
     try:
-        return decode(None)
+        return decode(threads)
     except VideoError as error:
-        if error.reason is not VideoErrorReason.not_decodable:
+        if error.reason is not VideoErrorReason.not_decodable or threads == 1:
             raise
         first = error
     decoded = decode(1)

@@ -23,6 +23,7 @@ from sf_eval.video.backends.again import with_one_thread_if_damaged
 from sf_eval.video.backends.first_picture import FirstPicture, first_picture, unsupported
 from sf_eval.video.edit_list import hidden_frames
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
+from sf_eval.video.types import DecodeOptions
 
 # ITU-T H.273 codes of the colour matrix
 _BT709 = 1
@@ -32,7 +33,7 @@ _BT601 = (2, 5, 6)  # unspecified (taken as BT.601 by everybody here), BT.470BG,
 class DecordBackend:
     """Takes every frame up to the last wanted one, in order."""
 
-    def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
+    def decode(self, path: Path, indices: Sequence[int], options: DecodeOptions) -> Decoded:
         """See `Backend.decode`. In addition raises `unsupported` for colours that decord shows differently.
 
         Equal to PyAV to the last bit, but for files tagged BT.709: there more than 99.9% of the values of
@@ -41,7 +42,10 @@ class DecordBackend:
         first = first_picture(path, indices[-1])
         undo = _undo(path, first)
         _refuse_edit_lists(path)
-        return with_one_thread_if_damaged(lambda threads: _decode(path, indices, first, undo, threads))
+        decoded = with_one_thread_if_damaged(
+            lambda threads: _decode(path, indices, first, undo, threads), threads=options.threads
+        )
+        return decoded.resized(options.resize)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sf_eval.video.backends import Decoded
 from sf_eval.video.backends.first_picture import FirstPicture, first_picture, unsupported
 from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
+from sf_eval.video.types import DecodeOptions
 
 _BT601 = (2, 5, 6)  # H.273: unspecified (taken as BT.601), BT.470BG, SMPTE 170M
 
@@ -19,7 +20,7 @@ _BT601 = (2, 5, 6)  # H.273: unspecified (taken as BT.601), BT.470BG, SMPTE 170M
 class TorchcodecBackend:
     """Frames by index, after a scan of the whole file so that indices are exact."""
 
-    def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
+    def decode(self, path: Path, indices: Sequence[int], options: DecodeOptions) -> Decoded:
         """See `Backend.decode`. In addition raises `unsupported` for rotated files and for colours that
         torchcodec converts by their tag.
         """
@@ -43,7 +44,7 @@ class TorchcodecBackend:
             detail = f"torchcodec cannot decode it ({str(error).splitlines()[0] if str(error) else error!r})"
             raise VideoError(path, VideoErrorReason.not_decodable, detail) from error
         times_s = tuple(float(start) - first_s + first.shown_at_s for start in batch.pts_seconds)
-        return Decoded(np.ascontiguousarray(batch.data.numpy()), times_s)
+        return Decoded(np.ascontiguousarray(batch.data.numpy()), times_s).resized(options.resize)
 
 
 def _refuse_what_it_changes(path: Path, first: FirstPicture) -> None:
