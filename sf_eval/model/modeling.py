@@ -169,14 +169,14 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         layers = {index: self.model.layers[index] for index in self.config.hybrid_layers}
         if all(is_at_hand(layer, tokens) for layer in layers.values()):
             for index, layer in layers.items():
-                cache.slow_keys[index], cache.slow_values[index] = layer.project_slow(tokens)
+                cache.keep_slow(index, *layer.project_slow(tokens))
             cache.slow_tokens = None
         return cache
 
     def _cache_of(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
         """A cache for one video (or None) a row, whose slow tokens the layers project when they first run."""
-        cache = SlowFastCache(config=self.config)
-        cache.slow_lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
+        lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
+        cache = SlowFastCache(config=self.config, slow_lengths=lengths)
         if self.config.slow_path == "on" and self.config.hybrid_layers:
             cache.slow_tokens = stack_slow_tokens(video_features)
         return cache

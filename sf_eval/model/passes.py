@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 import torch
 
-from sf_eval.model.cache import SlowFastCache, SlowPass, Span
+from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, predictable_labels
 from sf_eval.model.errors import PromptError
 from sf_eval.model.prompt import VIDEO_TOKEN_ID, PromptLayout, lay_out
+from sf_eval.model.slow_state import SlowPass, Span
 
 Continues = Literal["prompt", "response"]
 """What follows in a used cache: more of the prompt, or tokens that the model has answered with."""

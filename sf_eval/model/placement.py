@@ -26,7 +26,9 @@ def compute_device(module: nn.Module) -> torch.device:
 def is_at_hand(module: nn.Module, data: torch.Tensor) -> bool:
     """Whether the module's weights can be used with `data` outside of its call: neither offloaded nor sharded."""
     weights = list(module.parameters())
-    return not any(type(weight.data) is not torch.Tensor or weight.is_meta != data.is_meta for weight in weights)
+    return not any(
+        type(weight.data) is not torch.Tensor or weight.is_meta != data.is_meta for weight in weights
+    )
 
 
 def _accelerate_hooks(hook: Any) -> Iterator[Any]:

@@ -41,7 +41,9 @@ def process(rank: int, rendezvous: str, assets: str) -> None:
     assert torch.equal(*losses), losses
     wanted = dict(whole.named_parameters())
     for name, weight in sharded.named_parameters():
-        torch.testing.assert_close(weight.grad.full_tensor(), wanted[name].grad, atol=1e-6, rtol=1e-5, msg=name)
+        torch.testing.assert_close(
+            weight.grad.full_tensor(), wanted[name].grad, atol=1e-6, rtol=1e-5, msg=name
+        )
     with torch.no_grad():
         for model in (whole, sharded):
             model.eval()

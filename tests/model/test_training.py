@@ -196,7 +196,9 @@ def test_a_ragged_batch_s_loss_counts_what_single_rows_count(
     mask = pad_left([[1] * len(row) for row in rows], 0)
     if side == "right" and not with_video:  # text keeps its padding where it is
         ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-        mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(row)).long() for row in rows], batch_first=True)
+        mask = torch.nn.utils.rnn.pad_sequence(
+            [torch.ones(len(row)).long() for row in rows], batch_first=True
+        )
     labels = ids.masked_fill(ids == -200, -100)
     if ignored_padding:
         labels = labels.masked_fill(mask == 0, -100)
