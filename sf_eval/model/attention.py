@@ -44,7 +44,7 @@ class SlowAttentionCore(nn.Module):
         self.scaling = scaling
 
     def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """query [B, H, Q, d], key and value [b, K, N, d] -> [B, Q, H * d]; b is B, or 1 if they are shared."""
+        """query [B, H, Q, d], key and value [b, K, N, d] -> [B, Q, H * d]; b is B, or 1 if shared."""
         rows, heads, length, head_dim = query.shape
         batch, kv_heads = key.shape[:2]
         each = rows // batch  # rows that share keys and values: further query positions as well

@@ -46,7 +46,7 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
 
     @property
     def slow_keys(self) -> dict[int, torch.Tensor]:
-        """Per hybrid layer [B, H_kv, N, head_dim]; one view where the rows are of one part, else put together."""
+        """Per hybrid layer [B, H_kv, N, head_dim]; a view where all rows are of one part, else a copy."""
         return self._whole([(part, part.keys) for part in self.parts])
 
     @property

@@ -34,7 +34,8 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
         for room, new in zip(self._room, (key_states, value_states), strict=True):
             room[:, :, start:stop] = new
         self._show(stop)
-        return self.keys, self.values
+        keys, values = self.keys, self.values
+        return keys, values
 
     def _show(self, length: int) -> None:
         self.keys, self.values = (room[:, :, :length] for room in self._room)
@@ -44,7 +45,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     def _fill(sources: Sequence[Any], name: str, length: int, room: int) -> torch.Tensor:
         kept = [getattr(source, name) if source.get_seq_length() else None for source in sources]
         like = next(tensor for tensor in kept if tensor is not None)
-        filled = like.new_zeros(len(sources), like.shape[1], length + room, like.shape[3])
+        filled: torch.Tensor = like.new_zeros(len(sources), like.shape[1], length + room, like.shape[3])
         for row, tensor in enumerate(kept):
             if tensor is not None:
                 filled[row, :, length - tensor.shape[2] : length] = tensor[0]

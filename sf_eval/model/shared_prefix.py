@@ -1,15 +1,15 @@
 """Questions of one video share what comes before them: [system prompt + video] is prefilled once.
 
-No question token comes before the prefix, so its self-attention keys and values, and those of its slow tokens,
-are the same for every question. The rest of each prompt, its suffix, follows as a row of a batch:
+No question token comes before the prefix, so its self-attention keys and values, and those of its slow
+tokens, are the same for every question. The rest of each prompt, its suffix, follows as a row of a batch:
 
     prefix 1 | pad  | suffix of question 1 | answer
     prefix 1 |  suffix of question 2       | answer
     pad | prefix 2  | pad | suffix         | answer
 
-Padding may lie before a prefix and between prefix and suffix; a two-dimensional mask is enough, since positions
-count real tokens. The answers are those of `generate` on whole prompts: equal in float64, in float32 but for
-rounding in the last digits, as between two sizes of a batch.
+Padding may lie before a prefix and between prefix and suffix; a two-dimensional mask is enough, since
+positions count real tokens. The answers are those of `generate` on whole prompts: logits are equal in
+float64, and in float32 but for rounding in the last digits, as between two sizes of a batch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FILL = 0  # the id at padding: any of the vocabulary, since nothing attends to 
 
 @dataclass(frozen=True, eq=False)
 class Prefix:
-    """What the prompts about one video begin with, prefilled. Never changes: threads and batches may share it.
+    """What the prompts about one video begin with, prefilled. Never changes: threads and batches share it.
 
     Attributes:
         tokens: positions it takes in the language model, fast tokens included.
@@ -91,7 +91,7 @@ class SuffixBatch:
 
 
 def split_prompt(input_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-    """A prompt's ids up to and with the video's placeholder, and those after it; ([], ids) without a video."""
+    """A prompt's ids up to and with the video's placeholder, and those after; ([], ids) without a video."""
     ids = list(input_ids)
     if VIDEO_TOKEN_ID not in ids:
         return [], ids

@@ -64,7 +64,7 @@ class SlowPart:
         return all(len(keys) == 1 for keys in self.keys.values())
 
     def pick(self, rows: Sequence[int]) -> SlowPart:
-        """These rows, in this order, repeated or left out. Shared keys and values stay the very same tensors."""
+        """These rows, in this order, repeated or left out. Shared keys and values stay the same tensors."""
         lengths = tuple(self.lengths[row] for row in rows)
         if self.shared:
             return SlowPart(lengths, self.keys, self.values)
@@ -76,7 +76,7 @@ class SlowPart:
         return SlowPart(lengths, picked(self.keys), picked(self.values))
 
     def groups(self, spans: Sequence[tuple[Span, ...]], *, part: int, first: int) -> Iterator[QueryGroup]:
-        """Rows that query alike together: all of them if they do, else one by one; those that do not, left out.
+        """Rows that query alike together: all if they do, else one by one; those that do not, left out.
 
         Args:
             spans: of each row.
