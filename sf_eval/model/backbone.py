@@ -13,9 +13,10 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.models.qwen2.modeling_qwen2 import Qwen2Model
 
 from sf_eval.model.attention import HybridAttention, HybridDecoderLayer
-from sf_eval.model.cache import SlowFastCache, SlowPass
+from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.preprocess import check_pixels
+from sf_eval.model.slow_state import SlowPass
 from sf_eval.model.tokens import VideoFeatures, fast_tokens, pool_frames
 from sf_eval.model.vision import VisionTower, build_projector
 
@@ -57,7 +58,7 @@ class SlowFastModel(Qwen2Model):  # type: ignore[misc]
         output: BaseModelOutputWithPast = super().forward(
             *args, past_key_values=past_key_values, slow=slow, **kwargs
         )
-        if cache is not None and set(cache.slow_keys) >= set(self.config.hybrid_layers):
+        if cache is not None and all(cache.holds_slow(index) for index in self.config.hybrid_layers):
             cache.slow_tokens = None  # nobody will ask for them again
         return output
 

@@ -13,7 +13,6 @@ from transformers import AutoModelForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 
-from sf_eval.core.errors import UsageError
 from sf_eval.model import checkpoint
 from sf_eval.model.backbone import SlowFastModel
 from sf_eval.model.cache import SlowFastCache
@@ -25,9 +24,13 @@ from sf_eval.model.passes import (
     Call,
     Continues,
     DecoderInputs,
+    Videos,
     continuation,
     embedded_prompt,
     fill_cache,
+    given_videos,
+    is_checkpointing,
+    refuse_checkpointing,
     text_prompt,
     which_call,
 )
@@ -165,14 +168,14 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         layers = {index: self.model.layers[index] for index in self.config.hybrid_layers}
         if all(is_at_hand(layer, tokens) for layer in layers.values()):
             for index, layer in layers.items():
-                cache.slow_keys[index], cache.slow_values[index] = layer.project_slow(tokens)
+                cache.keep_slow(index, *layer.project_slow(tokens))
             cache.slow_tokens = None
         return cache
 
     def _cache_of(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
         """A cache for one video (or None) a row, whose slow tokens the layers project when they first run."""
-        cache = SlowFastCache(config=self.config)
-        cache.slow_lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
+        lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
+        cache = SlowFastCache(config=self.config, slow_lengths=lengths)
         if self.config.slow_path == "on" and self.config.hybrid_layers:
             cache.slow_tokens = stack_slow_tokens(video_features)
         return cache
@@ -214,7 +217,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             PromptError, PromptTooLongError: the prompt and the videos do not fit together, or the model.
             UsageError: a cache in use under gradient checkpointing, whose layers are given none.
         """
-        videos = self._given_videos(pixel_values_videos, video_features)
+        videos = given_videos(pixel_values_videos, video_features)
         call = which_call(input_ids, inputs_embeds, past_key_values, videos_given=videos is not None)
         if use_cache is None:
             use_cache = not self.training
@@ -226,7 +229,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         elif call is Call.EMBEDDED_PROMPT:
             inputs = embedded_prompt(inputs)
         else:
-            self._refuse_checkpointing()
+            refuse_checkpointing(self)
             inputs = continuation(self.config, inputs, continues)
         inputs = inputs.with_countable_labels()
         output: CausalLMOutputWithPast = super().forward(
@@ -262,8 +265,8 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         Raises:
             PromptError, PromptTooLongError, UsageError: as in `forward`.
         """
-        self._refuse_checkpointing()
-        videos = self._given_videos(pixel_values_videos, video_features)
+        refuse_checkpointing(self)
+        videos = given_videos(pixel_values_videos, video_features)
         features = self._features(input_ids, videos)
         prompt = self.embed_prompt(input_ids, attention_mask, features, side="left")
         cache = kwargs.pop("past_key_values", None)
@@ -285,30 +288,16 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         output.sequences = sequences
         return output
 
-    def _given_videos(
-        self,
-        pixel_values_videos: Sequence[torch.Tensor | None] | None,
-        video_features: Sequence[VideoFeatures | None] | None,
-    ) -> Sequence[torch.Tensor | VideoFeatures | None] | None:
-        if pixel_values_videos is None:
-            return video_features
-        if video_features is not None:
-            raise PromptError("give pixel_values_videos or video_features, not both.")
-        return pixel_values_videos
-
-    def _features(
-        self, input_ids: torch.Tensor, videos: Sequence[torch.Tensor | VideoFeatures | None] | None
-    ) -> list[VideoFeatures | None]:
+    def _features(self, input_ids: torch.Tensor, videos: Videos | None) -> list[VideoFeatures | None]:
         """One entry a row; encodes what is not encoded yet."""
-        return [
-            self.encode_video(video) if isinstance(video, torch.Tensor) else video
-            for video in per_row(videos, input_ids)
-        ]
+        given: Sequence[Any] | None = videos
+        rows = per_row(given, input_ids)
+        return [self.encode_video(item) if isinstance(item, torch.Tensor) else item for item in rows]
 
     def _video_prompt(
         self,
         inputs: DecoderInputs,
-        videos: Sequence[torch.Tensor | VideoFeatures | None] | None,
+        videos: Videos | None,
         use_cache: bool,
     ) -> DecoderInputs:
         """Prompts of which at least one may be about a video: fast tokens take the placeholders' places."""
@@ -320,7 +309,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             cache = self._cache_of(features)
         fill_cache(cache, prompt, self.config)
         slow = cache.slow_pass()
-        if self._is_checkpointing and slow.tokens is None:  # its layers are not given what the cache holds
+        if is_checkpointing(self) and slow.tokens is None:  # its layers are not given what the cache holds
             slow = replace(slow, tokens=self._cache_of(features).slow_tokens)
         return DecoderInputs(
             inputs_embeds=prompt.inputs_embeds,
@@ -332,19 +321,6 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
 
     def _where_embedded(self, input_ids: torch.Tensor | None) -> torch.Tensor | None:
         return None if input_ids is None else input_ids.to(compute_device(self.get_input_embeddings()))
-
-    @property
-    def _is_checkpointing(self) -> bool:
-        layers = self.model.layers  # any: transformers can checkpoint every n-th layer alone
-        return self.training and any(getattr(layer, "gradient_checkpointing", False) for layer in layers)
-
-    def _refuse_checkpointing(self) -> None:
-        """Checkpointed layers are given no cache: each new token would see itself alone."""
-        if self._is_checkpointing:
-            raise UsageError(
-                "a model in training with gradient checkpointing keeps no keys and values to continue from.",
-                hint="Call model.eval() before generating.",
-            )
 
     def _copies(self, kwargs: dict[str, Any]) -> int:
         """How often `generate` repeats each prompt: for beams, or for several answers."""

@@ -4,27 +4,35 @@
 |---|---|---|
 | VIDEO_PROMPT | `input_ids` with a placeholder, and videos | the prompt's text tokens |
 | TEXT_PROMPT | `input_ids` without placeholder, no cache or an empty one | nobody |
-| EMBEDDED_PROMPT | `inputs_embeds`, no cache or an empty one (the first pass of `generate`) | as the cache
-says | | CONTINUATION | what follows in a cache that is in use | a prompt's rest, and responses as configured
-|
+| EMBEDDED_PROMPT | `inputs_embeds`, no cache or an empty one (`generate`'s first pass) | as the cache says |
+| CONTINUATION | what follows in a cache that is in use | a prompt's rest, and responses as configured |
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
-from sf_eval.model.cache import SlowFastCache, SlowPass, Span
+from sf_eval.core.errors import UsageError
+from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, predictable_labels
 from sf_eval.model.errors import PromptError
 from sf_eval.model.prompt import VIDEO_TOKEN_ID, PromptLayout, lay_out
+from sf_eval.model.slow_state import SlowPass, Span
+from sf_eval.model.tokens import VideoFeatures
 
 Continues = Literal["prompt", "response"]
 """What follows in a used cache: more of the prompt, or tokens that the model has answered with."""
+
+
+Videos = Sequence[torch.Tensor | VideoFeatures | None]
+"""Frames or encoded videos, one entry per row."""
 
 
 class Call(Enum):
@@ -102,6 +110,40 @@ def which_call(
     if input_ids is None:
         return Call.EMBEDDED_PROMPT
     return Call.VIDEO_PROMPT if _has_placeholder(input_ids) else Call.TEXT_PROMPT
+
+
+def given_videos(
+    pixel_values_videos: Sequence[torch.Tensor | None] | None,
+    video_features: Sequence[VideoFeatures | None] | None,
+) -> Videos | None:
+    """Whichever of the two was given.
+
+    Raises:
+        PromptError: both.
+    """
+    if pixel_values_videos is None:
+        return video_features
+    if video_features is not None:
+        raise PromptError("give pixel_values_videos or video_features, not both.")
+    return pixel_values_videos
+
+
+def is_checkpointing(model: nn.Module) -> bool:
+    """Whether layers will be run again in the backward pass; transformers may do so with every n-th alone."""
+    return model.training and any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+
+
+def refuse_checkpointing(model: nn.Module) -> None:
+    """Checkpointed layers are given no cache: each new token would see itself alone.
+
+    Raises:
+        UsageError: the model is checkpointing.
+    """
+    if is_checkpointing(model):
+        raise UsageError(
+            "a model in training with gradient checkpointing keeps no keys and values to continue from.",
+            hint="Call model.eval() before generating.",
+        )
 
 
 def text_prompt(config: SlowFastConfig, inputs: DecoderInputs) -> DecoderInputs:

@@ -24,8 +24,7 @@ def compute_device(module: nn.Module) -> torch.device:
 
 
 def is_at_hand(module: nn.Module, data: torch.Tensor) -> bool:
-    """Whether the module's weights can be used with `data` outside of its call: neither offloaded nor
-    sharded."""
+    """Whether weights can be used with `data` outside of the module's call: not offloaded, not sharded."""
     weights = list(module.parameters())
     return not any(
         type(weight.data) is not torch.Tensor or weight.is_meta != data.is_meta for weight in weights

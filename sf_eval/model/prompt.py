@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 import torch
 
-from sf_eval.model.cache import Span
 from sf_eval.model.errors import PromptError, PromptTooLongError
+from sf_eval.model.slow_state import Span
 
 VIDEO_TOKEN_ID = -200
 """Placeholder for the video in `input_ids`, as published."""
@@ -127,7 +127,7 @@ def lay_out(
             raise PromptError(f"prompt {index} is empty.")
         text = tuple(column for column in columns if ids[column] != VIDEO_TOKEN_ID)
         row = RowLayout(text, places[0] if places else None, (fast_length or 0) if places else 0)
-        _check_length(row, index, limit)
+        check_length(row.length, row.fast_length, limit=limit, index=index)
         rows.append(row)
     return PromptLayout(tuple(rows), side)
 
@@ -151,11 +151,16 @@ def per_row(items: Sequence[_T | None] | None, input_ids: torch.Tensor) -> list[
     return [item if VIDEO_TOKEN_ID in ids else None for item, ids in zip(items, rows, strict=True)]
 
 
-def _check_length(row: RowLayout, index: int, limit: int) -> None:
-    if row.length <= limit:
+def check_length(length: int, fast_length: int, *, limit: int, index: int) -> None:
+    """Refuse prompt number `index` of `length` tokens, `fast_length` of them fast ones, if it is too long.
+
+    Raises:
+        PromptTooLongError: it exceeds `limit`.
+    """
+    if length <= limit:
         return
     raise PromptTooLongError(
-        f"prompt {index} has {row.length} tokens ({row.fast_length} of them fast visual tokens); "
+        f"prompt {index} has {length} tokens ({fast_length} of them fast visual tokens); "
         f"the model takes {limit}.",
         hint="Shorten the text (subtitles, options), or use fewer frames or larger fast-token strides.",
     )

@@ -32,8 +32,7 @@ class VideoFeatures:
 
 
 def stack_slow_tokens(videos: Sequence[VideoFeatures | None]) -> torch.Tensor | None:
-    """Slow tokens of one video (or None) a row: [B, N, D], padded with zeros to the longest N; None if
-    all are."""
+    """Slow tokens of one video (or None) a row: [B, N, D], zeros up to the longest N; None without any."""
     given = [item.slow_tokens for item in videos if item is not None]
     longest = max((len(tokens) for tokens in given), default=0)
     if not longest:

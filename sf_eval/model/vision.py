@@ -71,15 +71,15 @@ def _cells_in_a_row(_module: nn.Module, given: tuple[torch.Tensor]) -> tuple[tor
 
 def _cells_in_a_grid(_module: nn.Module, given: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
     """Back to [T, g, g, C]; the tower's input is square, and so is its grid."""
-    return output.unflatten(0, (-1, given[0].shape[1]))
+    grid: torch.Tensor = output.unflatten(0, (-1, given[0].shape[1]))
+    return grid
 
 
 def _take_published_names(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Let `load_state_dict` read what `save_pretrained` writes: a block's layer scale is called `weight`
-    there.
+    """Let `load_state_dict` read what `save_pretrained` writes: it calls a block's layer scale `weight`.
 
     `from_pretrained` renames by itself; `Trainer` resumes, and takes its best model, by `load_state_dict`,
-    and is silent about keys that do not fit.
+    and goes on without keys that do not fit.
     """
     block = re.compile(re.escape(prefix) + r"vision_tower\.stages\.\d+\.blocks\.\d+\.(?=weight$)")
     for key in [key for key in state if block.match(key)]:

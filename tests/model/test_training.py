@@ -41,8 +41,7 @@ def loss_and_gradients(model: Model, **inputs: Any) -> tuple[float, dict[str, to
 @pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize("case", ["masksystem", "layers_1_to_4"])
 def test_checkpointing_changes_neither_loss_nor_gradients(load, frames, case: str, reentrant: bool) -> None:
-    """transformers 45242, peft 869: checkpointed layers are given no cache, in which the slow path
-    travelled."""
+    """transformers 45242, peft 869: checkpointed layers are given no cache, where the slow path was."""
     model = load(case).train()
     videos = [frames(8), frames(3)]  # 8 and 4 fast tokens: a ragged batch
     inputs = {"input_ids": IDS, "pixel_values_videos": videos, "labels": LABELS}
@@ -106,8 +105,9 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
 def train(model: Model, directory: Path, data: list[dict[str, Any]], **options: Any) -> Trainer:
     """A trainer of two steps; one checkpoint after the first."""
     arguments = TrainingArguments(
-        str(directory), per_device_train_batch_size=2, max_steps=2, save_steps=1, learning_rate=1e-2, optim="sgd",
-        logging_steps=1, report_to=[], use_cpu=True, remove_unused_columns=False, disable_tqdm=True, **options,
+        str(directory), per_device_train_batch_size=2, max_steps=2, save_steps=1, learning_rate=1e-2,
+        optim="sgd", logging_steps=1, report_to=[], use_cpu=True, remove_unused_columns=False,
+        disable_tqdm=True, **options,
     )  # fmt: skip
     return Trainer(model, arguments, data_collator=collate, train_dataset=data)
 
