@@ -16,7 +16,7 @@ from benchmarks.gpu.report import Row
 from benchmarks.gpu.search import largest
 from benchmarks.gpu.table import shown
 from benchmarks.gpu.workload import Workload, build, give_back_memory
-from sf_eval.inference.engine import is_out_of_memory
+from sf_eval.inference.device import is_out_of_memory
 from sf_eval.model import VideoFeatures
 from sf_eval.profiler.measured.stopwatch import timed
 

@@ -12,7 +12,7 @@ from benchmarks.gpu.book import Book
 from benchmarks.gpu.report import Row
 from benchmarks.gpu.table import shown
 from benchmarks.gpu.workload import Workload, build, forget_peak, give_back_memory, peak_bytes, repeated
-from sf_eval.inference.engine import is_out_of_memory
+from sf_eval.inference.device import is_out_of_memory
 from sf_eval.profiler.measured import hardware
 from sf_eval.profiler.measured.stopwatch import Samples, paired_ratio, timed
 from sf_eval.profiler.rows import Subject
