@@ -1,4 +1,4 @@
-"""What a run would find in one video: damage, what it shows otherwise than stated, spans that are not there."""
+"""What a run would find in one video: damage, what it shows otherwise than stated, spans it lacks."""
 
 from __future__ import annotations
 
@@ -98,6 +98,7 @@ def _spans(loader: ClipLoader, path: Path, documents: Sequence[Document]) -> lis
             beyond.append((document.id, error))
     if not beyond:
         return []
-    (first, error), others = beyond[0], f" and {len(beyond) - 1} others" if len(beyond) > 1 else ""
-    reason = f"what question {first}{others} asks about is not in it: {error.detail}"
+    first, why = beyond[0]
+    others = f" and {len(beyond) - 1} others" if len(beyond) > 1 else ""
+    reason = f"what question {first}{others} asks about is not in it: {why.detail}"
     return [Finding(FindingKind.span, "warning", BadFile(str(path), reason))]

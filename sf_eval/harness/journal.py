@@ -125,7 +125,9 @@ def _from_json(value: dict[str, Any]) -> Result:
         fields["frame_indices"] = tuple(fields["frame_indices"])
         fields["timings"] = StageTimings(**fields["timings"])
         notes = fields.get("video_notes", ())  # journals of earlier versions have none
-        fields["video_notes"] = tuple(VideoNote(VideoNoteKind(note["kind"]), note["detail"]) for note in notes)
+        fields["video_notes"] = tuple(
+            VideoNote(VideoNoteKind(note["kind"]), note["detail"]) for note in notes
+        )
         return Answer(**fields)
     fields = value["failure"]
     return Failure(fields["key"], FailureKind(fields["kind"]), fields["reason"])

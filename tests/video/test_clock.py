@@ -1,4 +1,4 @@
-"""Times count from where the file starts playing, be it with sound: what subtitles and questions count from."""
+"""Times count from where the file starts playing, be it with sound: as subtitles and questions count."""
 
 from __future__ import annotations
 
