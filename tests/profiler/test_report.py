@@ -268,16 +268,20 @@ def test_strides_make_another_fast_path(checkpoint: Path) -> None:
     assert thinned.slow_tokens == plain.slow_tokens
 
 
-def test_other_models_stand_beside_ours() -> None:
-    profile = make_profile(
-        Request("slowfast-7b-64f", against=("llava-onevision-7b:32", "qwen2.5-vl-7b"), trace=False)
-    )
-    llava, qwen = profile.against
+@pytest.fixture(scope="module")
+def beside_others() -> Profile:
+    against = ("llava-onevision-7b:32", "qwen2.5-vl-7b:64", "qwen2.5-vl-7b-released:64")
+    return make_profile(Request("slowfast-7b-64f", against=against, trace=False))
+
+
+def test_other_models_stand_beside_ours(beside_others: Profile) -> None:
+    llava, qwen, released = beside_others.against
     # 32 frames of 14 x 14 tokens and a newline; 26 layers of SigLIP-so400m at 384 px are 0.321 TMAC a frame
     assert llava.fast_tokens == 32 * 196 + 1
     assert llava.vision_flops / 2e12 / 32 == pytest.approx(0.321, abs=0.005)
     # 720p within 768 x 28 x 28 pixels is 560 x 1008, merged to 20 x 36 tokens for every two frames
     assert qwen.fast_tokens == 32 * 20 * 36
+    assert released.fast_tokens == 32 * 1196
     # By hand, for two frames: 40 x 72 patches; 32 blocks, 4 of them with full attention, 28 in 5 x 9 windows
     # of 64 patches. Norms count nothing, also where they are made of means.
     patches = 40 * 72
@@ -286,48 +290,38 @@ def test_other_models_stand_beside_ours() -> None:
     assert qwen.vision_flops == 2 * 32 * (patches * 1280 * 3 * 2 * 14 * 14 + blocks + attention)
     assert qwen.projector_flops == 2 * 32 * patches // 4 * (5120 * 5120 + 5120 * 3584)
     assert qwen.pooling_flops == 0
-    for row in (llava, qwen):
+    for row in beside_others.against:
         assert sum(row.breakdown.values()) == row.total_flops
         assert row.trace.status == "only traced"
 
 
-@pytest.mark.parametrize(
-    ("name", "limits", "first_two"),
-    [
-        ("qwen2.5-vl-7b", {}, 720),
-        ("qwen2.5-vl-7b-released", {"shortest_edge": 3136, "longest_edge": 12845056}, 1196),
-    ],
-)
-def test_qwens_tokens_are_its_processors(
-    name: str, limits: dict[str, int], first_two: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both settings, and the bound of a whole video, against transformers' own video processor."""
-    processor = Qwen2VLVideoProcessor(**({"size": limits} if limits else {}), cap_pixels_per_frame=True)
-    if not hasattr(processor, "cap_pixels_per_frame"):
-        pytest.skip("this transformers has no bound on a whole video")
-    monkeypatch.setattr(BaseVideoProcessor, "resize", lambda _self, image, size, resample: size)
-    other = others.get_other(name)
-    model = other.build()
-    for frames in (2, 63, 400, 1536):
-        shown = torch.empty(1, 1, 1, 1, 1).expand(1, frames, 3, *others.SOURCE_SIZE)
-        size = processor.resize(shown, processor.size, None, 28, 2, cap_pixels_per_frame=True)
-        tokens, pairs = other.encode(model, frames)
-        assert tokens == pairs * (size.height // 28) * (size.width // 28), frames
-        assert pairs == -(-frames // 2)
-        assert tokens <= 115_200
-    assert other.encode(model, 2) == (first_two, 1)
-
-
-def test_the_report_says_what_it_took_for_granted_of_other_models(tmp_path: Path) -> None:
-    profile = make_profile(
-        Request("mini", against=("qwen2.5-vl-7b:2", "qwen2.5-vl-7b-released:2"), trace=False)
-    )
+def test_the_report_says_what_it_took_for_granted_of_other_models(beside_others: Profile) -> None:
     shown = io.StringIO()
-    show(profile, Console(width=10_000, file=shown))
-    for text in (shown.getvalue(), to_markdown(profile), unescape(to_html(profile))):
+    show(beside_others, Console(width=10_000, file=shown))
+    for text in (shown.getvalue(), to_markdown(beside_others), unescape(to_html(beside_others))):
         for words in ("1280 x 720", "12,845,056 pixels per frame", "720 tokens per two frames",
                       "1,196 tokens per two frames", "arXiv 2502.13923"):  # fmt: skip
             assert words in text, words
+
+
+@pytest.mark.parametrize(
+    ("limits", "size"),
+    [(others.CLASS_DEFAULT, {}), (others.RELEASED, {"shortest_edge": 3136, "longest_edge": 12845056})],
+)
+def test_qwens_frames_are_sized_as_by_its_processor(
+    limits: others.PixelLimits, size: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both settings, and the bound of a whole video, against transformers' own video processor."""
+    if not hasattr(Qwen2VLVideoProcessor, "cap_pixels_per_frame"):
+        pytest.skip("this transformers has no bound on a whole video")
+    processor = Qwen2VLVideoProcessor(**({"size": size} if size else {}))
+    monkeypatch.setattr(BaseVideoProcessor, "resize", lambda _self, image, size, resample: size)
+    for frames in (2, 63, 300, 400, 1536):
+        shown = torch.empty(1, 1, 1, 1, 1).expand(1, frames, 3, *others.SOURCE_SIZE)
+        by_it = processor.resize(shown, processor.size, None, 28, 2, cap_pixels_per_frame=True)
+        height, width = others.qwen_frame_size(limits, frames)
+        assert (height, width) == (by_it.height, by_it.width), frames
+        assert -(-frames // 2) * height * width // 28**2 <= 115_200
 
 
 def test_rows_beyond_the_models_context_are_marked(checkpoint: Path, tmp_path: Path) -> None:
