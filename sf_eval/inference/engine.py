@@ -153,9 +153,7 @@ class Engine:
             members.setdefault(question.clip, []).append(question)
         return [_Group(clip, tuple(asked)) for clip, asked in members.items() if asked]
 
-    def _with_pictures(
-        self, groups: Sequence[_Group]
-    ) -> Iterator[tuple[_Group, Frames | VideoError | None]]:
+    def _with_pictures(self, groups: Sequence[_Group]) -> Iterator[tuple[_Group, Frames | VideoError | None]]:
         """Each group with its clip's pictures, decoded ahead, or with what is wrong with the clip."""
         yield from ((group, None) for group in groups if group.clip is None)
         about_clips = [group for group in groups if group.clip is not None]
@@ -164,9 +162,7 @@ class Engine:
         for group in about_clips:
             yield group, next(pictures)[1]
 
-    def _show(
-        self, group: _Group, pictures: Frames | VideoError | None, *, alone: bool
-    ) -> _Shown | Failure:
+    def _show(self, group: _Group, pictures: Frames | VideoError | None, *, alone: bool) -> _Shown | Failure:
         """The group's video, encoded and prefilled, or why it cannot be shown (as the first question's failure).
 
         Args:

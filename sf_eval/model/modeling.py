@@ -18,7 +18,6 @@ from sf_eval.model.backbone import SlowFastModel
 from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, embed, expand_labels
-from sf_eval.model.errors import PromptError
 from sf_eval.model.options import read_options
 from sf_eval.model.passes import (
     Call,

@@ -71,7 +71,8 @@ class RunProfile(Strict):
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
     convention: str = Field(description="How FLOPs are counted.")
     decode: Literal["cached", "without"] = Field(
-        description="What decoding steps read of slow tokens: cached keys and values, or nothing (--published-decoding)."
+        description="What decoding steps read of slow tokens: cached keys and values, or nothing "
+        "(--published-decoding)."
     )
     caveats: list[str] = Field(description="What a reader must know before quoting a number.")
     machine: dict[str, Any]

@@ -211,17 +211,20 @@ def _build_qwen() -> nn.Module:
 _MROPE = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1000000.0}
 
 
-def _encode_qwen(model: Any, frames: int, *, limits: PixelLimits) -> tuple[int, int]:
-    """Two frames make one temporal patch, and no attention in the tower crosses patches: one is traced."""
+def qwen_frame_size(limits: PixelLimits, frames: int) -> tuple[int, int]:
+    """Height and width that a frame of a `SOURCE_SIZE` video of `frames` frames is resized to."""
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import smart_resize
 
-    vision = model.config.vision_config
     height, width = smart_resize(
-        *SOURCE_SIZE,
-        factor=vision.patch_size * vision.spatial_merge_size,
-        min_pixels=limits.least,
-        max_pixels=limits.most_for(frames),
+        *SOURCE_SIZE, factor=_MERGED, min_pixels=limits.least, max_pixels=limits.most_for(frames)
     )
+    return height, width
+
+
+def _encode_qwen(model: Any, frames: int, *, limits: PixelLimits) -> tuple[int, int]:
+    """Two frames make one temporal patch, and no attention in the tower crosses patches: one is traced."""
+    vision = model.config.vision_config
+    height, width = qwen_frame_size(limits, frames)
     grid = (height // vision.patch_size, width // vision.patch_size)
     patches = grid[0] * grid[1]
     values = 3 * vision.temporal_patch_size * vision.patch_size**2

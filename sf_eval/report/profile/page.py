@@ -95,7 +95,7 @@ def to_html(profile: Profile, growth_svgs: Sequence[str] = ()) -> str:
         profile=profile,
         convention=convention_line(profile),
         tiles=_tiles(profile),
-        charts=_charts(profile),
+        charts=charts(profile),
         tables=all_tables(profile),
         # matplotlib has escaped its text
         growth_svgs=[Markup(inline_svg(svg)) for svg in growth_svgs],  # noqa: S704
@@ -119,14 +119,15 @@ def _tiles(profile: Profile) -> tuple[_Tile, ...]:
     return tuple(tiles)
 
 
-def _charts(profile: Profile) -> list[_Chart]:
+def charts(profile: Profile) -> list[_Chart]:
+    """Bars of the page: measured time where there is any, then work."""
     rows, unit = (profile.main, *profile.against), Unit(profile.unit)
     llm = [group for group in GROUPS if group[0].startswith("LLM")]
-    charts = [_work_chart("End to end: where the work is", rows, GROUPS, unit)]
+    found = [_work_chart("End to end: where the work is", rows, GROUPS, unit)]
     if with_slow := [row for row in rows if row.slow_tokens]:
-        charts.append(_slow_path_chart(with_slow, unit))
-    charts.append(_work_chart("The LLM's prefill alone: what the slow path adds", rows, llm, unit))
-    return [*_time_charts(profile.measured["runs"]), *charts] if profile.measured else charts
+        found.append(_slow_path_chart(with_slow, unit))
+    found.append(_work_chart("The LLM's prefill alone: what the slow path adds", rows, llm, unit))
+    return [*_time_charts(profile.measured["runs"]), *found] if profile.measured else found
 
 
 def _work_chart(title: str, rows: Iterable[ProfileRow], groups: Groups, unit: Unit) -> _Chart:
