@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from sf_eval.core import provenance
 from sf_eval.data.kinds import kinds_of
+from sf_eval.harness.batching import automatic_batch_size
 from sf_eval.harness.identity import ModelIdentity, libraries_that_answer
 from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
@@ -23,7 +24,10 @@ def facts_of(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, loa
         command=list(settings.command),
         settings={
             "seed": settings.seed,
-            "batch_size": settings.batch_size,
+            "batch_size": settings.batch_size or automatic_batch_size(loaded),
+            "share": settings.share,
+            "seek": settings.seek,
+            "decoders": settings.decoders,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
             "clip": settings.clip,

@@ -73,6 +73,9 @@ def logging_to(path: Path) -> Iterator[None]:
         stream.close()
 
 
+_default_sink = 0  # loguru's own first one; anew with another number after each block
+
+
 @contextmanager
 def _loguru_apart() -> Iterator[None]:
     """Sinks added inside the block end with it; those from before outlive it, whoever calls `remove()`.
@@ -81,7 +84,8 @@ def _loguru_apart() -> Iterator[None]:
     to the stderr of its import, over the progress bar: it is set aside while the block runs.
     """
     logger = loguru.logger
-    had_default = _removed(0)
+    global _default_sink
+    had_default = _removed(_default_sink)
     first = _next_id()
     remove = logger.remove
 
@@ -100,7 +104,7 @@ def _loguru_apart() -> Iterator[None]:
         remove_own()
         logger.remove = remove  # type: ignore[method-assign]
         if had_default:
-            logger.add(sys.stderr)
+            _default_sink = logger.add(sys.stderr)
 
 
 def _removed(handler_id: int) -> bool:

@@ -177,6 +177,10 @@ class Usage(Strict):
         "recorded by `sf-eval score`: nobody measured it."
     )
     memory: MemoryRecord | None = Field(description="null where nobody measured it.")
+    waited_s: float | None = Field(
+        default=None,
+        description="Seconds that the model waited for videos to be decoded; null where not measured.",
+    )
     degraded: list[str] = Field(
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames a chunk).",

@@ -11,6 +11,7 @@ import torch
 from sf_eval.core import files
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import ask
+from sf_eval.harness.batching import automatic_decoders, limit_threads
 from sf_eval.harness.facts import documents_of, facts_of, identity_of
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
@@ -27,8 +28,9 @@ from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question, Result
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.model.loading import LoadedModel, load_model
-from sf_eval.video import ClipLoader
+from sf_eval.video import ClipPool
 
 LOG = "run.log"
 
@@ -61,13 +63,20 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         documents = documents_of(plan)
         _write_questions(plan, questions, documents)
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
+        model = SlowFastVideoModel(loaded)
+        decoders = _decoders(plan, model.device)
         with (
-            ClipLoader(
-                plan.rule, backend=plan.settings.video_backend, timeout_s=plan.settings.decode_timeout_s
-            ) as loader,
+            ClipPool(
+                plan.rule,
+                decoders=decoders,
+                resize=model.resize,
+                backend=plan.settings.video_backend,
+                timeout_s=plan.settings.decode_timeout_s,
+                seek=plan.settings.seek,
+            ) as pool,
             Journal(plan.output / output_dir.JOURNAL) as journal,
         ):
-            engine = Engine(loaded, loader, batch_size=plan.settings.batch_size)
+            engine = Engine(model, pool, batch_size=facts.settings["batch_size"], share=plan.settings.share)
             watcher.begin(plan.total)
             asked = ask(questions, engine, journal, watcher=watcher, failures=plan.settings.failures)
     if asked.stopped is not None and (not asked.results or _holds_complete_results(plan)):
@@ -75,6 +84,7 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
     usage = Usage(
         seconds=time.perf_counter() - started,
         memory=measure_memory(loaded.model.device),
+        waited_s=pool.waited_s,
         degraded=engine.degraded,
         resumed=asked.resumed,
     )
@@ -96,6 +106,14 @@ def _holds_complete_results(plan: RunPlan) -> bool:
         return RunRecord.model_validate_json((plan.output / RESULTS).read_bytes()).complete
     except (OSError, ValueError):
         return False
+
+
+def _decoders(plan: RunPlan, device: torch.device) -> int:
+    """How many processes decode ahead; torch is left the other cores."""
+    asked = plan.settings.decoders
+    decoders = automatic_decoders(device) if asked is None else asked
+    limit_threads(device, decoders)
+    return decoders
 
 
 def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:

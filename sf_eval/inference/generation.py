@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
+from sf_eval.inference.waiting import synchronise
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
 
@@ -127,9 +128,3 @@ def _cut(ids: list[int], eos_token_ids: tuple[int, ...]) -> tuple[list[int], str
         if token in eos_token_ids:
             return ids[:position], "stop"
     return ids, "length"
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for the device, so that a clock read next means something."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -73,8 +73,13 @@ class Question:
 class StageTimings:
     """Seconds of wall-clock time, measured with the device synchronised at each boundary.
 
-    `decode_s` to `vision_s` are this sample's own. `prefill_s` and `generate_s` are those of the batch the
-    sample was answered in; `batch_size` says how many shared them.
+    Attributes:
+        decode_s, preprocess_s: of the video's frames, in the decoder's process: decoding them, resizing them.
+        upload_s, vision_s: of the video: to the device; normalised and through the vision tower and projector.
+        prefix_s: prefill of what the prompts about the video begin with; 0 where each is prefilled whole.
+        prefill_s, generate_s: of the batch that the question was answered in: until the first tokens, and then.
+        batch_size: questions that shared `prefill_s` and `generate_s`.
+        shared_by: questions that shared the times before them.
     """
 
     decode_s: float
@@ -84,6 +89,14 @@ class StageTimings:
     prefill_s: float
     generate_s: float
     batch_size: int
+    prefix_s: float = 0.0
+    shared_by: int = 1
+
+    @property
+    def per_question_s(self) -> float:
+        """The question's part of all of them."""
+        video = self.decode_s + self.preprocess_s + self.upload_s + self.vision_s + self.prefix_s
+        return video / self.shared_by + (self.prefill_s + self.generate_s) / self.batch_size
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
+from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError, UsageError, nearest
 from sf_eval.inference import Answer, Question, QuestionKey, Result
 from sf_eval.inference.engine import Engine
@@ -54,8 +55,8 @@ class SlowFast(lmms):
                 raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
         self._max_new_tokens = 0
         if answer is None:
-            engine = _own_engine(model_args)
-            self._max_new_tokens = engine.loaded.card.max_new_tokens
+            engine, card = _own_engine(model_args)
+            self._max_new_tokens = card.max_new_tokens
             answer = _noting_what_was_cut_off(engine.answer)
         self._answer = answer
 
@@ -139,14 +140,16 @@ def _noting_what_was_cut_off(answer: Answerer) -> Answerer:
     return noting
 
 
-def _own_engine(args: dict[str, Any]) -> Engine:
-    """The engine of the stock command; tasks built afterwards see its sampling rule."""
+def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
+    """The engine of the stock command and its card; tasks built afterwards see its sampling rule."""
     from dataclasses import replace
 
     from sf_eval.core.cards import card_for, check_card
+    from sf_eval.harness.batching import automatic_decoders, limit_threads
     from sf_eval.inference.device import resolve_device, resolve_dtype
+    from sf_eval.inference.families.slow_fast import SlowFastVideoModel
     from sf_eval.model.loading import load_model
-    from sf_eval.video import ClipLoader, SamplingRule
+    from sf_eval.video import ClipPool, SamplingRule
 
     if "pretrained" not in args:
         raise UsageError(
@@ -174,5 +177,8 @@ def _own_engine(args: dict[str, Any]) -> Engine:
     )
     for note in loaded.notes:
         logger.warning("%s", note)
-    loader = stock.loader = ClipLoader(rule, backend=backend)
-    return Engine(loaded, loader, batch_size=int(args.get("batch_size") or 1))
+    model = SlowFastVideoModel(loaded)
+    decoders = automatic_decoders(model.device)
+    limit_threads(model.device, decoders)
+    stock.loader = pool = ClipPool(rule, decoders=decoders, resize=model.resize, backend=backend)
+    return Engine(model, pool, batch_size=int(args.get("batch_size") or 1)), card

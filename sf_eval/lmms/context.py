@@ -21,7 +21,7 @@ from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import DataSource, parse_source
 from sf_eval.harness.questions import ClipMode, clip_of, prompt_of
 from sf_eval.inference import QuestionKey
-from sf_eval.video import Clip, ClipLoader, SamplingRule, VideoError
+from sf_eval.video import Clip, ClipLoader, ClipPool, SamplingRule, VideoError
 
 
 class TaskContext(Protocol):
@@ -48,7 +48,7 @@ class StockContext:
     clip_mode: ClipMode = "whole"
     rule: SamplingRule = field(default_factory=lambda: SamplingRule("published", 64))
     backend: str = "pyav"
-    loader: ClipLoader | None = None
+    loader: ClipLoader | ClipPool | None = None
     cut_off: set[QuestionKey] = field(default_factory=set)
     _opened: dict[str, OpenBenchmark] = field(default_factory=dict)
     _times: dict[Clip, tuple[float, ...]] = field(default_factory=dict)

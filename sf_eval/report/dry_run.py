@@ -56,7 +56,7 @@ def show(plan: RunPlan, console: Console) -> None:
     console.print(f"Measuring what {device} can do ...", style="dim")
     rate = measure_peak(device, dtype).measured_flops
     print_table(console, _work_table(plan, estimates, rate, f"{device}, {_name(dtype)}"))
-    print_table(console, _memory_table(plan.card, device, dtype, settings.batch_size))
+    print_table(console, _memory_table(plan.card, device, dtype, settings.batch_size or 1))
 
 
 def _estimate(card: ModelCard, task: TaskPlan) -> TaskEstimate:

@@ -34,6 +34,7 @@ STAGE_TITLES: dict[Stage, str] = {
     "preprocess_s": "resize and normalise",
     "upload_s": "upload",
     "vision_s": "vision tower and projector",
+    "prefix_s": "prefill of the shared prefix",
     "prefill_s": "prefill (to the first token)",
     "generate_s": "decode tokens",
 }
@@ -81,6 +82,7 @@ def build(output: RunOutput) -> RunProfile:
         tokens=_tokens(answered),
         flops=rows,
         latency=_latency(answered),
+        questions_per_video=statistics.fmean(_shared_by(sample) for sample in answered) if answered else None,
         load_seconds=record.load_seconds,
         memory=record.memory,
     )
@@ -162,6 +164,7 @@ def latency_table(profile: RunProfile) -> Table:
         notes=(
             f"{where}, {profile.dtype}, {profile.attn}, batch size {profile.batch_size}; "
             "prefill and token decoding are times of a whole batch.",
+            *_sharing_note(profile),
             *_resumed_note(profile),
             f"Peak memory: {_peak(profile.memory)}. Loading the model took {seconds(profile.load_seconds)}.",
         ),
@@ -174,6 +177,16 @@ def _peak(memory: MemoryRecord | None) -> str:
     device = memory.device_allocated_peak_bytes
     on_device = scaled(device, "B") if device is not None else "not measured (CPU)"
     return f"process {scaled(memory.process_peak_bytes, 'B')}, device {on_device}"
+
+
+def _sharing_note(profile: RunProfile) -> list[str]:
+    """Who compares latencies must know which of them several questions share."""
+    if profile.questions_per_video is None or profile.questions_per_video == 1:
+        return []
+    return [
+        "Down to the shared prefix these are times of a video, spent once for "
+        f"{profile.questions_per_video:.1f} of its questions in the mean (--share off: once for each)."
+    ]
 
 
 def _resumed_note(profile: RunProfile) -> list[str]:
@@ -268,5 +281,11 @@ def _mean_seconds(members: Sequence[SampleRecord]) -> float:
 
 
 def _seconds(timings: dict[str, float]) -> float:
-    own = sum(timings[stage] for stage in ("decode_s", "preprocess_s", "upload_s", "vision_s"))
-    return own + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]
+    """As `StageTimings.per_question_s`."""
+    whole = ("decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s")
+    video = sum(timings[stage] for stage in whole) / timings["shared_by"]
+    return video + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]
+
+
+def _shared_by(sample: SampleRecord) -> float:
+    return (sample.timings or {}).get("shared_by", 1)

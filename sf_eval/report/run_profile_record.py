@@ -12,7 +12,7 @@ from pydantic import Field
 from sf_eval.harness.record import MemoryRecord, Strict
 
 Who = Literal["model", "same_budget", "same_frames"]
-Stage = Literal["decode_s", "preprocess_s", "upload_s", "vision_s", "prefill_s", "generate_s"]
+Stage = Literal["decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s", "prefill_s", "generate_s"]
 TokenCount = Literal["num_frames", "prompt_tokens", "fast_tokens", "slow_tokens", "new_tokens"]
 
 
@@ -87,7 +87,10 @@ class RunProfile(Strict):
     tokens: dict[TokenCount, RangeRecord]
     flops: list[CostRecord]
     latency: dict[Stage, StageRecord] = Field(
-        description="Per stage; prefill_s and generate_s are times of a whole batch."
+        description="Per stage; decode_s to prefix_s are times of a video, prefill_s and generate_s of a batch."
+    )
+    questions_per_video: float | None = Field(
+        description="How many questions shared a video's times, in the mean; null where none was answered."
     )
     load_seconds: float
     memory: MemoryRecord | None = Field(
