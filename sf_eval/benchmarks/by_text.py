@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from sf_eval.benchmarks import wording
-from sf_eval.benchmarks.assertion import is_asserted
+from sf_eval.benchmarks.assertion import denial_before, is_asserted
 from sf_eval.benchmarks.claims import Claim, Weight, surviving_claim
 from sf_eval.benchmarks.masking import Masked
 from sf_eval.benchmarks.normalise import bare, steps, words
@@ -111,7 +111,7 @@ def option_inside(masked: Masked) -> Claim | None:
 def _after_cues(masked: Masked) -> Iterator[Claim]:
     for cue, weight in ((wording.STRONG, Weight.stated), (wording.WEAK, Weight.hinted)):
         for found in cue.finditer(masked.text):
-            if is_asserted(masked.text, found):
+            if _AT_START.match(masked.text, found.end()) and is_asserted(masked.text, found):
                 yield from _claim_at(masked, found.end(), weight, Rule.text_after_cue)
 
 
@@ -137,8 +137,7 @@ def _mentioned(masked: Masked, start: int) -> set[str]:
     """Letters of all texts that stand in the output from `start` on and are not denied."""
     letters: set[str] = set()
     for found in _SIGN.finditer(masked.text, start):
-        clause = wording.CLAUSE_BREAK.split(masked.text[max(0, found.start() - 100) : found.start()])[-1]
-        if not wording.NEGATION.search(clause):
+        if denial_before(masked.text, found.start()) is None:
             letters |= masked.letters[found.group()]
     return letters
 

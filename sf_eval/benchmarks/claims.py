@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sf_eval.benchmarks import turns, wording
-from sf_eval.benchmarks.assertion import denied_after, is_asserted, is_negated
+from sf_eval.benchmarks.assertion import denial_before, denied_after, is_asserted
 from sf_eval.benchmarks.listing import Listing, Ticks, find_listing
 from sf_eval.benchmarks.masking import Masked
 from sf_eval.benchmarks.reading import Rule
@@ -139,7 +139,7 @@ def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
 def _is_joined(text: str, at: int) -> bool:
     """Before `at` stands another letter that is not denied: "a, or maybe" (b)."""
     found = wording.JOINED_BEFORE.search(text, max(0, at - 20), at)
-    return found is not None and not is_negated(text, found.start())
+    return found is not None and denial_before(text, found.start()) is None
 
 
 def _statements(masked: Masked) -> Iterator[Claim]:
@@ -172,11 +172,11 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
     for rule, pattern in ((Rule.in_brackets, wording.BRACKETED), (Rule.at_end, wording.LAST)):
         for found in pattern.finditer(text):
             letter, at = found.group("letter"), found.start("letter")
-            if letter in masked.names or not is_asserted(text, found) or denied_after(text, found.end()):
-                continue
-            if at in listing.listed or listing.is_introduced_at(at, letter):
+            if letter in masked.names or at in listing.listed or listing.is_introduced_at(at, letter):
                 continue
             if rule is Rule.at_end and _may_go_on(text, listing, found):
+                continue
+            if not is_asserted(text, found) or denied_after(text, found.end()):
                 continue
             before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
             letters = frozenset({letter, *(before.groups() if before else ())})

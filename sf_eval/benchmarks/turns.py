@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sf_eval.benchmarks import wording
-from sf_eval.benchmarks.assertion import denied_after, is_negated
+from sf_eval.benchmarks.assertion import denial_before, denied_after
 from sf_eval.benchmarks.masking import Masked
 
 _MOST_TOGETHER = 12
@@ -84,7 +84,7 @@ class Turns:
         if cut_off and len(text) - turned[-1] < _BEHIND_A_HEDGE:
             return True
         return any(
-            not self.masked.letters[sign.group()] & letters and not is_negated(text, sign.start())
+            not self.masked.letters[sign.group()] & letters and denial_before(text, sign.start()) is None
             for sign in _SIGN.finditer(text, turned[0])
         )
 
@@ -124,9 +124,8 @@ class Turns:
 
 def _is_refused(text: str, at: int) -> bool:
     """The letter at `at` is denied by a word close before it; "except that b" and "no doubt b" deny no b."""
-    clause = wording.CLAUSE_BREAK.split(text[max(0, at - _BEHIND_A_HEDGE) : at])[-1]
-    denials = list(wording.NEGATION.finditer(clause))
-    return bool(denials) and not _GIVES_AFTER_ALL.search(clause, denials[0].start())
+    denied = denial_before(text, at)
+    return denied is not None and not _GIVES_AFTER_ALL.search(text, denied, at)
 
 
 def _means_option(masked: Masked, found: re.Match[str]) -> bool:
