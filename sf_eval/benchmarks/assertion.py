@@ -11,6 +11,7 @@ from sf_eval.benchmarks import wording
 
 # Characters that are searched, so that a hostile output costs no time.
 _LONGEST_SENTENCE = 300
+_GIVES_AFTER_ALL = re.compile(r"\b(?:that|doubt|but|only|sure|certain|more)\b")
 _IGNORED_END = frozenset(" \n:=->–—,")
 
 
@@ -67,6 +68,12 @@ def denial_before(text: str, at: int) -> int | None:
     """Where the last word of denial begins in the clause up to `at`, if there is one."""
     parts = _parts(text)
     return parts.denials.last_within(max(parts.clauses.last_end(at), at - _LONGEST_SENTENCE), at)
+
+
+def is_refused(text: str, at: int) -> bool:
+    """The letter at `at` is denied by a word close before it; "except that b" and "no doubt b" deny no b."""
+    denied = denial_before(text, at)
+    return denied is not None and not _GIVES_AFTER_ALL.search(text, denied, at)
 
 
 def is_asserted(text: str, found: re.Match[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from sf_eval.benchmarks import wording
-from sf_eval.benchmarks.assertion import denial_before, is_asserted
+from sf_eval.benchmarks.assertion import is_asserted, is_refused
 from sf_eval.benchmarks.claims import Claim, Weight, surviving_claim
 from sf_eval.benchmarks.masking import Masked
 from sf_eval.benchmarks.normalise import bare, steps, words
@@ -23,7 +23,9 @@ _AT_START = re.compile(rf"[\s\"'(\[{{:\-–]{{0,4}}(?P<text>{wording.TEXT})")
 _LABEL = re.compile(r"(?:(?:option|choice)\s+)?[(\[]?([a-z])\s*[.):\]]\s*")
 _NUMBER_WORDS = {
     word: str(number)
-    for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
 }
 _NUMBER = rf"\d{{1,4}}|{'|'.join(_NUMBER_WORDS)}"
 # Words that would make another number of it, or a time, a place, a comparison.
@@ -105,7 +107,9 @@ def option_inside(masked: Masked) -> Claim | None:
     too_long = len(words(_SIGN.sub(" ", text))) > _MAX_OTHER_WORDS
     if letter is None or too_long or masked.length(sign) < _MIN_WORDS_INSIDE:
         return None
-    return Claim(text.index(sign), Weight.placed, frozenset({letter}), Rule.text_inside, text.rindex(sign) + 1)
+    return Claim(
+        text.index(sign), Weight.placed, frozenset({letter}), Rule.text_inside, text.rindex(sign) + 1
+    )
 
 
 def _after_cues(masked: Masked) -> Iterator[Claim]:
@@ -137,7 +141,7 @@ def _mentioned(masked: Masked, start: int) -> set[str]:
     """Letters of all texts that stand in the output from `start` on and are not denied."""
     letters: set[str] = set()
     for found in _SIGN.finditer(masked.text, start):
-        if denial_before(masked.text, found.start()) is None:
+        if not is_refused(masked.text, found.start()):
             letters |= masked.letters[found.group()]
     return letters
 

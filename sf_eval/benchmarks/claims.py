@@ -52,8 +52,7 @@ def surviving_claim(claims: Iterable[Claim]) -> Claim | None:
     survivor = [claim for claim in ordered if claim.weight == firmest][-1]
     heard: set[str] = set()
     for claim in ordered:
-        is_heard = claim.weight > Weight.placed or claim.rule is Rule.at_end
-        if claim.weight == firmest or (claim.at > survivor.at and is_heard):
+        if claim.weight == firmest or (claim.at > survivor.at and claim.weight > Weight.placed):
             heard |= claim.letters
     return survivor if len(heard) == 1 else None
 
@@ -65,7 +64,11 @@ def letter_claims(masked: Masked, ticks: Ticks, *, cut_off: bool) -> list[Claim]
         cut_off: the output ends because the token limit was reached, not because the model had ended.
     """
     listing = find_listing(masked.text)
-    claims = [*_at_start(masked, listing, cut_off=cut_off), *_after_cues(masked, listing), *_statements(masked)]
+    claims = [
+        *_at_start(masked, listing, cut_off=cut_off),
+        *_after_cues(masked, listing),
+        *_statements(masked),
+    ]
     if not cut_off:  # else its end is no place that the model chose
         claims += _by_place(masked, listing)
     if ticks.letters:
@@ -180,7 +183,9 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
                 continue
             before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
             letters = frozenset({letter, *(before.groups() if before else ())})
-            yield Claim(at, Weight.placed, letters, rule, found.end())
+            # Behind the list of all options the last letter is more than a place: "b", the list, "c".
+            weight = Weight.hinted if rule is Rule.at_end and listing.listed else Weight.placed
+            yield Claim(at, weight, letters, rule, found.end())
 
 
 def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
@@ -188,7 +193,9 @@ def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
     last = listing.last_listed_before(found.start("letter"))
     if last is not None and not wording.SAID.search(text, last + 1, found.start("letter")):
         return True  # "b. b": the label, and the beginning of its text
-    return _is_announced(text, found.start() + 1) or listing.goes_on_at(found.start("letter"), found.group("letter"))
+    return _is_announced(text, found.start() + 1) or listing.goes_on_at(
+        found.start("letter"), found.group("letter")
+    )
 
 
 def _is_label(text: str, listing: Listing, cue: re.Match[str], named: re.Match[str]) -> bool:
@@ -224,7 +231,7 @@ def _claim(
 
 
 def _is_listed_apart(listing: Listing, another: re.Match[str], at: int) -> bool:
-    """"b", and then the list of all options: its labels are not named along with the b."""
+    """ "b", and then the list of all options: its labels are not named along with the b."""
     place = another.start("joined") if another["joined"] else another.start("listed")
     return place in listing.listed and at not in listing.listed
 

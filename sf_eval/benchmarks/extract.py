@@ -86,10 +86,10 @@ def _read(output: str, options: Mapping[str, str], *, cut_off: bool) -> Reading:
     cut_off = cut_off or _BROKEN_OFF.search(output[-80:]) is not None
     text = normalise(output)
     pictureless = without_pictures(text)
-    whole = _whole(text, options) or _whole(pictureless, options)
+    ticks = find_ticks(pictureless)
+    whole = _whole(text, options) or (None if ticks.letters else _whole(ticks.text, options))
     if whole is not None:
         return Reading() if cut_off and _may_go_on(text, whole, options) else whole
-    ticks = find_ticks(pictureless)
     claim = _claimed(mask(ticks.text, options), ticks, cut_off=cut_off)
     return Reading() if claim is None else _reading(next(iter(claim.letters)), claim.rule, options)
 
@@ -130,7 +130,11 @@ def _claimed(masked: Masked, ticks: Ticks, *, cut_off: bool) -> Claim | None:
     by_text = option_given(masked)
     if not made:
         by_text = by_text or (None if cut_off else option_inside(masked))
-        return None if by_text is None or len(by_text.letters) > 1 or contradicts(masked, by_text, turns) else by_text
+        return (
+            None
+            if by_text is None or len(by_text.letters) > 1 or contradicts(masked, by_text, turns)
+            else by_text
+        )
     if claim is None or turns.is_contested(claim.letters, claim.end, cut_off=cut_off):
         return None
     return claim if by_text is None or by_text.letters == claim.letters else None

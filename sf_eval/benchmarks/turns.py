@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sf_eval.benchmarks import wording
-from sf_eval.benchmarks.assertion import denial_before, denied_after
+from sf_eval.benchmarks.assertion import denied_after, is_refused
 from sf_eval.benchmarks.masking import Masked
 
 _MOST_TOGETHER = 12
@@ -34,7 +34,10 @@ _ANEW = (
     r"(?:look|inspection|examination|review|consideration|reflection|viewing|glance|analysis|thought)s?"
     r"|(?:looking|watching|thinking|checking) (?:closer|again|more (?:closely|carefully)|about it|it over|back))"
 )
-_TAKEN_BACK_FOR_ANOTHER = re.compile(rf"(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|or|yet|though|no)\s+){_ANEW}\b|其实|实际上|等等")
+_TAKEN_BACK_FOR_ANOTHER = re.compile(
+    rf"(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|or|yet|though|no)\s+){_ANEW}\b|其实|实际上|等等"
+    r"|(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|oh)\s+)(?:no|nope),?\s+(?=(?:(?:it's|it is|that's|option)\s+)?[(\[]?[a-h](?![a-z0-9']))"
+)
 _TURN_WORDS = (
     r"(?:\b(?:but|however|though|although|yet|nevertheless|nonetheless|whereas|while|alternatively|actually|wait|no"
     rf"|nope|hmm+|on the other hand|that said|even so|on second thoughts?|hold on|{_ANEW})\b"
@@ -48,7 +51,6 @@ _A_IS_A_LETTER = re.compile(
     r"\s+(?:is|was|fits|matches|seems|looks|appears|describes|would|could|might|may|must|has|makes|works|remains|also"
     r"|does|can|should|captures|explains|suits|sounds|feels|wins|comes|instead|too|better|更|也)\b|\s*(?:更|也|选项|才|比)"
 )
-_GIVES_AFTER_ALL = re.compile(r"\b(?:that|doubt|but|only|sure|certain|more)\b")
 _CLOSED = re.compile(r"\s?[)\]}>\"']")
 
 
@@ -84,7 +86,7 @@ class Turns:
         if cut_off and len(text) - turned[-1] < _BEHIND_A_HEDGE:
             return True
         return any(
-            not self.masked.letters[sign.group()] & letters and denial_before(text, sign.start()) is None
+            not self.masked.letters[sign.group()] & letters and not is_refused(text, sign.start())
             for sign in _SIGN.finditer(text, turned[0])
         )
 
@@ -110,7 +112,11 @@ class Turns:
         last: dict[str, int] = {}
         for found in wording.NAMED.finditer(text):
             end = found.end()
-            if not _means_option(self.masked, found) or denied_after(text, end) or _is_refused(text, found.start()):
+            if (
+                not _means_option(self.masked, found)
+                or denied_after(text, end)
+                or is_refused(text, found.start())
+            ):
                 continue
             for _ in range(_MOST_TOGETHER):
                 another = wording.ANOTHER.match(text, end)
@@ -120,12 +126,6 @@ class Turns:
             if end == found.end() or not denied_after(text, end):
                 last[found["letter"]] = found.start("letter")
         return last
-
-
-def _is_refused(text: str, at: int) -> bool:
-    """The letter at `at` is denied by a word close before it; "except that b" and "no doubt b" deny no b."""
-    denied = denial_before(text, at)
-    return denied is not None and not _GIVES_AFTER_ALL.search(text, denied, at)
 
 
 def _means_option(masked: Masked, found: re.Match[str]) -> bool:

@@ -80,9 +80,7 @@ _HEAD = (
 _CHOOSE = r"(?:choose|select|pick|chose|picked|selected|go with|going with|went with|opt for)"
 _WE = r"(?:i|we|let's|let us|i'd|i'll|i'm|we'd|we'll)"
 _BEST = r"(?:best|closest|right|correct|most [a-z]{1,20})"
-_MATCH = (
-    r"(?:match|fit|description|candidate|one|pick|guess|interpretation|summary|statement|alternative|explanation)"
-)
+_MATCH = r"(?:match|fit|description|candidate|one|pick|guess|interpretation|summary|statement|alternative|explanation)"
 _SPEAKER = r"(?:assistant|ai|model|bot|gpt|agent|vlm|llm)"
 _CHINESE = (
     r"(?:答案|正解|回答|(?:正确|正確|最佳|最好|最合适|最符合|最准确|对)的?(?:选项|選項|答案|一项))[\]\"')]{0,2}\s*"
@@ -132,7 +130,8 @@ WEAK = re.compile(
 # "team a is best" and "b is right of c" tell of other things than options.
 BEFORE_STATEMENT = re.compile(
     r"(?:^|[^\w\s'\-]\s*|\n\s*|\b(?:so|thus|hence|therefore|that|think|believe|and|or|but|clearly|only|while|because"
-    r"|although|however|since|then|between)\s+)$"
+    r"|although|however|since|then|between"
+    r"|again|inspection|look|reflection|thoughts?|consideration|review|fact|overall|still|option)\s+)$"
 )
 _DESCRIBES = r"(?:describes|matches|fits|answers|represents|captures|reflects|explains|summari[sz]es)"
 _IS = r"(?:is|must be|(?P<hedge>would be|seems|appears to be|looks|might be|may be|could be|sounds|feels))"
@@ -171,19 +170,19 @@ _LABEL_OPEN = r"[(\[{<\"']{0,3}"
 # The label of a list's line: "b.", "- (b)", "2. b:", "option b -", "b (80%)", and "b" alone.
 _LINE_LABEL = (
     rf"(?:^|\n)[^\w\n\ue000-\ue01f]{{0,8}}(?:\d{{1,2}}\s?[.):]\s*)?{_LABEL_NAME}{_LABEL_OPEN}\s?"
-    rf"(?P<line>{_ALONE})(?:\s?[)\]}}>\"']{{1,3}}|\s*(?:[.](?![a-z]\b)|[:=|]|->|[-–—,;](?=\s|$|{TEXT})|$|(?=\n)|[(\[{{]|/\s?\d|(?={TEXT})|\d))"
+    rf"(?P<line>{_ALONE})(?= ?(?:[)\]}}>\"']|[.](?![a-z]\b)|[:=|]|->|[-–—,;](?=\s|$|{TEXT})|$|(?=\n)|[(\[{{]|/\s?\d|(?={TEXT})|\d))"
 )
 # A label within a line, and one that the output ends with.
 _INLINE_LABEL = (
     rf"(?:[.;:?!,|\])}}{{]\s*{_LABEL_OPEN}|{TEXT}[\"'.;,|]{{0,3}}\s*{_LABEL_OPEN}|\s[(\[]\s?|\s[-–—]\s{_LABEL_OPEN}|[\d%]\s+{_LABEL_OPEN})"
     rf"{_LABEL_NAME}(?P<inline>{_ALONE})"
-    rf"(?:\s*[\"')}}]{{0,2}}\s*(?:[.):=>;](?=\s|$|{TEXT}|[\"'\d\[{{])|\]|\||->|/\s?\d|\s?[(\[{{]?\d)|[\"']\s?,\s?[\d\"']|\s*[-–—](?=\s|{TEXT}|\d)|(?<!a)\s?(?={TEXT}))"
+    rf"(?=\s*[\"')}}]{{0,2}}\s*(?:[.):=>;](?=\s|$|{TEXT}|[\"'\d\[{{])|\]|\||->|/\s?\d|\s?[(\[{{]?\d)|[\"']\s?,\s?[\d\"']|\s*[-–—](?=\s|{TEXT}|\d)|(?<!a)\s?(?={TEXT}))"
 )
 _LAST_LABEL = rf"(?:{TEXT}[\"'.;,|]{{0,3}}\s*|[.;,:|\-–—]\s){_LABEL_OPEN}{_LABEL_NAME}(?P<last>{_ALONE})[\"')\]}}]{{0,2}}\s*$"
 _AFTER_SEMICOLON = rf";\s*{_LABEL_OPEN}{_LABEL_NAME}(?P<next>{_ALONE})\s?[.,:](?!\s*(?:and|or)\b)"
 LABEL = re.compile(
     rf"(?:{_LINE_LABEL}|{_INLINE_LABEL}|{_LAST_LABEL}|{_AFTER_SEMICOLON})"
-    r"(?!\s*(?:is|are|was|and|or|could|can|might|may|would|also|seems|does|has|will|too)\b)"
+    r"(?![)\]}>\"'.:=,;\s]{0,4}(?:is|are|was|and|or|could|can|might|may|would|also|seems|does|has|will|too)\b)"
 )
 # What follows a label where options are given numbers or texts: '"b": 0.8', "b (80%)", "b = blue".
 SCORE = re.compile(r"[\s\"')\]}:=(\[{>\-–—|.,/]{0,6}\d")
