@@ -237,7 +237,7 @@ def _is_listed_apart(listing: Listing, another: re.Match[str], at: int) -> bool:
 
 
 def _owned_text(masked: Masked, letter: str, end: int, *, bracketed: bool) -> int | None:
-    """Where the letter's own option text ends that follows it; after an "a" that may be an article, to its end."""
+    """Where the letter's own option text behind it ends; after a possible article only at a clause's end."""
     own = wording.OWN_TEXT.match(masked.text, end)
     if not own or letter not in masked.letters[own.group("text")]:
         return None

@@ -1,9 +1,9 @@
 """From a model's words to a letter, or to none: the one answer extractor of all benchmarks.
 
-It never guesses. Thinking is left out (`frames`), the options' texts are taken out (`masking`), then everything
-that claims a letter is collected (`claims`), and where the claims agree, that letter is the answer, unless the
-output turns to another (`turns`); the texts (`by_text`) answer where no letter does. The rules with examples:
-docs/scoring.md.
+It never guesses. Thinking is left out (`frames`), the options' texts are taken out (`masking`), then
+everything that claims a letter is collected (`claims`), and where the claims agree, that letter is the
+answer, unless the output turns to another (`turns`); the texts (`by_text`) answer where no letter does. The
+rules with examples: docs/scoring.md.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _read(output: str, options: Mapping[str, str], *, cut_off: bool) -> Reading:
 
 
 def _may_go_on(text: str, whole: Reading, options: Mapping[str, str]) -> bool:
-    """Where the output broke off: the first of all options was repeated, or another begins with the same text."""
+    """Where the output broke off: it repeats the first option, or another begins with the same text."""
     if whole.rule is Rule.labelled_text:
         return whole.letter == next(iter(options))
     said = bare(text)
@@ -114,7 +114,7 @@ def _whole(text: str, options: Mapping[str, str]) -> Reading | None:
     if (whole := whole_option(text, options)) is not None:
         return _reading(*whole, options)
     if (number := counted(text, options)) is not None:
-        return _reading(number, Rule.count, options)
+        return _reading(number, Rule.counted, options)
     alone = text.strip(AROUND)
     return _reading(alone, Rule.lone_letter, options) if len(alone) == 1 and alone.isalpha() else None
 

@@ -69,7 +69,7 @@ def normalise(text: str) -> str:
 
 
 def without_pictures(text: str) -> str:
-    """A normalised text whose pictures are gone: ticks and crosses become "[x]" and "[ ]", letters letters."""
+    """A normalised text without pictures; ticks and crosses are "[x]" and "[ ]", pictured letters letters."""
     if text.isascii():
         return text
     text = text.translate(_MARKED).translate(_PICTURED)
