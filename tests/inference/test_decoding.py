@@ -15,11 +15,13 @@ from safetensors.torch import load_file, save_file
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.paths import PACKAGE
+from sf_eval.core.resize import Resize
 from sf_eval.editions import mini_root
 from sf_eval.inference import Answer, Failure, FailureKind, Question
 from sf_eval.inference.engine import Engine
-from sf_eval.model.loading import load_model
-from sf_eval.video import Clip, ClipLoader, SamplingRule
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.model.loading import LoadedModel, load_model
+from sf_eval.video import Clip, ClipPool, SamplingRule
 
 MINI = PACKAGE / "assets" / "mini"
 Results = list[Answer | Failure]
@@ -68,9 +70,10 @@ def questions() -> list[Question]:
 
 
 @pytest.fixture(scope="module")
-def loader() -> Iterator[ClipLoader]:
-    with ClipLoader(SamplingRule("uniform", 4), in_process=True) as loader:
-        yield loader
+def pool() -> Iterator[ClipPool]:
+    resize = Resize(load_model(card_for("mini")).processor.image_size)
+    with ClipPool(SamplingRule("uniform", 4), decoders=0, resize=resize) as pool:
+        yield pool
 
 
 @pytest.fixture
@@ -78,15 +81,25 @@ def checkpoint(tmp_path: Path) -> Path:
     return Path(shutil.copytree(MINI, tmp_path / "checkpoint"))
 
 
+def answers_of(loaded: LoadedModel, questions: list[Question], pool: ClipPool) -> Results:
+    """In a batch of two; the words are the same whether a video's prefill is shared or prompts are whole."""
+    model = SlowFastVideoModel(loaded)
+    whole, shared = (
+        list(Engine(model, pool, batch_size=2, share=share).answer(questions)) for share in (False, True)
+    )
+    assert words(whole) == words(shared)
+    return whole
+
+
 @pytest.fixture
 def answered(
-    checkpoint: Path, questions: list[Question], loader: ClipLoader
+    checkpoint: Path, questions: list[Question], pool: ClipPool
 ) -> Callable[[], tuple[Results, tuple[str, ...]]]:
-    """What the checkpoint answers in a batch of two, and the notes of its loading."""
+    """What the checkpoint answers, and the notes of its loading."""
 
     def answer() -> tuple[Results, tuple[str, ...]]:
         loaded = load_model(card_for(str(checkpoint)), dtype=torch.float32)
-        return list(Engine(loaded, loader, batch_size=2).answer(questions)), loaded.notes
+        return answers_of(loaded, questions, pool), loaded.notes
 
     return answer
 
@@ -97,15 +110,22 @@ def asking(checkpoint: Path, settings: dict[str, Any], *, name: str = "generatio
 
 
 def words(results: Results) -> list[tuple[str, int, str]]:
-    assert all(isinstance(result, Answer) for result in results), results
-    return [(one.text, one.new_tokens, one.finish_reason) for one in results if isinstance(one, Answer)]
+    """Text, tokens and why it ended of every answer; a failure's kind and reason, which are none."""
+    return [
+        (one.kind.value, 0, one.reason)
+        if isinstance(one, Failure)
+        else (one.text, one.new_tokens, one.finish_reason)
+        for one in results
+    ]
 
 
 @pytest.fixture(scope="module")
-def plain(questions: list[Question], loader: ClipLoader) -> list[tuple[str, int, str]]:
+def plain(questions: list[Question], pool: ClipPool) -> list[tuple[str, int, str]]:
     loaded = load_model(card_for("mini"), dtype=torch.float32)
     assert loaded.notes == ()  # the shipped checkpoints ask for nothing else
-    return words(list(Engine(loaded, loader, batch_size=2).answer(questions)))
+    said = words(answers_of(loaded, questions, pool))
+    assert {reason for _, _, reason in said} == {"stop"}
+    return said
 
 
 @pytest.mark.parametrize("settings", ASKED, ids=lambda settings: "-".join(settings))
