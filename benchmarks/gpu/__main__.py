@@ -30,7 +30,8 @@ WHEELS = ROOT / "benchmarks" / "gpu" / "wheels"
 _DRY_PATIENCE = 4.0  # a rehearsal shares its CPU with whatever else runs there
 # What nearly every step needs. Importing them uses no GPU.
 _LIBRARIES = (
-    "sf_eval.inference.engine", "sf_eval.model.verify", "sf_eval.profiler.pipeline", "sf_eval.profiler.profile",
+    "sf_eval.inference.engine", "sf_eval.model.verify", "sf_eval.profiler.pipeline",
+    "sf_eval.profiler.profile",
 )  # fmt: skip
 
 
@@ -84,13 +85,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks/gpu/run.sh", description="Measure what only a GPU can show.")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/gpu/run.sh", description="Measure what only a GPU can show."
+    )
     parser.add_argument("--dry", action="store_true", help="rehearse on the CPU with the mini model")
     parser.add_argument("--out", type=Path, help="folder for the report; default: results/gpu/<card>")
     parser.add_argument("--steps", default="", help="only these, in this order, separated by commas")
     parser.add_argument("--seconds", type=float, default=TOTAL_S, help="for all steps together")
-    parser.add_argument("--commit", default=os.environ.get("SF_EVAL_COMMIT", ""), help="where git cannot tell it")
-    parser.add_argument("--no-preload", dest="preload", action="store_false", help="import in every step anew")
+    parser.add_argument(
+        "--commit", default=os.environ.get("SF_EVAL_COMMIT", ""), help="where git cannot tell it"
+    )
+    parser.add_argument(
+        "--no-preload", dest="preload", action="store_false", help="import in every step anew"
+    )
     options = parser.parse_args(arguments)
     known = [step.name for step in STEPS]
     if unknown := [name for name in options.steps.split(",") if name and name not in known]:
@@ -137,7 +144,11 @@ def _commit() -> str:
     """What git says, or what `wheels.sh` wrote down where the tree travels without its history."""
     try:
         asked = subprocess.run(
-            ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20, check=True
+            ["git", "-C", str(ROOT), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
         return asked.stdout.strip()
     except (OSError, subprocess.SubprocessError):

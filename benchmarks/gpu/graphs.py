@@ -1,7 +1,7 @@
 """Decoding with CUDA graphs over the model as it is: the same calls, captured once a length and replayed.
 
-A graph's addresses and shapes are fixed, so keys and values need room to grow in place, and each length has its
-own graph. What it measures is the time of decoding without Python and launches in the way; a program that
+A graph's addresses and shapes are fixed, so keys and values need room to grow in place, and each length has
+its own graph. What it measures is the time of decoding without Python and launches in the way; a program that
 answers would rather capture a few lengths and mask.
 """
 

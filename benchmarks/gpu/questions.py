@@ -31,7 +31,7 @@ class Asked:
 
 
 class DrawnLoader:
-    """Stands where the engine wants a `ClipLoader`: draws the frames that the rule takes of a clip's scene."""
+    """In the place of a `ClipLoader`: draws the frames that the rule takes of a clip's scene."""
 
     def __init__(self, scenes: dict[Path, Scene], rule: SamplingRule) -> None:
         self.scenes = scenes

@@ -1,9 +1,9 @@
 """Gives each step its own process and its own time, and writes the report anew whenever there is more of it.
 
-A step that raises, hangs, dies of a signal or takes the GPU's context with it costs itself: the next one starts
-in a fresh process. Processes are forked from one that has imported the libraries (that saves half a minute of a
-lent GPU); where that one's CUDA is in use already, which no child could use, or nothing is imported, a step
-starts as a program of its own.
+A step that raises, hangs, dies of a signal or takes the GPU's context with it costs itself: the next one
+starts in a fresh process. Processes are forked from one that has imported the libraries (that saves half a
+minute of a lent GPU); where that one's CUDA is in use already, which no child could use, or nothing is
+imported, a step starts as a program of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _UNKILLABLE_S = 10.0  # a process in the driver's hands can outlive SIGKILL: it is left behind then
 
-Watcher = Callable[[tuple[StepRecord, ...]], None]
+Watcher = Callable[[tuple[StepRecord, ...]], object]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Runner:
             os.dup2(log, 2)
             if not self.preloaded or _cuda_is_lost():
                 command = [sys.executable, "-m", "benchmarks.gpu.child", step.module, setup.to_json()]
-                os.execv(sys.executable, command)
+                os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
             code = child.run_step(step.module, setup)
             sys.stdout.flush()
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The mini model's answers on the device against its answers on the CPU: equal in float32, a rate in halves."""
+"""The mini model's answers on the device against the CPU's: equal in float32, a rate in halves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from transformers.utils import is_flash_attn_2_available
 
-from benchmarks.gpu.book import Book, StepProblem
+from benchmarks.gpu.book import Book, StepError
 from benchmarks.gpu.questions import Asked, DrawnLoader, answers, mini_questions
 from benchmarks.gpu.report import Row
 from sf_eval.core.cards import card_for
@@ -32,19 +32,24 @@ class _Way:
 
 def run(book: Book) -> None:
     dry, card = book.setup.dry, card_for("mini")
-    torch.set_num_threads(min(4, torch.get_num_threads()))  # more only wait for one another in so small a model
+    torch.set_num_threads(
+        min(4, torch.get_num_threads())
+    )  # more only wait for one another in so small a model
     asked, scenes = mini_questions(1 if dry else 12)
     loader = DrawnLoader(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps))
     cpu = torch.device("cpu")
-    expected, _ = _answers(book, asked, loader, _Way("float32", "sdpa", 1), cpu)
+    expected, _ = _answers(asked, loader, _Way("float32", "sdpa", 1), cpu)
     book.put("questions", len(asked))
     book.put("right_on_cpu", _right(asked, expected))
     broken = []
     for way in _ways(dry):
         key = f"answers.{way.dtype}.{way.attn}.batch{way.batch_size}"
-        what, floor = f"answers as on the CPU in float32: {way.name}", 100.0 if way.dtype == "float32" else None
+        what, floor = (
+            f"answers as on the CPU in float32: {way.name}",
+            100.0 if way.dtype == "float32" else None,
+        )
         try:
-            texts, seconds = _answers(book, asked, loader, way, torch.device(book.setup.device))
+            texts, seconds = _answers(asked, loader, way, torch.device(book.setup.device))
         except Exception as error:
             broken.append(way.name)
             book.row(Row(key, what, None, "%", at_least=floor, note=f"{type(error).__name__}: {error}"[:300]))
@@ -58,7 +63,7 @@ def run(book: Book) -> None:
         note = f"{len(asked) - len(differing)} of {len(asked)}; {_right(asked, texts)} right"
         book.row(Row(key, what, 100 * (1 - len(differing) / len(asked)), "%", at_least=floor, note=note))
     if broken:
-        raise StepProblem(f"{len(broken)} ways of answering could not be run: {'; '.join(broken)}")
+        raise StepError(f"{len(broken)} ways of answering could not be run: {'; '.join(broken)}")
 
 
 def _ways(dry: bool) -> list[_Way]:
@@ -71,7 +76,7 @@ def _ways(dry: bool) -> list[_Way]:
 
 
 def _answers(
-    book: Book, asked: list[Asked], loader: DrawnLoader, way: _Way, device: torch.device
+    asked: list[Asked], loader: DrawnLoader, way: _Way, device: torch.device
 ) -> tuple[list[str], float]:
     loaded = load_model(card_for("mini"), device=device, dtype=DTYPES[way.dtype], attn=way.attn)
     start = time.perf_counter()

@@ -1,7 +1,7 @@
 """How many frames self-attention only holds in memory, apart from the context it was trained for.
 
-The keys and values of all layers are held and one decoder layer is run: what a whole prefill holds in its last
-layer, in a fraction of its time. The number found is then tried with all layers, if the time lasts.
+The keys and values of all layers are held and one decoder layer is run: what a whole prefill holds in its
+last layer, in a fraction of its time. The number found is then tried with all layers, if the time lasts.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def run(book: Book) -> None:
         whole = _whole(book, work, found.fits)
     per_frame = work.counted(work.baseline, 16).fast_tokens // 16
     note = (
-        f"{(found.fits or 0) * per_frame} tokens; the next one tried, {found.fails}, does not fit; {whole}. The "
-        f"trained context of {_TRAINED_CONTEXT} tokens ends at {_TRAINED_CONTEXT // per_frame} frames"
+        f"{(found.fits or 0) * per_frame} tokens; the next one tried, {found.fails}, does not fit; {whole}. "
+        f"The trained context of {_TRAINED_CONTEXT} tokens ends at {_TRAINED_CONTEXT // per_frame} frames"
     )
     if dry:
         note = f"an emulated limit of {_DRY_HOLDS} frames; " + note
     value = None if found.fits is None else float(found.fits)
-    book.row(Row("limit.self_attention", "most frames that self-attention only holds in memory", value, "frames",
-                 note=note))  # fmt: skip
+    what = "most frames that self-attention only holds in memory"
+    book.row(Row("limit.self_attention", what, value, "frames", note=note))
 
 
 def _whole(book: Book, work: Workload, frames: int | None) -> str:
@@ -62,7 +62,11 @@ def _whole(book: Book, work: Workload, frames: int | None) -> str:
         return f"not tried with all layers, which would take about {expected:.0f} s"
     seconds = _seconds(work, frames, layers=work.pipeline.model.config.num_hidden_layers)
     book.put("whole_prefill", {"frames": frames, "seconds": seconds})
-    return "with all layers it does not fit" if seconds is None else f"with all layers it takes {shown(seconds, 's')}"
+    return (
+        "with all layers it does not fit"
+        if seconds is None
+        else f"with all layers it takes {shown(seconds, 's')}"
+    )
 
 
 def _holds(work: Workload, frames: int, *, layers: int) -> bool:

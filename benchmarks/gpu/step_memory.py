@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.book import Book, StepProblem
+from benchmarks.gpu.book import Book, StepError
 from benchmarks.gpu.questions import DrawnLoader, answers, mini_questions
 from benchmarks.gpu.report import Row
 from benchmarks.gpu.workload import give_back_memory
@@ -19,7 +19,7 @@ from sf_eval.video import SamplingRule
 
 _BATCH = 8
 _HOLDS = 3  # rows that the rehearsal's emulated GPU holds
-_FILLER = " and so on" * 500  # makes a batch need gigabytes, so that what is left can lie between two needs
+_FILLER = " and so on" * 250  # makes a batch need gigabytes, so that what is left can lie between two needs
 # As wide as the 7B shape, with few layers: a layer's activations are what a batch needs memory for.
 _WIDE = {
     "hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28, "num_key_value_heads": 4,
@@ -42,7 +42,7 @@ def run(book: Book) -> None:
         questions = [replace(question, prompt=question.prompt + _FILLER) for question in questions]
     whole, engine = answers(loaded, loader, questions, _BATCH)
     if engine.degraded:
-        raise StepProblem(f"memory ran out before it was taken: {engine.degraded}")
+        raise StepError(f"memory ran out before it was taken: {engine.degraded}")
     taken = _emulate(loaded) if dry else _take(book, loaded, loader, questions, device)
     short, engine = answers(loaded, loader, questions, _BATCH)
     del taken
@@ -57,10 +57,16 @@ def run(book: Book) -> None:
             100 * alike / len(questions), "%", at_least=100, note=f"{alike} of {len(questions)}; {note}")
     )  # fmt: skip
     book.row(
-        Row("memory.halved", "times the batch was made smaller", float(len(engine.degraded)), "count", at_least=1)
+        Row(
+            "memory.halved",
+            "times the batch was made smaller",
+            float(len(engine.degraded)),
+            "count",
+            at_least=1,
+        )
     )
     if not engine.degraded:
-        raise StepProblem("the run did not run out of memory: too little was taken")
+        raise StepError("the run did not run out of memory: too little was taken")
 
 
 def _take(

@@ -34,7 +34,8 @@ class Workload:
     """One model's weights, asked as slow-fast and as self-attention only.
 
     Attributes:
-        slow_fast, baseline: the two subjects; they differ in configuration keys that the model reads at each call.
+        slow_fast, baseline: the two subjects; they differ in configuration keys that the model reads at each
+            call.
         frame_counts: numbers of frames to show.
         most_runs: of anything; a rehearsal has few.
     """
@@ -55,7 +56,7 @@ class Workload:
         return closed_form_row(subject, frames, Question(text_tokens=TEXT_TOKENS, new_tokens=2))
 
     def upload(self, frames: int) -> torch.Tensor:
-        """Resized uint8 pixels in host memory -> normalised pixels [T, 3, S, S] on the device, chunk by chunk."""
+        """Resized uint8 pixels in host memory -> normalised [T, 3, S, S] on the device, chunk by chunk."""
         side = self.pipeline.side
         host = np.random.default_rng(0).integers(0, 256, (CHUNK_FRAMES, side, side, 3), dtype=np.uint8)
         pixels = torch.empty(frames, 3, side, side, dtype=self.dtype, device=self.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from benchmarks.gpu.graphs import make_room, rewind
 from benchmarks.gpu.workload import build
 

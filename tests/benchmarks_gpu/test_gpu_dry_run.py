@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks.gpu.plan import STEPS
 from benchmarks.gpu.report import read_report
 
@@ -80,7 +81,9 @@ def test_a_broken_step_costs_itself_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--steps", "vertify"), ("--no-such-flag",)])
-def test_a_mistake_in_the_command_is_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_mistake_in_the_command_is_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     ended = run(tmp_path / "out", *arguments)
     assert ended.returncode == 2
     assert "error:" in ended.stderr

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from benchmarks.gpu import figures
 from benchmarks.gpu.report import Report, Row, StepRecord, card_slug, read_report
 from benchmarks.gpu.search import largest
@@ -16,7 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def language(prefill: float, tokens: int) -> dict[str, object]:
-    samples = {"unit": "s", "n": 3, "median": prefill, "p90": prefill, "p99": prefill, "values": [prefill] * 3}
+    samples = {
+        "unit": "s",
+        "n": 3,
+        "median": prefill,
+        "p90": prefill,
+        "p99": prefill,
+        "values": [prefill] * 3,
+    }
     return {
         "fast_tokens": tokens, "text_tokens": 100, "vision_s": 0.4, "prefill": samples, "ttft_s": 0.5,
         "tpot": {**samples, "median": 0.025}, "peak_bytes": 20 * 2**30, "mbu": 0.17,
@@ -73,8 +81,8 @@ def test_the_schema_page_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.0123, "s", "12.3 ms"), (1.5, "s", "1.5 s"), (2.5e-5, "s", "25 µs"), (798e12, "FLOP/s", "798 TFLOP/s"),
-        (3.02e12, "byte/s", "3.02 TB/s"), (3 * 2**30, "bytes", "3 GiB"), (1.964, "%", "1.96 %"),
+        (0.0123, "s", "12.3 ms"), (1.5, "s", "1.5 s"), (2.5e-5, "s", "25 µs"),
+        (798e12, "FLOP/s", "798 TFLOP/s"), (3.02e12, "byte/s", "3.02 TB/s"), (3 * 2**30, "bytes", "3 GiB"), (1.964, "%", "1.96 %"),
         (3456, "frames", "3456 frames"), (0, "count", "0"), (None, "s", "-"), (1.234, "x", "1.23 x"),
     ],
 )  # fmt: skip
@@ -98,7 +106,10 @@ def test_a_figure_that_is_missed_says_by_how_much(row: Row, said: str) -> None:
 
 def test_the_table_shows_figures_and_steps_that_did_not_go_through() -> None:
     text = markdown(REPORT)
-    assert "| shape | prefill, 128 over 16 | 6.25 % | 12 | ≤ 5 % | **missed by 1.25 %** | counted: 1.96% |" in text
+    assert (
+        "| shape | prefill, 128 over 16 | 6.25 % | 12 | ≤ 5 % | **missed by 1.25 %** | counted: 1.96% |"
+        in text
+    )
     assert "| shape | the step itself: timeout | - |  |  |  | ended after its 120 s |" in text
     assert "time \\| would" in text
     assert "ehearsal" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from benchmarks.gpu.plan import STEPS, TOTAL_S, Step
 from benchmarks.gpu.report import StepRecord
 from benchmarks.gpu.runner import Runner
@@ -33,7 +34,13 @@ def run(
 
 def test_what_a_step_does_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records, _ = run(
-        tmp_path, monkeypatch, step("raising"), step("dying"), step("incomplete"), step("missing"), step("good")
+        tmp_path,
+        monkeypatch,
+        step("raising"),
+        step("dying"),
+        step("incomplete"),
+        step("missing"),
+        step("good"),
     )
     assert {name: record.status for name, record in records.items()} == {
         "raising": "failed", "dying": "failed", "incomplete": "failed", "missing": "failed", "good": "ok",
@@ -59,7 +66,9 @@ def test_a_hanging_step_is_ended_with_all_that_it_started(
     assert not helper.exists() or helper.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_steps_whose_time_is_used_up_are_told_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_whose_time_is_used_up_are_told_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     records, _ = run(tmp_path, monkeypatch, step("hanging", 30.0), step("good"), total_s=2.0)
     assert (records["hanging"].status, records["good"].status) == ("timeout", "not run")
 

@@ -14,11 +14,13 @@ import torch
 from click.testing import CliRunner
 
 from sf_eval.cli.profile import command
+from sf_eval.core.cards import card_for
 from sf_eval.profiler import measure as measuring
 from sf_eval.profiler.measure import Settings, measure
-from sf_eval.profiler.profile import Request
+from sf_eval.profiler.pipeline import Ask, Pipeline, compile_model, make_model
+from sf_eval.profiler.profile import Request, subject_of
 from sf_eval.profiler.rounds import STAGES
-from sf_eval.profiler.rows import Question
+from sf_eval.profiler.rows import Question, Subject
 from sf_eval.profiler.stopwatch import paired_ratio, quantile
 from sf_eval.video import VideoError
 
@@ -148,6 +150,28 @@ def test_controls_trained_apart_are_measured_with_the_models_weights() -> None:
     )
     assert [run["model"] for run in other_way.runs] == ["mini-16f"]
     assert any("mini is not measured" in note for note in other_way.notes)
+
+
+def test_compiling_covers_every_layer_of_a_deep_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More layers than torch compiles versions of one function; beyond that it would run plain."""
+    monkeypatch.setattr(torch._dynamo.config, "fail_on_recompile_limit_hit", True)
+    config = {
+        key: value for key, value in subject_of(card_for("mini")).config.items() if key != "layer_types"
+    }
+    subject = Subject("deep", "", {**config, "num_hidden_layers": 12}, 4)
+    pipeline = Pipeline(
+        make_model(subject.config, torch.device("cpu"), torch.float32, "sdpa"), torch.device("cpu")
+    )
+    ask = Ask(subject, 4, 1, prompt_tokens=20, new_tokens=4, video=None)
+    pixels = torch.zeros(4, 3, pipeline.side, pipeline.side)
+    with torch.no_grad():
+        before, _ = pipeline.prefill(ask, pipeline.vision([pixels]))
+        compile_model(pipeline.model, backend="eager")
+        after, cache = pipeline.prefill(ask, pipeline.vision([pixels]))
+        pipeline.decode_tokens(after, cache, 3)
+    assert torch.equal(before, after)
+    compiled = [module for module in pipeline.model.modules() if module._compiled_call_impl is not None]
+    assert len(compiled) == 1 + 12 * 3, "the tower, and two norms and an MLP a layer"
 
 
 def test_quantiles_and_paired_ratios_of_known_values() -> None:
