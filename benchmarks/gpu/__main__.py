@@ -30,7 +30,7 @@ WHEELS = ROOT / "benchmarks" / "gpu" / "wheels"
 _DRY_PATIENCE = 4.0  # a rehearsal shares its CPU with whatever else runs there
 # What nearly every step needs. Importing them uses no GPU.
 _LIBRARIES = (
-    "sf_eval.inference.engine", "sf_eval.model.verify", "sf_eval.profiler.pipeline",
+    "sf_eval.inference.engine", "sf_eval.model.verify", "sf_eval.profiler.measured.pipeline",
     "sf_eval.profiler.profile",
 )  # fmt: skip
 

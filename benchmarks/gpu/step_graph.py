@@ -12,16 +12,14 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.book import Book, StepError
-from benchmarks.gpu.graphs import GraphDecoder, make_room, rewind
+from benchmarks.gpu.graphs import GraphDecoder, compile_small_kernels
 from benchmarks.gpu.report import Row
 from benchmarks.gpu.workload import Workload, build, repeated
-from sf_eval.profiler import hardware
-from sf_eval.profiler.pipeline import compile_layers
-from sf_eval.profiler.stopwatch import Samples
+from sf_eval.profiler.measured import hardware
+from sf_eval.profiler.measured.stopwatch import Samples
 
 _FRAMES = 128
 _STEPS = 16
-_SPARE = 8
 _GOAL = 1.3
 
 
@@ -34,11 +32,14 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class _Start:
-    """Where decoding begins: the prefill's token, its cache (with room), and the cache's length then."""
+    """Where decoding begins: the prefill's token and its cache, which stays as it is."""
 
     first: torch.Tensor
     cache: Any
-    length: int
+
+    def fork(self) -> Any:
+        """A cache that goes on from there, with room for all steps."""
+        return self.cache.fork(1, room=_STEPS)
 
 
 def run(book: Book) -> None:
@@ -47,7 +48,7 @@ def run(book: Book) -> None:
     floor = work.weight_bytes() / hardware.measure_peak(device, work.dtype).measured_bytes
     book.put("floor_s", floor)
     book.row(Row("graph.floor", "weights that a decoding step reads / measured bandwidth", floor, "s"))
-    with torch.no_grad(), work.pipeline.set_to(work.slow_fast):
+    with torch.no_grad(), work.set_to(work.slow_fast):
         start = _prefilled(work)
         plain = _tokens(work, start)
         book.put("plain_repeats_itself", bool(torch.equal(plain, _tokens(work, start))))
@@ -64,32 +65,27 @@ def run(book: Book) -> None:
 
 def _prefilled(work: Workload) -> _Start:
     features = work.random_features(work.slow_fast, _FRAMES)
-    first, cache = work.pipeline.prefill(work.ask(work.slow_fast, _FRAMES), [features])
-    length = cache.get_seq_length()
-    make_room(cache, _STEPS + _SPARE)
-    return _Start(first, cache, length)
+    return _Start(*work.pipeline.prefill(work.ask(work.slow_fast, _FRAMES), [features]))
 
 
-def _step(work: Workload, cache: Any, token: torch.Tensor) -> torch.Tensor:
+def _step(work: Workload, token: torch.Tensor, cache: Any) -> torch.Tensor:
     return work.pipeline.decode_tokens(token, cache, 1)
 
 
 def _tokens(work: Workload, start: _Start) -> torch.Tensor:
-    """The tokens of all steps [steps, B, 1], step by step as `decode_tokens` does it."""
-    rewind(start.cache, start.length)
-    tokens = [start.first]
+    """The tokens of all steps [steps, B, 1], step by step."""
+    cache, tokens = start.fork(), [start.first]
     for _ in range(_STEPS):
-        tokens.append(_step(work, start.cache, tokens[-1]))
+        tokens.append(_step(work, tokens[-1], cache))
     return torch.stack(tokens[1:])
 
 
 def _captured(book: Book, work: Workload, start: _Start, plain: torch.Tensor, floor: float, name: str) -> str:
     """Book one way of capturing; what went wrong, or ""."""
     try:
-        rewind(start.cache, start.length)
         if name == "compiled":
-            compile_layers(work.pipeline.model)
-        decoder = GraphDecoder(partial(_step, work, start.cache), start.cache, start.first, _STEPS)
+            compile_small_kernels(work.pipeline.model)
+        decoder = GraphDecoder(partial(_step, work), start.fork, start.first, _STEPS)
         tokens = decoder.decode().clone()
         seconds, _ = repeated(work, decoder.decode, at_most=20, budget_s=4.0)
     except Exception as error:

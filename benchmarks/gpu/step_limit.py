@@ -16,9 +16,9 @@ from benchmarks.gpu.report import Row
 from benchmarks.gpu.search import largest
 from benchmarks.gpu.table import shown
 from benchmarks.gpu.workload import Workload, build, give_back_memory
-from sf_eval.inference.engine import is_out_of_memory
+from sf_eval.inference.device import is_out_of_memory
 from sf_eval.model import VideoFeatures
-from sf_eval.profiler.stopwatch import timed
+from sf_eval.profiler.measured.stopwatch import timed
 
 _START, _STEP, _MOST = 2048, 64, 1 << 15
 _TRAINED_CONTEXT = 32768
@@ -30,10 +30,10 @@ def run(book: Book) -> None:
     dry, device = book.setup.dry, torch.device(book.setup.device)
     work = build(dry, device)
     start, step = (_DRY_START, _DRY_STEP) if dry else (_START, _STEP)
-    with torch.inference_mode(), work.pipeline.set_to(work.baseline):
+    with torch.inference_mode(), work.set_to(work.baseline):
         if dry:  # a CPU's memory is not to be filled for a rehearsal
             work.pipeline.model.register_forward_pre_hook(_small_memory, with_kwargs=True)
-        _prefill(work, start, layers=1)  # kernels are loaded, handles made
+        _prefill(work, 2 * step, layers=1)  # kernels are loaded, handles made
 
         found = largest(
             lambda frames: _holds(work, frames, layers=1),

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.gpu.book import Book
 from benchmarks.gpu.report import Row
-from sf_eval.profiler import hardware
+from sf_eval.profiler.measured import hardware
 
 _PACKAGES = (
     "torch", "transformers", "torchvision", "timm", "accelerate", "triton", "numpy", "safetensors",

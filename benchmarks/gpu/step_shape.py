@@ -13,10 +13,10 @@ from benchmarks.gpu.book import Book
 from benchmarks.gpu.report import Row
 from benchmarks.gpu.table import shown
 from benchmarks.gpu.workload import Workload, build, forget_peak, give_back_memory, peak_bytes, repeated
-from sf_eval.inference.engine import is_out_of_memory
-from sf_eval.profiler import hardware
+from sf_eval.inference.device import is_out_of_memory
+from sf_eval.profiler.measured import hardware
+from sf_eval.profiler.measured.stopwatch import Samples, paired_ratio, timed
 from sf_eval.profiler.rows import Subject
-from sf_eval.profiler.stopwatch import Samples, paired_ratio, timed
 
 _STEPS = 16  # decoding steps timed at once
 _PAIRS = 12
@@ -65,7 +65,7 @@ def _warm_up(work: Workload) -> None:
     """Everything once at the least frames: kernels are loaded, handles made; a tower call is 16 frames."""
     frames = work.frame_counts[0]
     for subject in (work.slow_fast, work.baseline):
-        with work.pipeline.set_to(subject):
+        with work.set_to(subject):
             ask = work.ask(subject, frames)
             (features,) = work.pipeline.vision([work.upload(frames)])
             first, cache = work.pipeline.prefill(ask, [features])
@@ -80,7 +80,7 @@ def _overhead(book: Book, work: Workload) -> None:
     for round_number in range(min(_PAIRS, work.most_runs) + 2):
         for which in (0, 1) if round_number % 2 == 0 else (1, 0):
             subject, frames = asks[which]
-            with work.pipeline.set_to(subject):
+            with work.set_to(subject):
                 prefill = partial(work.pipeline.prefill, work.ask(subject, frames), [features[which]])
                 took = timed(prefill, work.device)[0]
             if round_number >= 2:
@@ -88,10 +88,9 @@ def _overhead(book: Book, work: Workload) -> None:
     ratio = paired_ratio(seconds[1], seconds[0])
     counted = work.counted(*asks[1]).prefill_flops / work.counted(*asks[0]).prefill_flops
     book.put("prefill_overhead", {"ratio": asdict(ratio), "counted": counted, "seconds": seconds})
-    note = (
-        f"counted: {100 * (counted - 1):.2f}%; 95% interval {100 * (ratio.low - 1):.2f} to "
-        f"{100 * (ratio.high - 1):.2f}%"
-    )
+    note = f"counted: {100 * (counted - 1):.2f}%"
+    if ratio.low is not None and ratio.high is not None:
+        note += f"; 95% interval {100 * (ratio.low - 1):.2f} to {100 * (ratio.high - 1):.2f}%"
     book.row(
         Row("shape.overhead", "prefill, slow-fast at 128 frames over self-attention only at 16",
             100 * (ratio.median - 1), "%", ratio.n, at_most=5.0, note=note)
@@ -136,7 +135,7 @@ def _vision(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> _Vi
     give_back_memory(work.device)
     forget_peak(work.device)
     upload, pixels = repeated(work, partial(work.upload, frames), at_most=5, budget_s=1.0)
-    with work.pipeline.set_to(work.slow_fast):
+    with work.set_to(work.slow_fast):
         vision, (features,) = repeated(work, partial(work.pipeline.vision, [pixels]), at_most=7, budget_s=4.0)
     rate = flops / vision.median
     book.put(
@@ -157,7 +156,7 @@ def _language(
     pipeline, device, row = work.pipeline, work.device, work.counted(subject, frames)
     give_back_memory(device)
     forget_peak(device)
-    with pipeline.set_to(subject):
+    with work.set_to(subject):
         features = pipeline.model.model.split_paths(_as_grid(seen.slow_tokens, frames))
         ask = work.ask(subject, frames)
         prefill, (first, cache) = repeated(

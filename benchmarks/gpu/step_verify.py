@@ -10,7 +10,7 @@ from transformers.utils import is_flash_attn_2_available
 from benchmarks.gpu.book import Book, StepError
 from benchmarks.gpu.report import Row
 from sf_eval.inference.device import DTYPES
-from sf_eval.model.verify import RECORDED, CaseResult, find_cases, run_recorded_cases
+from sf_eval.verifying.model import RECORDED, CaseResult, find_cases, run_recorded_cases
 
 _DRY = (("float32", "sdpa"), ("float32", "eager"), ("bfloat16", "sdpa"))
 _DRY_CASES = 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,12 +15,12 @@ from sf_eval.core.cards import card_for
 from sf_eval.inference.engine import CHUNK_FRAMES
 from sf_eval.model import VideoFeatures
 from sf_eval.model.preprocess import normalise
-from sf_eval.profiler import hardware
-from sf_eval.profiler.pipeline import Ask, Pipeline, make_model
+from sf_eval.profiler.measured import hardware
+from sf_eval.profiler.measured.pipeline import Ask, Pipeline, make_model
+from sf_eval.profiler.measured.stopwatch import Samples, timed
 from sf_eval.profiler.profile import subject_of
 from sf_eval.profiler.record import ProfileRow
 from sf_eval.profiler.rows import Question, Subject, closed_form_row
-from sf_eval.profiler.stopwatch import Samples, timed
 
 TEXT_TOKENS = 100
 LONG_CONTEXT = 1 << 21
@@ -48,6 +49,10 @@ class Workload:
     dtype: torch.dtype
     most_runs: int
 
+    def set_to(self, subject: Subject) -> AbstractContextManager[None]:
+        """Let the model be `subject` inside the block."""
+        return self.pipeline.set_to(self.ask(subject, self.frame_counts[0]))
+
     def ask(self, subject: Subject, frames: int) -> Ask:
         return Ask(subject, frames, batch_size=1, prompt_tokens=TEXT_TOKENS, new_tokens=2, video=None)
 
@@ -70,7 +75,7 @@ class Workload:
         side = round((self.counted(self.baseline, frames).fast_tokens // frames) ** 0.5)
         width = self.pipeline.model.config.hidden_size
         tokens = torch.randn(frames, side, side, width, device=self.device, dtype=self.dtype)
-        with self.pipeline.set_to(subject):
+        with self.set_to(subject):
             features: VideoFeatures = self.pipeline.model.model.split_paths(tokens)
         return features
 

@@ -1,9 +1,8 @@
-"""What the task folders share: documents, prompts, media, answers, scores. No torch, no lmms-eval."""
+"""What a benchmark is and what it asks: documents, rows, options, prompts, subtitles, places of media."""
 
 from __future__ import annotations
 
+from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
-from sf_eval.benchmarks.extract import extract_answer
-from sf_eval.benchmarks.outcome import Outcome
 
-__all__ = ["Benchmark", "Document", "MediaRef", "Outcome", "extract_answer"]
+__all__ = ["Benchmark", "Document", "MediaRef", "get_benchmark"]

@@ -1,36 +1,17 @@
-"""Which benchmarks there are: read from the adapters in `tasks/<folder>/adapter.py`."""
+"""Which benchmarks there are: read from the adapters in `tasks/<folder>/adapter.py`, ours and the user's."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sf_eval.benchmarks.document import Benchmark
+from sf_eval.benchmarks.document import Benchmark, Group
 from sf_eval.core import paths
 from sf_eval.core.errors import UsageError, nearest
 
-_ALIASES = {"mlvu_dev": "mlvu", "video_mme": "videomme", "longvideobench_val": "longvideobench"}
 _ALL = "all"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Benchmarks that are reported as one: the mean of the members' accuracies.
-
-    Attributes:
-        published_column: its column in results/published/published_results.csv.
-    """
-
-    name: str
-    title: str
-    members: tuple[str, ...]
-    published_column: str | None
-
-
-_GROUP_TITLES = {"mvbench": ("MVBench", "mvbench")}
 
 
 def benchmark_names() -> list[str]:
@@ -54,8 +35,8 @@ def get_benchmark(name: str) -> Benchmark:
         return known[plain]
     if plain in _groups():
         raise UsageError(
-            f"{plain} is a group of {len(_groups()[plain].members)} benchmarks, not one.",
-            hint=f"One of them is {_groups()[plain].members[0]}.",
+            f"{plain} is a group of {len(members_of(plain))} benchmarks, not one.",
+            hint=f"One of them is {members_of(plain)[0]}.",
         )
     raise _unknown(name)
 
@@ -72,8 +53,25 @@ def get_group(name: str) -> Group:
     raise UsageError(f"there is no group called {name!r}.", hint=nearest(name, group_names()))
 
 
-def resolve_tasks(text: str) -> list[Benchmark]:
+def members_of(group: str) -> tuple[str, ...]:
+    """The names of the benchmarks of a group, in the order of its task folder.
+
+    Raises:
+        UsageError: as `get_group`.
+    """
+    name = get_group(group).name
+    return tuple(
+        benchmark.name
+        for benchmark in _benchmarks().values()
+        if benchmark.group is not None and benchmark.group.name == name
+    )
+
+
+def resolve_tasks(text: str, *, groups: bool = True) -> list[Benchmark]:
     """The benchmarks of a comma-separated list of names, groups and "all", each once, in the order named.
+
+    Args:
+        groups: False leaves out what only a group or "all" names.
 
     Raises:
         UsageError: an unknown or empty name, with the nearest names.
@@ -81,6 +79,8 @@ def resolve_tasks(text: str) -> list[Benchmark]:
     chosen: dict[str, Benchmark] = {}
     for name in (part.strip() for part in text.split(",")):
         for benchmark in _named(name):
+            if not groups and benchmark.name != _plain(name):
+                continue
             chosen.setdefault(benchmark.name, benchmark)
     return list(chosen.values())
 
@@ -91,7 +91,7 @@ def _named(name: str) -> list[Benchmark]:
     if plain == _ALL:
         return list(known.values())
     if plain in _groups():
-        return [known[member] for member in _groups()[plain].members]
+        return [known[member] for member in members_of(plain)]
     if plain in known:
         return [known[plain]]
     raise _unknown(name)
@@ -106,13 +106,19 @@ def _unknown(name: str) -> UsageError:
 
 def _plain(name: str) -> str:
     plain = name.strip().lower().replace("-", "_").removeprefix("sf_")
-    return _ALIASES.get(plain, plain)
+    return _aliases().get(plain, plain)
+
+
+@lru_cache(maxsize=1)
+def _aliases() -> dict[str, str]:
+    return {alias: benchmark.name for benchmark in _benchmarks().values() for alias in benchmark.aliases}
 
 
 @lru_cache(maxsize=1)
 def _benchmarks() -> dict[str, Benchmark]:
     found: dict[str, Benchmark] = {}
-    for adapter in sorted(paths.tasks_dir().glob("*/adapter.py")):
+    adapters = [path for root in paths.tasks_dirs() for path in sorted(root.glob("*/adapter.py"))]
+    for adapter in adapters:
         for benchmark in _load(adapter):
             if benchmark.name in found:
                 raise UsageError(f"{adapter} defines {benchmark.name!r}, which another folder defines too.")
@@ -122,15 +128,8 @@ def _benchmarks() -> dict[str, Benchmark]:
 
 @lru_cache(maxsize=1)
 def _groups() -> dict[str, Group]:
-    members: dict[str, list[str]] = {}
-    for benchmark in _benchmarks().values():
-        if benchmark.group is not None:
-            members.setdefault(benchmark.group, []).append(benchmark.name)
-    groups: dict[str, Group] = {}
-    for name, names in members.items():
-        title, column = _GROUP_TITLES.get(name, (name, None))
-        groups[name] = Group(name, title, tuple(names), column)
-    return groups
+    groups = (benchmark.group for benchmark in _benchmarks().values())
+    return {group.name: group for group in groups if group is not None}
 
 
 def _load(adapter: Path) -> tuple[Benchmark, ...]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sf_eval.benchmarks.layout import HubLayout
+from sf_eval.benchmarks.readers import PublishedReader
+
 
 @dataclass(frozen=True)
 class MediaRef:
@@ -37,7 +40,7 @@ class Document:
         media: where the video is.
         subtitles: relative path of the subtitle file where the benchmark shows subtitles, else None.
         question: the question alone, without options.
-        options: letter to text, in the order shown; two to six of them.
+        options: letter to text, in the order shown; two to eight of them.
         answer: the right letter, or None where the truth is not public.
         categories: what the results are broken down by, e.g. {"duration": "short"}.
         prompt: the published prompt, without subtitles and without the chat format's wrapping.
@@ -56,6 +59,20 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Benchmarks that are reported as one: the mean of the members' accuracies.
+
+    Attributes:
+        name: what `--tasks` takes for all of them, e.g. "mvbench".
+        published_column: its column in results/published/published_results.csv.
+    """
+
+    name: str
+    title: str
+    published_column: str | None = None
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """What is known of one benchmark, or of one of MVBench's subtasks.
 
@@ -69,16 +86,23 @@ class Benchmark:
         media_root: subfolder of the directory source that `MediaRef.candidates` start from; "" for itself.
         read_row: turns row `index` into a Document; raises DataError naming the row and the column.
         breakdown: the categories its tables are broken down by.
-        headline: "micro" (all questions alike) or "macro:CATEGORY" (mean of the category's accuracies).
+        mean_over: the category whose accuracies' mean is the headline score ("macro"); None where all questions
+            count alike ("micro").
         expected_questions, expected_videos: size of the real benchmark, or None where it is not known.
         published_column: its column in results/published/published_results.csv, or None.
         licence: terms of the annotations and videos, as far as known.
         max_new_tokens: the task's limit of one answer, in tokens.
-        group: the group it is a member of ("mvbench"), or None.
+        group: the group it is a member of, or None.
         folder: the directory below a DIR source that holds its annotations and media (benchmarks that
             share their media share it).
-        published_note: how the published number differs from `headline`, "" where it does not.
+        published_note: how the published number differs from the headline score, "" where it does not.
         writes_submission: its truth is not public: a run writes a submission file instead of a score.
+        aliases: other names that `--tasks` takes.
+        published_reader: reads a letter as the scorer behind the published numbers does; None where none is
+            known: then no published verdict is given.
+        published_drops_empty: the published average leaves empty outputs out.
+        layout: where its media lie on the Hub.
+        rows_have_times: its rows say from when to when of the video they ask (`--clip`).
         edition_of: the benchmark that it is another edition of (the same with subtitles, or its test set), or
             "". A mean over benchmarks takes each benchmark once: not its other editions.
     """
@@ -93,14 +117,19 @@ class Benchmark:
     media_root: str
     read_row: Callable[[int, Mapping[str, Any]], Document]
     breakdown: tuple[str, ...]
-    headline: str
     expected_questions: int | None
     expected_videos: int | None
     published_column: str | None
     licence: str
     max_new_tokens: int = 16
-    group: str | None = None
+    mean_over: str | None = None
+    group: Group | None = None
     folder: str = ""
+    aliases: tuple[str, ...] = ()
+    published_reader: PublishedReader | None = None
+    published_drops_empty: bool = False
+    layout: HubLayout = HubLayout()
+    rows_have_times: bool = False
     published_note: str = ""
     writes_submission: bool = False
     edition_of: str = ""

@@ -1,15 +1,18 @@
 """Finds a question's video below its media root, and nothing outside it.
 
-Paths come from dataset rows, so they are hostile until shown otherwise: they must be plain relative paths,
-and what they lead to, with all symbolic links followed, must lie below the media root. The media root
-itself may be a link (to another disk, say); a link inside it that leads out of it is refused.
+Paths come from dataset rows, so they are hostile until shown otherwise: they must be plain relative paths.
+A folder that a user gave is the user's own, and so are the links in it: they are followed, wherever they lead
+(another disk, the blobs of the Hub's cache). In a folder that sf-eval filled itself no link belongs: there,
+what a path leads to must lie below the media root. No archive brings a link (`sf_eval.data.hub.unpack`).
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +21,8 @@ from sf_eval.core.errors import DataError
 
 _MAX_PATH = 1024
 _LINK_HINT = (
-    "Give --data the real folder (the folder named by --data, or its media folder, may itself be a link), "
-    "or move the files below it."
+    "sf-eval put no link there: remove it and fetch again. "
+    "In a folder of your own (--data DIR) links are followed."
 )
 # Windows opens these wherever they stand; refused everywhere, so that a dataset means the same everywhere.
 _DEVICE_NAMES = frozenset(
@@ -44,16 +47,21 @@ class MissingFile:
     document_ids: tuple[str, ...]
 
 
-def resolve(root: Path, media: MediaRef, *, what: str) -> Path:
+def resolve(root: Path, media: MediaRef, *, what: str, follow_links: bool = False) -> Path:
     """The file (or folder of frames) that `media` means below `root`: the first candidate that exists.
+
+    Where none exists by its exact name, one whose name differs only in Unicode's normal form is meant: some
+    file systems and archivers spell "é" with one character, some with two.
 
     Args:
         root: the media root; may be a symbolic link.
         what: whose video it is, for the message, e.g. "videomme question 001-1".
+        follow_links: `root` is the user's own: links in it may lead out of it.
 
     Raises:
         UnsafePathError: a candidate is absolute, has `..`, a backslash, a drive, a control character or a
-            device name, or leads out of `root` through a symbolic link, or is not a plain file.
+            device name, is not a plain file, or leads out of `root` through a link that is not followed; or
+            two files differ from it, and from each other, only in Unicode's normal form.
         MissingMediaError: none of the candidates exists; the message names every place.
     """
     for candidate in media.candidates:
@@ -63,7 +71,11 @@ def resolve(root: Path, media: MediaRef, *, what: str) -> Path:
                 hint="The annotation file is damaged or hostile; nothing was read.",
             )
     for candidate in media.candidates:
-        if found := _existing(root, candidate, media.is_frames_folder, what):
+        if found := _existing(root / candidate, root, media.is_frames_folder, what, follow_links):
+            return found
+    for candidate in media.candidates:
+        path = _spelled_otherwise(root, candidate, what)
+        if path and (found := _existing(path, root, media.is_frames_folder, what, follow_links)):
             return found
     places = places_of(root, media)
     kind = "folder of frames" if media.is_frames_folder else "video"
@@ -106,28 +118,44 @@ def places_of(root: Path, media: MediaRef) -> tuple[Path, ...]:
     return tuple(root / candidate for candidate in media.candidates)
 
 
-def missing_media(root: Path, documents: Iterable[Document], *, name: str) -> list[MissingFile]:
+def missing_media(
+    root: Path, documents: Iterable[Document], *, name: str, follow_links: bool = False
+) -> list[MissingFile]:
     """The videos of `documents` that are not below `root`; each video is looked for once.
 
     Raises:
         UnsafePathError: a row names a path that it must not.
     """
-    by_media: dict[MediaRef, list[Document]] = {}
-    for document in documents:
-        whole = MediaRef(document.media.candidates, is_frames_folder=document.media.is_frames_folder)
-        by_media.setdefault(whole, []).append(document)
     missing = []
-    for media, users in by_media.items():
+    for media, users in _by_media(documents).items():
         try:
-            resolve(root, media, what=f"{name} question {users[0].id}")
+            resolve(root, media, what=f"{name} question {users[0].id}", follow_links=follow_links)
         except MissingMediaError:
             ids = tuple(document.id for document in users)
             missing.append(MissingFile(users[0].video_id, places_of(root, media), ids))
     return missing
 
 
-def _existing(root: Path, candidate: str, is_folder: bool, what: str) -> Path | None:
-    path = root / candidate
+def count_present(root: Path, documents: Iterable[Document]) -> int:
+    """How many videos of `documents` are below the user's folder `root`."""
+    present = 0
+    for media in _by_media(documents):
+        with suppress(DataError):
+            resolve(root, media, what="", follow_links=True)
+            present += 1
+    return present
+
+
+def _by_media(documents: Iterable[Document]) -> dict[MediaRef, list[Document]]:
+    """Each video, whatever part of it is asked about, with the questions that need it."""
+    by_media: dict[MediaRef, list[Document]] = {}
+    for document in documents:
+        whole = MediaRef(document.media.candidates, is_frames_folder=document.media.is_frames_folder)
+        by_media.setdefault(whole, []).append(document)
+    return by_media
+
+
+def _existing(path: Path, root: Path, is_folder: bool, what: str, follow_links: bool) -> Path | None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +163,7 @@ def _existing(root: Path, candidate: str, is_folder: bool, what: str) -> Path | 
     except OSError as error:  # a link that goes round in circles, no permission, a name too long
         raise UnsafePathError(f"{what}: cannot look at {path}: {error.strerror or error}.") from error
     real, real_root = Path(os.path.realpath(path)), Path(os.path.realpath(root))
-    if real_root not in real.parents:
+    if not follow_links and real_root not in real.parents:
         raise UnsafePathError(f"{what}: {path} leads out of the media folder, to {real}.", hint=_LINK_HINT)
     if is_folder and stat.S_ISDIR(mode):
         return path
@@ -143,6 +171,36 @@ def _existing(root: Path, candidate: str, is_folder: bool, what: str) -> Path | 
         return path
     kind = "a folder" if is_folder else "a plain file"
     raise UnsafePathError(f"{what}: {path} is not {kind}.", hint="Look at what was unpacked there.")
+
+
+def _spelled_otherwise(root: Path, candidate: str, what: str) -> Path | None:
+    """What is there under a name that equals `candidate` in Unicode's normal form C, if anything is."""
+    if candidate.isascii():
+        return None
+    found = [root]
+    for part in candidate.split("/"):
+        wanted = unicodedata.normalize("NFC", part)
+        found = [
+            folder / name
+            for folder in found
+            for name in ([part] if part.isascii() else _names_in(folder))
+            if unicodedata.normalize("NFC", name) == wanted
+        ]
+    there = sorted(path for path in found if path.exists())
+    if len(there) > 1:
+        raise UnsafePathError(
+            f"{what}: {len(there)} files are called {root / candidate} but for how their accents are spelled "
+            "(Unicode's normal form), and the row spells them in a third way.",
+            hint="Keep one of them.",
+        )
+    return there[0] if there else None
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names alone, of thousands of files
+    except OSError:  # not there, or no folder
+        return []
 
 
 def _shown(path: str) -> str:

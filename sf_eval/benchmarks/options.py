@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sf_eval.benchmarks.rows import RowReader
 
 LETTERS = "ABCDEF"
-_LABEL = re.compile(r"\s*\(?([A-F])[.):]\s*")
+# "B.", "(B)", "b)", "B:", also with the full-width signs of Chinese texts.
+_LABEL = re.compile(r"\s*[(（]?(?P<letter>[A-Fa-f])[.):．）：、]\s*")
 
 
 def by_position(texts: Sequence[str]) -> dict[str, str]:
@@ -17,16 +18,34 @@ def by_position(texts: Sequence[str]) -> dict[str, str]:
 
 
 def lettered(row: RowReader, column: str) -> tuple[list[str], dict[str, str]]:
-    """A column of texts such as "B. a dog": the texts as they are, and letter to text without the label.
+    """A column of options such as "B. a dog": the texts as the prompt shows them, and letter to bare text.
+
+    The prompt asks for a letter, so it must show one: options that all lack theirs get it, and small letters
+    become capitals. Texts with their own letters are shown as they are.
 
     Raises:
-        DataError: a label that is not the one of its place, so that letter and text would contradict.
+        DataError: some options have a letter and others have none, or a letter is not that of its place.
+            Which is meant cannot be told: "E. coli" may be a text without a letter, or option E.
     """
     texts = row.texts(column)
-    options: dict[str, str] = {}
-    for letter, text in by_position(texts).items():
-        label = _LABEL.match(text)
-        if label and label.group(1) != letter:
-            row.fail(column, f"labels option {letter} as {label.group(1)}")
-        options[letter] = text[label.end() :].strip() if label else text.strip()
-    return texts, options
+    letters = LETTERS[: len(texts)]
+    found = [_LABEL.match(text) for text in texts]
+    if not any(found):
+        options = {letter: text.strip() for letter, text in zip(letters, texts, strict=True)}
+        return [f"{letter}. {text}" for letter, text in options.items()], options
+    without = [letter for letter, label in zip(letters, found, strict=True) if label is None]
+    if without:
+        example = texts[letters.index(without[0])][:40]
+        row.fail(
+            column,
+            f"gives some options a letter of their own, and none to {', '.join(without)} ({example!r})",
+        )
+    shown: list[str] = []
+    options = {}
+    for letter, text, label in zip(letters, texts, found, strict=True):
+        assert label is not None
+        if label["letter"].upper() != letter:
+            row.fail(column, f"labels option {letter} as {label['letter']}")
+        options[letter] = text[label.end() :].strip()
+        shown.append(text if label["letter"] == letter else f"{letter}. {options[letter]}")
+    return shown, options

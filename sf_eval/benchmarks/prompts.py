@@ -6,10 +6,13 @@ video's placeholder are the model's business (`SlowFastProcessor`), not the prom
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.subtitles import lines_at
+from sf_eval.benchmarks.subtitles import lines_at, read_srt
+from sf_eval.core.files import sha256
 
 SELECT = "Select the best answer to the following multiple-choice question based on the video."
 SELECT_LETTER = SELECT + " Respond with only the letter (A, B, C, or D) of the correct option."
@@ -48,3 +51,30 @@ def with_subtitles(
     shown = lines_at(subtitle_text or "", times_s, source=document.subtitles or f"subtitles of {document.id}")
     said = join(*shown) if shown else NO_SUBTITLES
     return join("This video's subtitles are listed below: ", said, document.prompt)
+
+
+@dataclass(frozen=True)
+class SubtitledPrompt:
+    """A document's prompt, preceded by what is said at the shown frames; see `with_subtitles`.
+
+    Attributes:
+        subtitles: the .srt file; None where the video really has none.
+    """
+
+    document: Document
+    subtitles: Path | None
+
+    @property
+    def identity(self) -> str:
+        """The document's prompt and the content of the file."""
+        digest = "none" if self.subtitles is None else sha256(self.subtitles)
+        return f"subtitles {digest}\n{self.document.prompt}"
+
+    def text(self, times_s: Sequence[float]) -> str:
+        """The prompt for frames shown at `times_s`, in seconds since the beginning of the file.
+
+        Raises:
+            DataError: the file cannot be read as subtitles.
+        """
+        said = "" if self.subtitles is None else read_srt(self.subtitles)
+        return with_subtitles(self.document, said, times_s)

@@ -12,8 +12,10 @@ from sf_eval.core.errors import DataError
 
 MAX_TEXT = 100_000  # characters; the longest real question has about 2,000
 MAX_OPTIONS = 6
-# C0 controls other than tab, line feed and carriage return; DEL; halves of surrogate pairs (not encodable).
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# C0 and C1 controls and DEL, which a terminal may obey, but for tab and ends of lines (U+0085 is one); halves
+# of surrogate pairs, which no encoding can write.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_ENDS_OF_LINE = re.compile("[\t\n\r\x85\u2028\u2029]")
 # Longest path that file systems commonly take.
 _MAX_PATH = 1024
 
@@ -50,7 +52,7 @@ class RowReader:
         """A text of one line, or a whole number as text."""
         value = self._value(name)
         value = str(value) if _is_integer(value) else self._text(name, value).strip()
-        if not value or "\n" in value or "\t" in value or "\r" in value:
+        if not value or _ENDS_OF_LINE.search(value):
             self.fail(name, "is not a name of one line")
         return str(value)
 
@@ -97,6 +99,21 @@ class RowReader:
             self.fail(name, "has an empty entry")
         return entries
 
+    def nullable_text(self, name: str) -> str | None:
+        """A text, which may be blank, or None where the column is null (or NaN, which stands for null)."""
+        if name not in self._row:
+            self.fail(name, "is missing")
+        return self._nullable(name, self._row[name])
+
+    def nullable_texts(self, name: str, *, high: int = MAX_OPTIONS) -> list[str | None]:
+        """A list of at most `high` entries, each a text or null."""
+        value = self._value(name)
+        if not isinstance(value, list | tuple):
+            self.fail(name, f"is {_kind(value)}, not a list of texts")
+        if len(value) > high:
+            self.fail(name, f"has {len(value)} entries, more than {high}")
+        return [self._nullable(name, entry) for entry in value]
+
     def letter(self, name: str, offered: Mapping[str, str]) -> str:
         """The letter of one of the options offered."""
         value = self.identifier(name).strip("().").upper()
@@ -137,6 +154,10 @@ class RowReader:
         if self._row[name] is None:
             self.fail(name, "is null")
         return self._row[name]
+
+    def _nullable(self, name: str, value: Any) -> str | None:
+        is_null = value is None or (isinstance(value, float) and math.isnan(value))
+        return None if is_null else self._text(name, value)
 
     def _text(self, name: str, value: Any) -> str:
         if not isinstance(value, str):

@@ -1,36 +1,39 @@
-"""Subtitles: .srt files read with pysubs2, and the lines that are on the screen at given times."""
+"""Subtitles: .srt files and their kin, and the lines that are on the screen at given times."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from sf_eval.benchmarks.subtitle_cues import Cue, cues
+from sf_eval.benchmarks.subtitle_text import SubtitleError, cleaned, decoded
 from sf_eval.core.errors import DataError
 
 _MAX_BYTES = 16 << 20  # those of a film have 0.1 MB
 
 
 def read_srt(path: Path) -> str:
-    """The text of an .srt file that `lines_at` can read, or "" of an empty one.
+    """The text of a subtitle file that `lines_at` can read, or "" of an empty one.
 
-    Far cheaper than parsing it: the first line with two times settles it. Bytes that are not UTF-8 become
-    replacement characters.
+    UTF-8, or UTF-16 or UTF-32 in either order of bytes.
 
     Raises:
-        DataError: it cannot be read, is too large, or holds no subtitle; names the file.
+        DataError: it cannot be read, is too large, in another encoding, holds no subtitle, or a line of it
+            is not to be understood; names the file and the line.
     """
-    from pysubs2.time import TIMESTAMP
-
     try:
         if (size := path.stat().st_size) > _MAX_BYTES:
             raise DataError(f"{path} has {size} bytes; no subtitles are that long.")
-        text = path.read_text(encoding="utf-8", errors="replace")
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
-    if text.strip() and not any(len(TIMESTAMP.findall(line)) == 2 for line in io.StringIO(text)):
-        raise DataError(f"{path} holds no subtitle in the .srt form.")
+    try:
+        text = decoded(data)
+        if text.strip():
+            _cues(text)
+    except SubtitleError as error:
+        raise _data_error(str(path), error) from error
     return text
 
 
@@ -41,30 +44,29 @@ def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:
     and one whose lines are wrapped in `<font ...>` read alike; a subtitle of several lines becomes one.
 
     Args:
+        srt: what `read_srt` gave, or the text of such a file.
         source: the file's name, for the error.
 
     Raises:
-        DataError: `srt` is not empty and holds no subtitle that can be read.
+        DataError: `srt` is not empty and cannot be read; names the line.
     """
     if not srt.strip():
         return []
     times_ms = sorted(round(time * 1000) for time in times_s)
-    shown: list[str] = []
-    for start_ms, end_ms, text in _events(srt, source):
-        if text and any(start_ms <= time < end_ms for time in times_ms):
-            shown.append(text)
-    return shown
+    try:
+        shown = _cues(srt)
+    except SubtitleError as error:
+        raise _data_error(source, error) from error
+    return [
+        cue.text for cue in shown if cue.text and any(cue.start_ms <= time < cue.end_ms for time in times_ms)
+    ]
 
 
 @lru_cache(maxsize=4)  # a video's questions come one after the other
-def _events(srt: str, source: str) -> list[tuple[int, int, str]]:
-    import pysubs2
+def _cues(text: str) -> tuple[Cue, ...]:
+    return tuple(cues(cleaned(text)))
 
-    try:
-        parsed = pysubs2.SSAFile.from_string(srt.lstrip("\ufeff"), format_="srt")
-    except pysubs2.exceptions.Pysubs2Error as error:
-        raise DataError(f"{source} cannot be read as .srt: {error}") from error
-    if not parsed.events:
-        raise DataError(f"{source} holds no subtitle in the .srt form.")
-    events = sorted(parsed.events, key=lambda event: (event.start, event.end))
-    return [(event.start, event.end, " ".join(event.plaintext.split())) for event in events]
+
+def _data_error(source: str, error: SubtitleError) -> DataError:
+    where = source if error.line is None else f"{source}, line {error.line}"
+    return DataError(f"{where} {error}.")

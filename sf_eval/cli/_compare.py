@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sf_eval.cli._progress import RunProgress
-from sf_eval.cli._run import all_answered, evaluate, exit_code, planned
+from sf_eval.cli._run import evaluate, exit_code, planned
 from sf_eval.core.text import printable
 from sf_eval.harness import output_dir
 from sf_eval.harness.comparison import make_comparison
@@ -17,9 +17,9 @@ from sf_eval.harness.memory import release
 from sf_eval.harness.plan import RunPlan
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.device import resolve_device
-from sf_eval.report import comparison
-from sf_eval.report.comparison import Finished
-from sf_eval.report.comparison_report import show, write
+from sf_eval.report.comparison import build as comparison
+from sf_eval.report.comparison.finished import Finished
+from sf_eval.report.comparison.writing import show, write
 
 
 def compare_and_report(settings: Sequence[RunSettings]) -> int:
@@ -28,22 +28,27 @@ def compare_and_report(settings: Sequence[RunSettings]) -> int:
     progress = RunProgress(console, brief=True)
     with progress.shown():
         plan = planned(lambda: make_comparison(settings, progress=progress.rendering), settings[0])
-        console.print(f"Output: {plan.output}", highlight=False, markup=False)
+        notes = dict.fromkeys(note for run in plan.runs.values() for note in run.notes)
+        for line in (f"Output: {plan.output}", *notes):
+            console.print(line, highlight=False, markup=False)
         with output_dir.locked(plan.output):
             output_dir.write_state(plan.output, plan.fingerprint, complete=False)
             finished: dict[str, Finished] = {}
             is_complete = True
             for number, (name, run) in enumerate(plan.runs.items(), start=1):
                 _announce(f"{number} of {len(plan.runs)}", run, console)
-                finished[name], is_answered = _run(run, progress)
-                is_complete &= is_answered
+                finished[name] = _run(run, progress)
+                is_complete &= not finished[name].failed
                 release(resolve_device(run.settings.device))
             progress.stage("Comparing")
             record = comparison.build(finished)
             write(record, plan.output)
             output_dir.write_state(plan.output, plan.fingerprint, complete=is_complete)
     show(record, plan.output, console)
-    codes = [exit_code(run.plan, run.failed, console, again=plan.output) for run in finished.values()]
+    codes = [
+        exit_code(run.output, plan.runs[name].settings.failures, console, again=plan.output)
+        for name, run in finished.items()
+    ]
     return max(codes)
 
 
@@ -61,8 +66,8 @@ def dry_run_only(settings: Sequence[RunSettings]) -> int:
     return 0
 
 
-def _run(plan: RunPlan, progress: RunProgress) -> tuple[Finished, bool]:
-    """One run as it would be alone, and whether all was answered; of its model nothing is kept.
+def _run(plan: RunPlan, progress: RunProgress) -> Finished:
+    """One run as it would be alone; of its model nothing is kept.
 
     Raises:
         StoppedError: it was stopped; its own report tells what there is.
@@ -70,7 +75,7 @@ def _run(plan: RunPlan, progress: RunProgress) -> tuple[Finished, bool]:
     output, report = evaluate(plan, progress)
     if output.stopped is not None:
         raise output.stopped
-    return Finished.of(output, report.profile), all_answered(output)
+    return Finished(output, report.profile.model_dump(mode="json"))
 
 
 def _announce(place: str, plan: RunPlan, console: Console) -> None:

@@ -15,10 +15,10 @@ from rich.text import Text
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.core.tables import Table, print_table
 from sf_eval.harness import output_dir
-from sf_eval.harness.answering import InterruptedRunError
+from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference.device import resolve_device
-from sf_eval.mini.recipe import BUDGETS, VARIANTS, Variant
-from sf_eval.mini.training import Trained, train
+from sf_eval.training.recipe import BUDGETS, VARIANTS, Variant
+from sf_eval.training.training import Trained, train
 
 
 class _TrainingProgress:

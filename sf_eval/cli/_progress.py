@@ -105,7 +105,7 @@ class RunProgress:
         if isinstance(result, Failure):
             self.failed += 1
             if self.failed <= _FAILURES_SHOWN:
-                said = f" {printable(result.key)} ({result.kind.value}): {printable(result.reason)}"
+                said = f" {printable(str(result.key))} ({result.kind.value}): {printable(result.reason)}"
                 self.console.print(Text.assemble(("failed", "yellow"), said))
         if self._pace is not None:
             self._pace.count(resumed=resumed)

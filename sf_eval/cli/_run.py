@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from sf_eval.cli._progress import RunProgress
-from sf_eval.core.errors import SfEvalError
+from sf_eval.core.errors import DataError
 from sf_eval.harness import output_dir
-from sf_eval.harness.plan import EMBEDDED, RunPlan, fingerprint_of, make_plan
-from sf_eval.harness.run import SAMPLES, RunOutput, execute, interrupted
-from sf_eval.harness.settings import RunSettings
+from sf_eval.harness.plan import EMBEDDED, RunPlan, make_plan
+from sf_eval.harness.recording import SAMPLES, RunOutput
+from sf_eval.harness.run import execute, interrupted
+from sf_eval.harness.settings import FailurePolicy, RunSettings
+from sf_eval.lmms.replay import FOLDER, import_ahead, replay
 from sf_eval.report.run_report import Report, show, write
 
 Plan = TypeVar("Plan")
@@ -27,29 +29,45 @@ def run_and_report(settings: RunSettings) -> int:
     progress = RunProgress(console)
     with progress.shown():
         plan = planned(lambda: make_plan(settings, progress=progress.rendering), settings)
-        console.print(f"Output: {plan.output}", highlight=False, markup=False)
+        announce(plan, console)
         output, report = evaluate(plan, progress)
     show(output, report, console)
     if output.stopped is not None:
         raise output.stopped
-    return exit_code(plan, failed_of(output), console, again=plan.output)
+    return exit_code(output, plan.settings.failures, console, again=plan.output)
 
 
 def evaluate(plan: RunPlan, progress: RunProgress) -> tuple[RunOutput, Report]:
-    """Run the plan in its own directory and write its report there.
+    """Run the plan in its own directory, write its report there and let lmms-eval replay it.
 
     Raises:
         InterruptedRunError: Ctrl-C before there was anything to report.
+        ReplayDisagreementError: lmms-eval makes other numbers of the same answers.
     """
     try:
         with output_dir.locked(plan.output):
+            import_ahead()
             output = execute(plan, progress)
-            progress.stage("Writing the report")
-            report = write(output)
-            output_dir.write_state(plan.output, fingerprint_of(plan), complete=all_answered(output))
+            report = report_and_replay(output, progress)
     except KeyboardInterrupt:
         raise interrupted(plan) from None
     return output, report
+
+
+def report_and_replay(output: RunOutput, progress: RunProgress) -> Report:
+    """Write a recorded run's report into its folder and let lmms-eval replay it there.
+
+    Raises:
+        ReplayDisagreementError: lmms-eval makes other numbers of the same answers.
+    """
+    progress.stage("Writing the report")
+    report = write(output)
+    progress.stage("lmms-eval replays the answers")
+    tasks = replay(output)
+    progress.stage(
+        f"lmms-eval's replay of the answers agrees in {len(tasks)} of {len(tasks)} tasks ({FOLDER}/)"
+    )
+    return report
 
 
 def dry_run_only(settings: RunSettings) -> int:
@@ -61,41 +79,41 @@ def dry_run_only(settings: RunSettings) -> int:
     looking = replace(settings, skip_missing=True, fetch_media=False)
     with progress.shown():
         plan = planned(lambda: make_plan(looking, progress=progress.rendering), settings)
+    for note in plan.notes:
+        console.print(note, highlight=False, markup=False)
     show_dry_run(plan, console)
     return 0
+
+
+def announce(plan: RunPlan, console: Console) -> None:
+    """Say where the run goes, and what the user should know before it begins."""
+    for line in (f"Output: {plan.output}", *plan.notes):
+        console.print(line, highlight=False, markup=False)
 
 
 def planned(make: Callable[[], Plan], settings: RunSettings) -> Plan:
     """What `make` plans; where the Hub's data cannot be had, its error names the embedded data too."""
     try:
         return make()
-    except SfEvalError as error:
-        if settings.data == "hub" and error.exit_code == 2 and type(error).__name__ == "DataError":
+    except DataError as error:
+        if settings.data == "hub":
             error.hint = f"{error.hint} {EMBEDDED}".strip()
         raise
 
 
-def all_answered(output: RunOutput) -> bool:
-    return output.stopped is None and not failed_of(output)
-
-
-def failed_of(output: RunOutput) -> int:
-    return sum(sum(task.micro.failures.values()) for task in output.record.tasks)
-
-
-def exit_code(plan: RunPlan, failed: int, console: Console, *, again: Path) -> int:
+def exit_code(output: RunOutput, policy: FailurePolicy, console: Console, *, again: Path) -> int:
     """Non-zero if anything failed, unless `--fail-on-error` accepts as many.
 
     Args:
         again: the `--output` with which the same command tries the failed ones again.
     """
+    failed, planned = output.failed, output.planned
     if not failed:
         return 0
-    policy = plan.settings.failures
-    where = SAMPLES if again == plan.output else str(plan.output / SAMPLES)
-    accepted = policy.most is not None and not policy.exceeded(failed, plan.total)
+    where = SAMPLES if again == output.folder else str(output.folder / SAMPLES)
+    accepted = policy.most is not None and not policy.exceeded(failed, planned)
     console.print(
-        f"[red]{failed} of {plan.total} questions failed[/red]"
+        f"[red]{failed} of {planned} questions failed[/red]"
         f"{', which --fail-on-error accepts' if accepted else ''} ({escape(where)} says why). "
         f"Run the same command again with --output {escape(str(again))} to try them again.",
         highlight=False,

@@ -24,7 +24,12 @@ def command() -> None:
     help="Put each benchmark into its folder in here, for `--data DIR`. Default: the cache that "
     "`--data hub` uses.",
 )
-@click.option("--revision", help="Branch, tag or commit of the dataset (of one dataset only).")
+@click.option(
+    "--data-revision",
+    "--revision",
+    "revision",
+    help="Branch, tag or commit of the dataset (of one dataset only).",
+)
 @click.option(
     "--workers", type=click.IntRange(1, 32), default=4, show_default=True, help="Downloads at a time."
 )
@@ -86,8 +91,8 @@ def _fetch(
     annotations_only: bool,
     keep_archives: bool,
 ) -> None:
-    from sf_eval.benchmarks import hub
-    from sf_eval.benchmarks.fetch_progress import TerminalReporter, human_size
+    from sf_eval.data.hub import repository as hub
+    from sf_eval.data.hub.progress import TerminalReporter, human_size
 
     with TerminalReporter() as reporter:
         fetched = hub.fetch_to(
@@ -101,5 +106,5 @@ def _fetch(
         )
     amount = f"{human_size(fetched.downloaded)} downloaded" if fetched.downloaded else "already complete"
     click.echo(f"{benchmarks[0].hub_id} at {fetched.commit}: {amount}, in {fetched.root}")
-    for note in sorted({hub.layout_of(benchmark).note for benchmark in benchmarks} - {""}):
+    for note in sorted({benchmark.layout.note for benchmark in benchmarks} - {""}):
         click.echo(f"Note: {note}")

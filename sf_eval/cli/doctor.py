@@ -28,9 +28,10 @@ def command(**options: Any) -> int:
     """
     from rich.console import Console
 
-    from sf_eval.benchmarks import catalog, doctor
-    from sf_eval.benchmarks.data import parse_source
+    from sf_eval.benchmarks import catalog
     from sf_eval.cli._progress import counting
+    from sf_eval.data import doctor
+    from sf_eval.data.source import parse_source
     from sf_eval.report.doctor_report import show
 
     benchmarks = catalog.resolve_tasks(options["tasks"])
@@ -69,8 +70,8 @@ def _rule(model: str | None) -> Any:
 
 def _check_memory(model: str, device_name: str) -> Any:
     """The weights, in half precision or on a CPU in float32, against the device's memory."""
-    from sf_eval.benchmarks.doctor import CheckResult
     from sf_eval.core.cards import card_for
+    from sf_eval.data.doctor import CheckResult
     from sf_eval.inference.device import resolve_device, total_memory
     from sf_eval.model.loading import build_on_meta, count_parameters
 

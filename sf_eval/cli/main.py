@@ -18,6 +18,7 @@ from sf_eval.core.errors import SfEvalError, UsageError, nearest
 
 VERBS = {
     "run": "evaluate a model on benchmarks; leaderboard and FLOPs/latency report",
+    "score": "judge a run's answers anew, without its weights and videos",
     "profile": "what a model costs: FLOPs, memory, latency, and how they grow",
     "verify": "compare this installation with recorded outputs of the published code",
     "doctor": "check data, disk, memory and libraries before a long run",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sf_eval.mini.recipe import BUDGETS, VARIANTS
+from sf_eval.training.recipe import BUDGETS, VARIANTS
 
 _NAMES = ",".join(variant.name for variant in VARIANTS)
 

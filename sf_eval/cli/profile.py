@@ -35,13 +35,19 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
 @click.option(
     "--against",
     multiple=True,
-    help="Compare with this card, directory, qwen2.5-vl-7b or llava-onevision-7b; NAME:FRAMES sets frames. "
+    help="Compare with this card, directory, qwen2.5-vl-7b, qwen2.5-vl-7b-released (the resolution that its "
+    "preprocessor_config.json allows) or llava-onevision-7b; NAME:FRAMES sets frames. "
     "May be given several times. Default: the model's own self-attention-only baseline.",
 )
 @click.option("--frames", callback=_whole_numbers, help="16,32,64 ...; default: the model's own.")
 @click.option("--sampling-stride", type=click.IntRange(min=1), help="Fast path: keep every n-th frame.")
 @click.option("--temporal-stride", type=click.IntRange(min=1), help="Fast path: average n frames.")
 @click.option("--text-tokens", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option(
+    "--text-before-video",
+    type=click.IntRange(min=0),
+    help="Of the text tokens; they ask no slow token under masksystem. Default: the chat markup's 14.",
+)
 @click.option("--new-tokens", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Of the FLOPs.")
 @click.option(
@@ -55,9 +61,8 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
 @click.option(
     "--decode",
     type=click.Choice(["cached", "published", "without"]),
-    default="cached",
-    show_default=True,
-    help="Slow tokens in decoding: keys and values cached, projected again each step, or left out.",
+    help="Slow tokens in decoding: keys and values cached, projected again each step, or left out. "
+    "Default: each model's own, cached unless its card says decode_slow_attention: false.",
 )
 @click.option("--no-trace", is_flag=True, help="Closed form only: do not run the module on meta.")
 @click.option(
@@ -75,7 +80,9 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
 @click.option(
     "--attn", type=click.Choice(["sdpa", "eager", "flash_attention_2"]), default="sdpa", show_default=True
 )
-@click.option("--compile", "compiled", is_flag=True, help="Compile tower and decoder before measuring.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Compile tower and every decoder layer before measuring."
+)
 @click.option("--batch-sizes", default="1", callback=_whole_numbers, show_default=True, help="To measure.")
 @click.option("--iterations", type=click.IntRange(min=2), default=10, show_default=True, help="At least.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, help="At least.")
@@ -90,10 +97,10 @@ def command(**flags: Any) -> None:
 
     from rich.console import Console
 
-    from sf_eval.profiler.closed_form import Convention, DecodeVariant, Unit
+    from sf_eval.profiler.cost.closed_form import Convention, DecodeVariant, Unit
     from sf_eval.profiler.profile import Request, make_profile
     from sf_eval.profiler.rows import Question
-    from sf_eval.profiler.terminal import show
+    from sf_eval.report.profile.terminal import show
 
     console = Console()
     if flags["output"]:
@@ -108,8 +115,9 @@ def command(**flags: Any) -> None:
             text_tokens=flags["text_tokens"],
             new_tokens=flags["new_tokens"],
             batch_size=flags["batch_size"],
+            text_before_video=_before_video(flags),
             convention=Convention(flags["causal"]),
-            decode=DecodeVariant(flags["decode"]),
+            decode=DecodeVariant(flags["decode"]) if flags["decode"] else None,
         ),
         unit=Unit(flags["unit"]),
         trace=not flags["no_trace"],
@@ -125,6 +133,17 @@ def command(**flags: Any) -> None:
         _write(profile, flags["output"], console)
 
 
+def _before_video(flags: dict[str, Any]) -> int | None:
+    from sf_eval.core.errors import UsageError
+
+    before: int | None = flags["text_before_video"]
+    if before is not None and before > flags["text_tokens"]:
+        raise UsageError(
+            f"--text-before-video is {before}, of only {flags['text_tokens']} --text-tokens in all."
+        )
+    return before
+
+
 def _make(folder: Path) -> None:
     from sf_eval.core.files import output_error
 
@@ -136,7 +155,7 @@ def _make(folder: Path) -> None:
 
 def _measure(request: Any, flags: dict[str, Any], say: Any) -> dict[str, Any]:
     """FLOPs are counted before and apart: a counter's hooks would slow what is timed."""
-    from sf_eval.profiler.measure import Settings, measure
+    from sf_eval.profiler.measured.measure import Settings, measure
 
     settings = Settings(
         random_weights=flags["random_weights"],
@@ -154,7 +173,7 @@ def _measure(request: Any, flags: dict[str, Any], say: Any) -> dict[str, Any]:
 
 
 def _write(profile: Any, folder: Path, console: Any) -> None:
-    from sf_eval.profiler.writing import write_report
+    from sf_eval.report.profile.writing import write_report
 
     written = write_report(profile, folder)
     console.print(f"wrote {len(written)} files to {folder}", highlight=False, markup=False)

@@ -21,6 +21,11 @@ def _counts(ctx: click.Context, param: click.Parameter, text: str | None) -> tup
     return counts
 
 
+def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | None:
+    """A whole number from 1; None for "auto"."""
+    return None if text == "auto" else int(click.IntRange(min=1)(text, param, ctx))
+
+
 @click.command(name="run", short_help="evaluate a model on benchmarks")
 @click.option("--tasks", required=True, help="Benchmarks, comma separated, or 'all' (sf-eval ls tasks).")
 @click.option(
@@ -36,7 +41,32 @@ def _counts(ctx: click.Context, param: click.Parameter, text: str | None) -> tup
     help="Default: results/runs/<time>-<model>, or <time>-comparison.",
 )
 @click.option("--limit", help="Documents per task: a number (20) or a fraction (0.1).")
-@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--batch-size",
+    callback=_batch_size,
+    default="auto",
+    show_default=True,
+    help="Questions per batch: a number, or auto for what fits.",
+)
+@click.option(
+    "--decoders",
+    type=click.IntRange(min=0),
+    help="Processes that decode videos ahead; 0 decodes when asked. Default: what this machine can use.",
+)
+@click.option(
+    "--share",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Decode, encode and prefill a video once for all its questions.",
+)
+@click.option(
+    "--seek",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Reach frames by seeking, bit for bit those of decoding in order.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option(
     "--dtype",
@@ -146,6 +176,8 @@ def _settings(model: str, num_frames: int | None, options: dict[str, Any]) -> An
         limit=parse_limit(limit) if limit is not None else None,
         failures=parse_failure_policy(failures),
         decode_timeout_s=options.pop("decode_timeout"),
+        share=options.pop("share") == "on",
+        seek=options.pop("seek") == "on",
         command=("sf-eval", *sys.argv[1:]),
         **options,
     )

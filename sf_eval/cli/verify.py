@@ -30,8 +30,8 @@ def command(
     from sf_eval.core.errors import UsageError
     from sf_eval.core.tables import print_table
     from sf_eval.inference.device import DTYPES, resolve_device
-    from sf_eval.model.verify import run_recorded_cases
-    from sf_eval.report import verification
+    from sf_eval.verifying import tables as verification
+    from sf_eval.verifying.model import run_recorded_cases
 
     for directory in directories:
         if not directory.is_dir():

@@ -116,7 +116,8 @@ def card_for(model: str) -> ModelCard:
     many frames as `_frames_of` reads from its config.json; a file `sf_eval_card.yaml` in it overrides all.
 
     Raises:
-        UsageError: neither a card nor a directory.
+        UsageError: neither a card nor a directory, or a directory whose config.json has a `num_frames` that
+            is no number of frames.
     """
     directory = Path(model).expanduser()
     if model in card_names() or not directory.is_dir():
@@ -139,6 +140,9 @@ def _frames_of(directory: Path) -> int:
     The published configurations state no number of frames, but all variants keep 16 fast frames, so the
     product is the training's number: 16 * 1 * 4 = 64, 16 * 1 * 6 = 96, 16 * 2 * 4 = 128. Where it is not in
     the config either, the default of a card.
+
+    Raises:
+        UsageError: a `num_frames` that is no number of frames: each verb would read it in its own way.
     """
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -146,14 +150,25 @@ def _frames_of(directory: Path) -> int:
         return ModelCard.num_frames  # loading the checkpoint will say what is wrong with it
     if not isinstance(config, dict):
         return ModelCard.num_frames
-    if isinstance(stated := config.get("num_frames"), int) and stated > 0:
+    if (stated := config.get("num_frames")) is not None:
+        if type(stated) is not int or stated < 1:
+            raise UsageError(
+                f"{directory / 'config.json'}: num_frames is {stated!r}; it must be a whole number, 1 or "
+                "more."
+            )
         return stated
     parts = [
         config.get(key)
         for key in ("min_fast_frames", "fast_token_temporal_sampling_stride", "fast_token_temporal_stride")
     ]
-    known = [part for part in parts if isinstance(part, int) and part > 0]
+    known = [part for part in parts if type(part) is int and part > 0]
     return math.prod(known) if len(known) == len(parts) else ModelCard.num_frames
+
+
+_KINDS: dict[type | tuple[type, ...], str] = {
+    str: "text", int: "a whole number", (int, float): "a number", bool: "true or false",
+    dict: "a mapping of keys to values",
+}  # fmt: skip
 
 
 def check_card(card: ModelCard, path: str) -> None:
@@ -168,15 +183,19 @@ def check_card(card: ModelCard, path: str) -> None:
         "licence": str, "published": str, "notes": str, "prompt_format": str,
     }  # fmt: skip
     for key, kind in kinds.items():
-        if not isinstance(getattr(card, key), kind):
-            raise UsageError(f"{path}: {key} is {getattr(card, key)!r}, which is not a {kind}.")
+        value = getattr(card, key)
+        # True is an int in Python; no card means 1 by it.
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise UsageError(f"{path}: {key} is {value!r}; it must be {_KINDS[kind]}.")
     if card.sampling not in ("published", "uniform"):
         raise UsageError(f"{path}: sampling is {card.sampling!r}; it must be 'published' or 'uniform'.")
     if card.slow_path not in ("on", "off"):
         raise UsageError(f"{path}: slow_path is {card.slow_path!r}; it must be 'on' or 'off' (in quotes).")
     if card.num_frames < 1:
         raise UsageError(f"{path}: num_frames is {card.num_frames}; it must be at least 1.")
-    if not card.target_fps > 0:
+    if not 0 < card.target_fps < math.inf:
         raise UsageError(f"{path}: target_fps is {card.target_fps}; it must be above 0.")
+    if card.max_new_tokens < 0:
+        raise UsageError(f"{path}: max_new_tokens is {card.max_new_tokens}; it must be 0 or more.")
     if card.prompt_format != "qwen2-chatml":
         raise UsageError(f"{path}: prompt_format is {card.prompt_format!r}; only 'qwen2-chatml' is known.")

@@ -22,6 +22,13 @@ def tasks_dir() -> Path:
     return _shipped("tasks")
 
 
+def tasks_dirs() -> list[Path]:
+    """`tasks_dir`, and the folders like it that `$SF_EVAL_TASKS` names (as PATH does), for one's own
+    benchmarks."""
+    own = [Path(part).expanduser() for part in os.environ.get("SF_EVAL_TASKS", "").split(os.pathsep) if part]
+    return [tasks_dir(), *own]
+
+
 def model_cards_dir() -> Path:
     """One YAML a model."""
     return _shipped("model_cards")

@@ -1,1 +1,1 @@
-"""What a run is: plan, run, record. The only room that knows lmms-eval."""
+"""A run: plan, ask, keep, record."""

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sf_eval.benchmarks.data import OpenBenchmark
 from sf_eval.core.errors import UsageError
+from sf_eval.data.opened import OpenBenchmark
 from sf_eval.harness import output_dir
 from sf_eval.harness.plan import MiniProgress, RunPlan, fingerprint_of, make_plan, placed
 from sf_eval.harness.settings import RunSettings
 
 NAME = "comparison"
+_COMPARISON = "comparison"  # what tells its fingerprint from a run's
 
 # What each run of a comparison may have of its own; all else is the same for all of them.
 _OF_A_RUN = frozenset(
     {"model", "weights", "revision", "num_frames", "slow_path", "decode_slow_attention", "max_new_tokens"}
 )
-_MAY_GROW = frozenset({"tasks", "runs"})
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def make_comparison(
             whose folders would have one name.
         OutputError: the output directory is another comparison's, or a single run's.
     """
+    output_dir.check(settings[0].output, {_COMPARISON: True})
     several = len({each.num_frames for each in settings}) > 1
     opened: dict[str, OpenBenchmark] = {}
     runs: dict[str, RunPlan] = {}
@@ -64,7 +65,7 @@ def make_comparison(
                 f"two of the models are called {plan.card.name}.", hint="Give one of them another name."
             )
         runs[name] = plan
-    output = output_dir.choose(settings[0].output, NAME, _fingerprint(runs), may_grow=_MAY_GROW)
+    output = output_dir.choose(settings[0].output, NAME, _fingerprint(runs))
     return ComparisonPlan({name: placed(plan, output / name) for name, plan in runs.items()}, output)
 
 
@@ -72,9 +73,9 @@ def _fingerprint(runs: dict[str, RunPlan]) -> dict[str, Any]:
     each = {name: fingerprint_of(plan) for name, plan in runs.items()}
     common = next(iter(each.values()))
     return {
-        "comparison": True,
+        _COMPARISON: True,
         **{key: value for key, value in common.items() if key not in _OF_A_RUN},
-        "runs": {
+        output_dir.RUNS_OF_A_COMPARISON: {
             name: {key: value for key, value in run.items() if key in _OF_A_RUN} for name, run in each.items()
         },
     }

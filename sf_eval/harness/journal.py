@@ -8,7 +8,6 @@ never mistaken for the same run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zlib
@@ -20,17 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sf_eval.core.errors import OutputError
 from sf_eval.core.files import output_error
-from sf_eval.inference import Answer, Failure, FailureKind, StageTimings
+from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey, Result, StageTimings
+from sf_eval.video import VideoNote, VideoNoteKind
 
-SCHEMA = 1
-Result = Answer | Failure
-
-
-def digest_of(determinants: dict[str, Any]) -> str:
-    """The key of an answer: SHA-256 over the canonical JSON of what determines it."""
-    text = json.dumps(determinants, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+SCHEMA = 2
 
 
 class Journal:
@@ -91,12 +85,27 @@ class Journal:
         """Read every whole line; cut off what a kill left half-written at the end."""
         self._stream.seek(0)
         data = self._stream.readall()
-        *lines, tail = data.split(b"\n")
-        for line in lines:
-            for digest, result in _parse(line):
-                self._results[digest] = result
+        self._results, tail = _results_in(data)
         if tail:
             self._stream.truncate(len(data) - len(tail))
+
+
+def read_journal(path: Path) -> dict[str, Result]:
+    """The last result under each digest, failures too; a last line that is cut off is left as it is.
+
+    Raises:
+        OutputError: the file cannot be read.
+    """
+    try:
+        return _results_in(path.read_bytes())[0]
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}.") from error
+
+
+def _results_in(data: bytes) -> tuple[dict[str, Result], bytes]:
+    """The results of all whole lines, and the half-written last one."""
+    *lines, tail = data.split(b"\n")
+    return dict(pair for line in lines for pair in _parse(line)), tail
 
 
 def _line(payload: bytes) -> bytes:
@@ -115,17 +124,22 @@ def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
 def _to_json(result: Result) -> dict[str, Any]:
     if isinstance(result, Answer):
         return {"answer": asdict(result)}
-    return {"failure": {"key": result.key, "kind": result.kind.value, "reason": result.reason}}
+    return {"failure": {"key": asdict(result.key), "kind": result.kind.value, "reason": result.reason}}
 
 
 def _from_json(value: dict[str, Any]) -> Result:
     if "answer" in value:
         fields = dict(value["answer"])
+        fields["key"] = QuestionKey(**fields["key"])
         fields["frame_indices"] = tuple(fields["frame_indices"])
         fields["timings"] = StageTimings(**fields["timings"])
+        notes = fields.get("video_notes", ())  # journals of earlier versions have none
+        fields["video_notes"] = tuple(
+            VideoNote(VideoNoteKind(note["kind"]), note["detail"]) for note in notes
+        )
         return Answer(**fields)
     fields = value["failure"]
-    return Failure(fields["key"], FailureKind(fields["kind"]), fields["reason"])
+    return Failure(QuestionKey(**fields["key"]), FailureKind(fields["kind"]), fields["reason"])
 
 
 def _write_all(stream: FileIO, data: bytes) -> None:

@@ -2,33 +2,38 @@
 
 `run.json` says what the directory belongs to (a fingerprint of the plan) and whether it is complete. The
 lock is the operating system's and goes with the process, so a kill leaves nothing to clean up.
+
+A directory that is named may grow: more tasks, more questions of a task. Nothing that it holds is ever
+replaced by less.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
+from sf_eval.harness.record import RunFacts, RunState
 
 STATE = "run.json"
 JOURNAL = "journal.jsonl"
 LOCK = ".lock"
 RUNS = Path("results/runs")
-_MAY_GROW = frozenset({"tasks"})
+TASKS = "tasks"
+RUNS_OF_A_COMPARISON = "runs"
+Fingerprint = dict[str, Any]
 
 
-def choose(
-    wanted: Path | None, model: str, fingerprint: dict[str, Any], *, may_grow: frozenset[str] = _MAY_GROW
-) -> Path:
+def choose(wanted: Path | None, model: str, fingerprint: Fingerprint) -> Path:
     """The directory of this run.
 
     Without `--output`: the newest unfinished run of the same plan below `results/runs`, so that running the
@@ -36,28 +41,55 @@ def choose(
 
     Args:
         model: what a new directory is called after.
-        may_grow: what of the fingerprint may differ in a directory that is named, e.g. the tasks: each answer
-            is keyed by its own task.
+        fingerprint: every setting that makes two runs the same run. Under `tasks` it holds, by name, how many
+            questions are asked and the digest of their data; under `runs` those of a comparison, by name.
 
     Raises:
         OutputError: `wanted` is a file, or holds a run of another plan.
     """
     if wanted is None:
         return _unfinished(fingerprint) or _new(model)
+    state = _state_of(wanted)
+    if state is not None and (
+        difference := _difference(state.plan, fingerprint) or _loss(state.plan, fingerprint)
+    ):
+        raise _other_run(wanted, difference)
+    return wanted
+
+
+def check(wanted: Path | None, settings: Fingerprint) -> None:
+    """Refuse a named directory early, by the part of the fingerprint that is known before any data is read.
+
+    Raises:
+        OutputError: as `choose`.
+    """
+    state = None if wanted is None else _state_of(wanted)
+    if wanted is not None and state is not None:
+        known = {key: value for key, value in state.plan.items() if key in settings}
+        if difference := _difference(known, settings):
+            raise _other_run(wanted, difference)
+
+
+def _state_of(wanted: Path) -> RunState | None:
+    """What the named directory belongs to; None where it is free.
+
+    Raises:
+        OutputError: a file, or a directory with something else in it.
+    """
     if wanted.exists() and not wanted.is_dir():
         raise OutputError(f"--output {wanted} is a file.", hint="Name a directory.")
     state = read_state(wanted)
-    if state is None:
-        if wanted.is_dir() and any(not _is_left_over(entry) for entry in wanted.iterdir()):
-            raise OutputError(
-                f"--output {wanted} is not empty and holds no run of sf-eval.", hint="Name a new directory."
-            )
-        return wanted
-    if difference := _difference(state["plan"], fingerprint, ignoring=may_grow):
+    if state is None and wanted.is_dir() and any(not _is_left_over(entry) for entry in wanted.iterdir()):
         raise OutputError(
-            f"--output {wanted} holds another run ({difference}).", hint="Name a new directory for this one."
+            f"--output {wanted} is not empty and holds no run of sf-eval.", hint="Name a new directory."
         )
-    return wanted
+    return state
+
+
+def _other_run(wanted: Path, difference: str) -> OutputError:
+    return OutputError(
+        f"--output {wanted} holds another run ({difference}).", hint="Name a new directory for this one."
+    )
 
 
 @contextmanager
@@ -90,34 +122,69 @@ def _is_left_over(entry: Path) -> bool:
     return entry.name == LOCK or files.is_half_written(entry)
 
 
-def write_state(directory: Path, fingerprint: dict[str, Any], *, complete: bool) -> None:
-    files.write_json(directory / STATE, {"schema_version": 1, "plan": fingerprint, "complete": complete})
+def write_state(
+    directory: Path, fingerprint: Fingerprint, *, complete: bool, facts: RunFacts | None = None
+) -> None:
+    state = RunState(plan=fingerprint, complete=complete, facts=facts)
+    files.write_json(directory / STATE, state.model_dump(mode="json"))
 
 
-def read_state(directory: Path) -> dict[str, Any] | None:
+def read_state(directory: Path) -> RunState | None:
     """What the directory belongs to, or None where it holds no run.
 
     Raises:
-        OutputError: `run.json` is there but is not ours.
+        OutputError: `run.json` is there but is not ours, or of another version.
     """
+    path = directory / STATE
     try:
-        state = json.loads((directory / STATE).read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise OutputError(f"{directory / STATE} cannot be read: {error}.") from error
-    if not isinstance(state, dict) or not isinstance(state.get("plan"), dict):
-        raise OutputError(f"{directory / STATE} was not written by sf-eval.")
-    return state
+        raise OutputError(f"{path} cannot be read: {error}.") from error
+    try:
+        return RunState.model_validate_json(text)
+    except ValidationError as error:
+        raise OutputError(
+            f"{path} was not written by this version of sf-eval.", hint="Name a new directory."
+        ) from error
 
 
-def _difference(old: dict[str, Any], new: dict[str, Any], ignoring: frozenset[str] = frozenset()) -> str:
-    """The first setting in which two plans differ, as words; empty where they are the same."""
-    old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
-    for key in sorted((set(old) | set(new)) - ignoring):
+def _difference(old: Fingerprint, new: Fingerprint) -> str:
+    """The first setting in which two plans differ, as words; empty where they are the same.
+
+    What may grow is left to `_loss`.
+    """
+    old, new = _plain(old), _plain(new)
+    for key in sorted((set(old) | set(new)) - {TASKS, RUNS_OF_A_COMPARISON}):
         if old.get(key) != new.get(key):
             return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
     return ""
+
+
+def _loss(old: Fingerprint, new: Fingerprint) -> str:
+    """What of the old plan the new one would replace by less or by something else, as words."""
+    old, new = _plain(old), _plain(new)
+    for name, settings in old.get(RUNS_OF_A_COMPARISON, {}).items():
+        if name not in new.get(RUNS_OF_A_COMPARISON, {}):
+            return f"it has a run {name}, which this command does not ask for"
+        if difference := _difference(settings, new[RUNS_OF_A_COMPARISON][name]):
+            return f"{name}: {difference}"
+    for name, task in old.get(TASKS, {}).items():
+        now: Mapping[str, Any] | None = new.get(TASKS, {}).get(name)
+        if now is None:
+            return f"it has answers to {name}, which this command does not ask"
+        if now["data"] != task["data"]:
+            return f"the annotations of {name} were others"
+        if now["questions"] < task["questions"]:
+            return f"it asks {task['questions']} questions of {name}, this command {now['questions']}"
+    return ""
+
+
+def _plain(fingerprint: Fingerprint) -> Fingerprint:
+    """As it looks once it was written and read."""
+    plain: Fingerprint = json.loads(json.dumps(fingerprint))
+    return plain
 
 
 def _unfinished(fingerprint: dict[str, Any]) -> Path | None:
@@ -128,7 +195,7 @@ def _unfinished(fingerprint: dict[str, Any]) -> Path | None:
             state = read_state(directory) if directory.is_dir() else None
         except OutputError:
             continue  # a stranger's folder among ours is none of our business
-        if state and not state["complete"] and not _difference(state["plan"], fingerprint):
+        if state and not state.complete and state.plan == _plain(fingerprint):
             return directory
     return None
 

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sf_eval.benchmarks import catalog
-from sf_eval.benchmarks.data import DataSource, OpenBenchmark, parse_source
 from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.benchmarks.pinned import pinned_revision
 from sf_eval.core.cards import ModelCard, card_for, card_names, load_card
 from sf_eval.core.errors import DataError, UsageError
+from sf_eval.data.digest import annotations_digest
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import edition_of, open_benchmark, with_media
+from sf_eval.data.source import DataSource, parse_source
+from sf_eval.editions.cache import has_edition
 from sf_eval.harness import output_dir
-from sf_eval.harness.context import RunContext
+from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
+from sf_eval.inference import Question
 from sf_eval.inference.device import resolve_device
 from sf_eval.model import checkpoint
+from sf_eval.model.loading import weights_directory
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.video import SamplingRule
 from sf_eval.video.backends import check_backend
 
 EMBEDDED = "The embedded model and data: --model mini --data mini."
-OTHER_WAYS = (
-    "Without the released weights or data: --model DIR --data DIR for local copies, or "
-    "--model mini --data mini for the embedded ones."
-)
 MiniProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """One task of the run: its benchmark and how many of its documents are asked."""
+    """One task of the run: its benchmark and how many of its documents are asked.
+
+    Attributes:
+        data_digest: of the annotation files (`sf_eval.data.digest`).
+    """
 
     benchmark: Benchmark
     opened: OpenBenchmark
     count: int
+    data_digest: str
 
     @property
     def documents(self) -> list[Document]:
@@ -44,14 +52,18 @@ class TaskPlan:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What will be run. Making it has loaded no weights."""
+    """What will be run. Making it has loaded no weights.
+
+    Attributes:
+        notes: what the user should know before it begins, a line each.
+    """
 
     settings: RunSettings
     card: ModelCard
     source: DataSource
-    context: RunContext
     tasks: tuple[TaskPlan, ...]
     output: Path
+    notes: tuple[str, ...] = ()
 
     @property
     def data_label(self) -> str:
@@ -60,8 +72,25 @@ class RunPlan:
         return mini or self.source.label
 
     @property
+    def rule(self) -> SamplingRule:
+        """Which frames of a clip are shown."""
+        return SamplingRule(self.card.sampling, self.card.num_frames, self.card.target_fps)
+
+    @property
     def total(self) -> int:
         return sum(task.count for task in self.tasks)
+
+    def questions(self) -> Iterator[Question]:
+        """Every question, in the order of tasks and rows."""
+        for task in self.tasks:
+            for document in task.documents:
+                yield question_of(
+                    task.opened,
+                    document,
+                    clip_mode=self.settings.clip,
+                    # The card's limit of new tokens goes before the task's.
+                    max_new_tokens=self.card.max_new_tokens or task.benchmark.max_new_tokens,
+                )
 
 
 def make_plan(
@@ -72,42 +101,86 @@ def make_plan(
 ) -> RunPlan:
     """Resolve names, open the data, look for every media file, choose the output directory.
 
+    What is cheap to refuse is refused first: names, the output directory, whether the weights can be had, the
+    annotations of all tasks. Only then are videos fetched, which may be hundreds of GB.
+
     Args:
         opened: benchmarks of the same data that were read already, by name; what is opened is added.
 
     Raises:
         UsageError: an unknown model or task, or a model without weights.
+        CheckpointError: weights that cannot be had, or a checkpoint that cannot be used.
         DataError: annotations or media that are missing or damaged.
         OutputError: the output directory is another run's.
     """
     benchmarks = catalog.resolve_tasks(settings.tasks)
     card = settings.card(card_for(settings.model))
+    _require_weights(card)
+    source = parse_source(settings.data, settings.data_revision)
+    benchmarks, notes = _that_the_source_has(benchmarks, source, settings)
+    _check_usable(settings)
+    asked = _settings_fingerprint(settings, card, source)
+    output_dir.check(settings.output, asked)
+    _check_weights(card)
+    opened = {} if opened is None else opened
+    new = [benchmark for benchmark in benchmarks if benchmark.name not in opened]
+    for benchmark in new:
+        opened[benchmark.name] = open_benchmark(
+            benchmark, _pinned(source, benchmark), progress=progress, fetch_media=False
+        )
+    for benchmark in new if settings.fetch_media else ():
+        opened[benchmark.name] = with_media(opened[benchmark.name])
+    tasks = tuple(_task(opened[benchmark.name], settings) for benchmark in benchmarks)
+    _check_media(tasks, may_miss=settings.skip_missing)
+    output = output_dir.choose(settings.output, card.name, _fingerprint(asked, tasks))
+    return RunPlan(settings, card, source, tasks, output, notes)
+
+
+def _that_the_source_has(
+    benchmarks: list[Benchmark], source: DataSource, settings: RunSettings
+) -> tuple[list[Benchmark], tuple[str, ...]]:
+    """Without benchmarks that have no mini edition, where those are asked; and one line that names them.
+
+    Raises:
+        UsageError: one of them was asked for by its name, or none is left.
+    """
+    without = [benchmark for benchmark in benchmarks if not has_edition(edition_of(benchmark))]
+    if source.kind != "mini" or not without:
+        return benchmarks, ()
+    names = ", ".join(benchmark.name for benchmark in without)
+    said = f"{names} {'has' if len(without) == 1 else 'have'} no mini edition"
+    by_name = {benchmark.name for benchmark in catalog.resolve_tasks(settings.tasks, groups=False)}
+    kept = [benchmark for benchmark in benchmarks if benchmark not in without]
+    if not kept or any(benchmark.name in by_name for benchmark in without):
+        raise UsageError(f"{said}.", hint="Leave it out, or give real data (--data DIR).")
+    return kept, (f"Left out: {said}.",)
+
+
+def _require_weights(card: ModelCard) -> None:
+    """Refuse a shape that no weights were published for.
+
+    Raises:
+        UsageError: `card` is one.
+    """
     if not card.weights:
         raise UsageError(
             f"{card.name} is a shape without weights: it cannot be evaluated, only profiled "
             f"(sf-eval profile --model {card.name}).",
             hint=f"With weights: {', '.join(name for name in card_names() if load_card(name).weights)}.",
         )
-    _check_usable(card, settings)
-    source = parse_source(settings.data, settings.data_revision)
-    context = RunContext(
-        source=source,
-        rule=SamplingRule(card.sampling, card.num_frames, card.target_fps),
-        clip_mode=settings.clip,
-        backend=settings.video_backend,
-        progress=progress,
-        fetch_media=settings.fetch_media,
-        timeout_s=settings.decode_timeout_s,
-        opened={} if opened is None else opened,
-    )
-    tasks = []
-    for benchmark in benchmarks:
-        data = context.open(benchmark)
-        total = len(data.documents)
-        tasks.append(TaskPlan(benchmark, data, settings.limit.of(total) if settings.limit else total))
-    _check_media(tasks, may_miss=settings.skip_missing)
-    output = output_dir.choose(settings.output, card.name, _fingerprint(settings, card, source, tasks))
-    return RunPlan(settings, card, source, context, tuple(tasks), output)
+
+
+def _pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
+    """The source at the commit that the task's yaml pins, where the user names none."""
+    if source.kind == "hub" and source.revision is None:
+        return replace(source, revision=pinned_revision(benchmark))
+    return source
+
+
+def _task(opened: OpenBenchmark, settings: RunSettings) -> TaskPlan:
+    total = len(opened.documents)
+    count = settings.limit.of(total) if settings.limit else total
+    return TaskPlan(opened.benchmark, opened, count, annotations_digest(opened))
 
 
 def placed(plan: RunPlan, output: Path) -> RunPlan:
@@ -119,24 +192,31 @@ def placed(plan: RunPlan, output: Path) -> RunPlan:
     return replace(plan, output=output_dir.choose(output, plan.card.name, fingerprint_of(plan)))
 
 
-def _check_usable(card: ModelCard, settings: RunSettings) -> None:
+def _check_usable(settings: RunSettings) -> None:
     """Refuse early what would fail after minutes of fetching and loading.
 
     Raises:
         UsageError: a device, attention or decoder that is not here.
-        CheckpointError: a local checkpoint without a usable configuration, weights or tokenizer.
     """
     resolve_device(settings.device)
     check_backend(settings.video_backend)
     checkpoint.checked_attention(settings.attn)
-    directory = Path(card.weights).expanduser()
-    if card.weights and directory.is_dir():
-        checkpoint.read_config(directory)
+
+
+def _check_weights(card: ModelCard) -> None:
+    """Refuse weights that cannot be had or used, before data is fetched. The weights stay on the Hub.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one without a usable configuration, weights or tokenizer.
+    """
+    directory = weights_directory(card, without_weights=True)
+    checkpoint.read_config(directory)
+    if Path(card.weights).expanduser().is_dir():
         checkpoint.check_shards(directory)
-        SlowFastProcessor.from_pretrained(directory)
+    SlowFastProcessor.from_pretrained(directory)
 
 
-def _check_media(tasks: list[TaskPlan], *, may_miss: bool) -> None:
+def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
     """Look for every file: refuse a path that leaves its root, and a missing one unless it `may_miss`.
 
     The error is the first missing file's, with how many more there are.
@@ -156,12 +236,16 @@ def _check_media(tasks: list[TaskPlan], *, may_miss: bool) -> None:
 
 def fingerprint_of(plan: RunPlan) -> dict[str, Any]:
     """What makes two runs the same run; see `output_dir.choose`."""
-    return _fingerprint(plan.settings, plan.card, plan.source, list(plan.tasks))
+    return _fingerprint(_settings_fingerprint(plan.settings, plan.card, plan.source), plan.tasks)
 
 
-def _fingerprint(
-    settings: RunSettings, card: ModelCard, source: DataSource, tasks: list[TaskPlan]
-) -> dict[str, Any]:
+def _fingerprint(asked: dict[str, Any], tasks: Sequence[TaskPlan]) -> dict[str, Any]:
+    of_tasks = {task.benchmark.name: {"questions": task.count, "data": task.data_digest} for task in tasks}
+    return {**asked, output_dir.TASKS: of_tasks}
+
+
+def _settings_fingerprint(settings: RunSettings, card: ModelCard, source: DataSource) -> dict[str, Any]:
+    """The part of the fingerprint that is known before any data is read."""
     return {
         "model": card.name,
         "weights": card.weights,
@@ -170,12 +254,11 @@ def _fingerprint(
         "slow_path": card.slow_path,
         "decode_slow_attention": card.decode_slow_attention,
         "max_new_tokens": card.max_new_tokens,
-        # Not the directory's path: data that was moved is the same data, and each answer knows its video.
+        # Not the directory's path: data that was moved is the same data. The tasks' digests tell which it is.
         "data": source.label if source.kind != "directory" else "directory",
         "dtype": settings.dtype,
         "attn": settings.attn,
         "device": resolve_device(settings.device).type,
         "video_backend": settings.video_backend,
         "clip": settings.clip,
-        "tasks": [task.benchmark.name for task in tasks],
     }

@@ -1,4 +1,4 @@
-"""What a run leaves behind: `results.json` and `samples.jsonl`, typed and versioned.
+"""What a run leaves behind, typed and versioned: results, samples, questions and what it was.
 
 The JSON schemas in `docs/schemas/` are made from these classes (`python -m sf_eval.harness.record`).
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from sf_eval.video import VideoNoteKind
 
 
 class Strict(BaseModel):
@@ -34,6 +36,17 @@ class ScoreRecord(Strict):
     bounds: tuple[float, float] | None = Field(
         description="The accuracy if every failed sample were wrong, and if every one were right."
     )
+    parts: int = Field(
+        1,
+        description="Subtasks or categories whose accuracies this is the mean of: those with a judged "
+        "answer. 1 where all questions count alike.",
+    )
+    parts_total: int = Field(1, description="How many it should be the mean of.")
+
+    @property
+    def lacks_parts(self) -> bool:
+        """The mean is not of all that it should be made of, though something was judged."""
+        return self.n > 0 and self.parts < self.parts_total
 
 
 class CategoryRecord(Strict):
@@ -52,6 +65,8 @@ class PublishedScoreRecord(Strict):
     random_guesses: int = Field(description="Outputs for which the published scorer draws a letter.")
     raised: int = Field(description="Outputs on which the published scorer raises an exception.")
     dropped: int = Field(description="Outputs that the published average leaves out.")
+    parts: int = Field(1, description="Subtasks whose accuracies this is the mean of.")
+    parts_total: int = Field(1, description="How many it should be the mean of.")
 
 
 class TaskRecord(Strict):
@@ -65,7 +80,9 @@ class TaskRecord(Strict):
     questions_total: int
     questions_asked: int
     videos_asked: int
-    headline: str = Field(description='"micro", or "macro:CATEGORY": the mean over that category.')
+    mean_over: str | None = Field(
+        description="The category that the headline score is the mean over; null where all questions count alike."
+    )
     score: ScoreRecord = Field(description="By the benchmark's own headline rule.")
     micro: ScoreRecord = Field(description="All questions alike.")
     breakdown: list[CategoryRecord]
@@ -78,13 +95,18 @@ class GroupRecord(Strict):
 
     group: str
     title: str
-    tasks: list[str]
-    complete: bool = Field(description="Whether all tasks of the group were run.")
+    tasks: list[str] = Field(description="Whose mean it is: those with a judged answer.")
+    unanswered: list[str] = Field(
+        default_factory=list, description="Tasks that were asked and have no judged answer."
+    )
+    complete: bool = Field(description="Whether the mean is of all tasks of the group.")
     score: ScoreRecord
     published: PublishedScoreRecord | None
 
 
 class ModelRecord(Strict):
+    """The model, and what of its configuration its costs are counted from."""
+
     name: str
     title: str
     weights: str
@@ -101,6 +123,8 @@ class ModelRecord(Strict):
     attn: str
     licence: str
     published: str = Field(description="Row of the published results that reports this model, or empty.")
+    config: dict[str, Any] = Field(description="The shape, as config.json has it.")
+    text_before_video: int = Field(description="Tokens of every prompt's markup before the video.")
 
 
 class MemoryRecord(Strict):
@@ -109,10 +133,24 @@ class MemoryRecord(Strict):
     device_reserved_peak_bytes: int | None
 
 
-class RunRecord(Strict):
-    """`results.json`."""
+class TaskFacts(Strict):
+    """What was known of one task's data when its questions were asked."""
 
-    schema_version: Literal[1] = 1
+    task: str
+    data: str = Field(description='Where the questions came from; "mini edition ..." is not the benchmark.')
+    is_mini: bool
+    revision: str | None = Field(description="Resolved commit of the dataset; null for local data.")
+    annotations_digest: str = Field(
+        description="SHA-256 over the names and contents of the annotation files."
+    )
+    questions_total: int
+    questions_planned: int
+    one_question_per_video: bool = Field(description="Then a submission file knows questions by their video.")
+
+
+class RunFacts(Strict):
+    """What is known of a run once its model is loaded, before anything is answered."""
+
     created: str = Field(description="UTC, ISO 8601.")
     command: list[str]
     settings: dict[str, Any]
@@ -121,24 +159,86 @@ class RunRecord(Strict):
     machine: dict[str, Any]
     model: ModelRecord
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
+    clip: Literal["whole", "cut"]
     scoring: Literal["sf-eval", "published", "both"]
-    seconds: float = Field(description="Wall-clock of this process, model loading included.")
     load_seconds: float
-    memory: MemoryRecord
+    planned: list[TaskFacts]
+    notes: list[str] = Field(
+        default_factory=list,
+        description="What the checkpoint asks for or holds and the run left out, one sentence each.",
+    )
+
+
+class Usage(Strict):
+    """What a run's process took, known at its end."""
+
+    seconds: float | None = Field(
+        description="Wall-clock of this process, model loading included; null where a killed run was "
+        "recorded by `sf-eval score`: nobody measured it."
+    )
+    memory: MemoryRecord | None = Field(description="null where nobody measured it.")
+    waited_s: float | None = Field(
+        default=None,
+        description="Seconds that the model waited for videos to be decoded; null where not measured.",
+    )
     degraded: list[str] = Field(
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames a chunk).",
     )
     resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
+
+
+class RunRecord(RunFacts, Usage):
+    """`results.json`."""
+
+    schema_version: Literal[2] = 2
+    rescored: str | None = Field(
+        default=None,
+        description="When `sf-eval score` wrote this from the journal (UTC); null for the run's own.",
+    )
     complete: bool = Field(description="False where the run was stopped: not all that was asked is in it.")
     tasks: list[TaskRecord]
     groups: list[GroupRecord]
 
 
+class RunState(Strict):
+    """`run.json`: what a directory belongs to."""
+
+    schema_version: Literal[2] = 2
+    plan: dict[str, Any] = Field(description="What makes two runs the same run (docs/schemas/README.md).")
+    complete: bool = Field(description="Every question was answered.")
+    facts: RunFacts | None = Field(default=None, description="null until the model is loaded.")
+
+
+class KindOfQuestionRecord(Strict):
+    """What one question of a mini edition takes; real data has no such thing."""
+
+    name: str
+    group: str = Field(description='"brief", "global", "subtitle" or empty.')
+    row: str = Field(description="The same for the same row of the same file, whichever benchmark asks it.")
+
+
+class QuestionRecord(Strict):
+    """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer."""
+
+    schema_version: Literal[1] = 1
+    task: str
+    digest: str
+    document: dict[str, Any] = Field(description="`sf_eval.benchmarks.Document`, field by field.")
+    kind: KindOfQuestionRecord | None = None
+
+
+class VideoNoteRecord(Strict):
+    """One thing that was done otherwise than a video's file states (docs/video.md)."""
+
+    kind: VideoNoteKind
+    detail: str = Field(description="What was found, for people.")
+
+
 class SampleRecord(Strict):
     """One line of `samples.jsonl`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: str
     data: str
     doc_id: int = Field(description="Row number in the annotation file.")
@@ -146,15 +246,32 @@ class SampleRecord(Strict):
     video: str
     categories: dict[str, str]
     prompt: str
+    options: dict[str, str] = Field(description="Letter to text, as shown.")
     target: str | None
+    kind: KindOfQuestionRecord | None = None
     output: str | None = Field(None, description="The model's words; null where the sample failed.")
     answer: str | None = Field(None, description="The letter read from the output.")
+    answer_rule: str | None = Field(
+        None, description="The rule that read the letter (docs/scoring.md); null where none was read."
+    )
+    answer_frame: str | None = Field(
+        None,
+        description='Where the letter was looked for: "plain", "after_thought", "answer_mark" or "boxed".',
+    )
+    output_truncated: bool | None = Field(
+        None, description="Whether the output was too long, so that its middle was not read for an answer."
+    )
     outcome: str
     failure_reason: str | None = None
     published_verdict: str | None = None
     num_frames: int | None = None
     frames_missing: int | None = Field(
         None, description="Frames wanted beside those, but hidden by the video's edit list (docs/video.md)."
+    )
+    video_notes: list[VideoNoteRecord] = Field(
+        default_factory=list,
+        description="What was done otherwise than the video's file states, so that it is shown as it plays: "
+        "a measured frame rate, another stream than the first, one thread because of damage (docs/video.md).",
     )
     prompt_tokens: int | None = None
     fast_tokens: int | None = None
@@ -167,12 +284,17 @@ class SampleRecord(Strict):
 
 
 def main() -> None:
-    """Write the JSON schemas of both files to docs/schemas."""
+    """Write the JSON schemas to docs/schemas."""
     from sf_eval.core import files
 
-    folder = Path("docs/schemas")
-    files.write_json(folder / "results.schema.json", RunRecord.model_json_schema())
-    files.write_json(folder / "samples.schema.json", SampleRecord.model_json_schema())
+    schemas: dict[str, type[BaseModel]] = {
+        "results": RunRecord,
+        "samples": SampleRecord,
+        "questions": QuestionRecord,
+        "run": RunState,
+    }
+    for name, model in schemas.items():
+        files.write_json(Path("docs/schemas") / f"{name}.schema.json", model.model_json_schema())
 
 
 if __name__ == "__main__":

@@ -104,7 +104,15 @@ def parse_models(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Everything `sf-eval run` was asked, unresolved."""
+    """Everything `sf-eval run` was asked, unresolved.
+
+    Attributes:
+        batch_size: None for what fits (`sf_eval.harness.batching`).
+        share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
+        Neither
+            changes an answer beyond rounding.
+        decoders: processes that decode ahead; None for as many as this machine can use.
+    """
 
     model: str
     tasks: str
@@ -113,7 +121,7 @@ class RunSettings:
     revision: str | None = None
     data_revision: str | None = None
     limit: Limit | None = None
-    batch_size: int = 1
+    batch_size: int | None = 1
     device: str = "auto"
     dtype: str = "auto"
     attn: str = "sdpa"
@@ -126,6 +134,9 @@ class RunSettings:
     scoring: Scoring = "sf-eval"
     slow_path: Literal["on", "off"] | None = None
     published_decoding: bool = False
+    share: bool = True
+    seek: bool = True
+    decoders: int | None = None
     skip_missing: bool = False
     fetch_media: bool = True
     failures: FailurePolicy = FailurePolicy()

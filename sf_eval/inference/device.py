@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 
 import torch
 
@@ -91,3 +93,45 @@ def total_memory(device: torch.device) -> int:
     import psutil
 
     return int(psutil.virtual_memory().total)
+
+
+# The one place where the text of a message decides. torch has types for its own allocators alone; what
+# cuBLAS, cuDNN and the driver cannot allocate comes as a plain RuntimeError, and its text is the only signal:
+#   "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`" (pytorch issue 128601),
+#   "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", and since cuDNN 9
+#   "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED" (or HOST);
+#   cuSOLVER, cuSPARSE and cuFFT alike;
+#   "CUDA error: out of memory" and, with expandable segments, "CUDA driver error: out of memory";
+#   "DefaultCPUAllocator: can't allocate memory: you tried to allocate ..." ("not enough memory" on Windows).
+# Names of statuses and the allocators' own sentences, as narrow as they can be: a RuntimeError that merely
+# speaks of memory is not meant.
+_OUT_OF_MEMORY = re.compile(
+    r"\b(?:CUBLAS|CUDNN|CUSOLVER|CUSPARSE|CUFFT|HIPBLAS|MIOPEN)\w*_ALLOC(?:ATION)?_FAILED\b"
+    r"|\b(?:CUDA|HIP)(?: driver)?(?: error:)? out of memory\b"
+    r"|\bDefaultCPUAllocator: (?:can't allocate|not enough) memory\b"
+)
+_CUDA_ERROR_MEMORY_ALLOCATION = 2  # cudaErrorMemoryAllocation, `error_code` of torch.AcceleratorError
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` is the device's or the machine's memory running out: less may fit."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if not isinstance(error, RuntimeError):
+        return False
+    code = getattr(error, "error_code", None) if isinstance(error, torch.AcceleratorError) else None
+    return code == _CUDA_ERROR_MEMORY_ALLOCATION or bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether the GPU's context is gone, so that every later call fails too.
+
+    So it is after an asynchronous CUDA error ("CUDA error: device-side assert triggered"), which comes as a
+    torch.AcceleratorError, or as a RuntimeError of cuBLAS or the driver that begins alike. Memory that ran
+    out loses nothing.
+    """
+    if is_out_of_memory(error) or not isinstance(error, RuntimeError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or str(error).startswith("CUDA error")

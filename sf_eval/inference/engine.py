@@ -1,29 +1,30 @@
-"""The engine: decode -> preprocess -> upload -> vision -> prefill -> decode tokens, a batch at a time.
+"""The engine: a video is decoded, encoded and prefilled once; its questions follow, a batch at a time.
 
-A question that cannot be answered becomes a `Failure`; the others in its batch are answered all the same.
+Decoders work ahead in their own processes (`sf_eval.video.ClipPool`) while the model answers. A question that
+cannot be answered becomes a `Failure`; the others are answered all the same.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
-from sf_eval.inference.device import keep_float32_exact
-from sf_eval.inference.generation import Generated, generate_batch, synchronise
-from sf_eval.inference.question import Answer, Failure, FailureKind, Question, StageTimings
-from sf_eval.model.loading import LoadedModel
-from sf_eval.model.modeling import VideoFeatures
+from sf_eval.inference.device import is_device_lost, is_out_of_memory
+from sf_eval.inference.family import Asked, Generated, VideoModel
+from sf_eval.inference.question import Answer, Failure, FailureKind, Question, Result, StageTimings
+from sf_eval.inference.waiting import synchronise
 from sf_eval.video import (
     Clip,
-    ClipLoader,
     Frames,
     LoaderClosedError,
     VideoError,
     VideoErrorReason,
+    VideoNote,
     WorkerStartError,
 )
 
@@ -38,127 +39,197 @@ _FAILURE_OF_VIDEO = {
 }
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A question whose video is encoded."""
+class ClipSource(Protocol):
+    """What gives the engine its pictures, resized: `sf_eval.video.ClipPool`."""
+
+    def in_order(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A video that is ready to be asked about; none for questions without one.
+
+    Attributes:
+        video, prefix: the family's.
+        shared_by: how many questions share the times.
+    """
+
+    video: Any
+    prefix: Any
+    frame_indices: tuple[int, ...] = ()
+    frames_missing: int = 0
+    notes: tuple[VideoNote, ...] = ()
+    times_s: tuple[float, ...] = ()
+    decode_s: float = 0.0
+    preprocess_s: float = 0.0
+    upload_s: float = 0.0
+    vision_s: float = 0.0
+    prefix_s: float = 0.0
+    shared_by: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A question whose video is ready."""
 
     question: Question
-    features: VideoFeatures | None
-    frame_indices: tuple[int, ...]
-    frames_missing: int
-    decode_s: float
-    preprocess_s: float
-    upload_s: float
-    vision_s: float
+    text: str
+    shown: _Shown
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.text, self.shown.video, self.shown.prefix, self.question.max_new_tokens)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Questions about one clip, or about none."""
+
+    clip: Clip | None
+    questions: tuple[Question, ...]
 
 
 class Engine:
     """Answers questions with one model on one device.
 
     Args:
-        loaded: model, processor and card.
-        loader: decodes clips by the card's sampling rule.
-        batch_size: questions a prefill; answers do not depend on it beyond rounding.
+        model: of any family.
+        source: decodes clips by the model card's sampling rule and resizes them as `model.resize` says.
+        batch_size: questions per batch; answers do not depend on it beyond rounding.
+        share: decode, encode and prefill a video once for all its questions. False does all of it for each
+            question, and asks whole prompts.
 
     Attributes:
         degraded: what was made smaller because memory ran out, in order; it stays smaller.
     """
 
-    def __init__(self, loaded: LoadedModel, loader: ClipLoader, *, batch_size: int = 1) -> None:
-        self.loaded = loaded
-        self.loader = loader
+    def __init__(
+        self, model: VideoModel, source: ClipSource, *, batch_size: int = 1, share: bool = True
+    ) -> None:
+        self.model = model
+        self.source = source
         self.batch_size = batch_size
+        self.share = share
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
-        self._timed_out: dict[Clip, VideoError] = {}
-        keep_float32_exact(self.device, loaded.model.dtype)
 
-    @property
-    def device(self) -> torch.device:
-        device: torch.device = self.loaded.model.device
-        return device
+    def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
+        """Answer video by video, in the order in which they are first asked about.
 
-    def answer(self, questions: Iterable[Question]) -> Iterator[Answer | Failure]:
-        """Answer in order, one batch after the other; a result is yielded as soon as its batch is done."""
-        batch: list[_Prepared] = []
-        for question in questions:
-            prepared = self._prepare(question, alone=not batch)
-            if batch and _ran_out(prepared):
+        A result is yielded as soon as its batch is done. Questions without a video come first.
+        """
+        groups = self._grouped(questions)
+        pending: list[_Ready] = []
+        for group, pictures in self._with_pictures(groups):
+            shown = self._show(group, pictures, alone=not pending)
+            if pending and _ran_out(shown):
                 # The encoded videos that wait for their batch may be what is in the way.
-                waiting, chunk_frames = len(batch), self.chunk_frames
-                yield from self._answer_batch(batch)
-                batch = []
-                prepared = self._prepare(question, alone=True)
-                if chunk_frames == self.chunk_frames and not _ran_out(prepared):
+                waiting, chunk_frames = len(pending), self.chunk_frames
+                yield from self._answer_all(pending)
+                pending = []
+                shown = self._show(group, pictures, alone=True)
+                if chunk_frames == self.chunk_frames and not _ran_out(shown):
                     self._shrink_batch(waiting)
-            if isinstance(prepared, Failure):
-                yield prepared
+            if isinstance(shown, Failure):
+                yield from (Failure(question.key, shown.kind, shown.reason) for question in group.questions)
                 continue
-            batch.append(prepared)
-            if len(batch) >= self.batch_size:
-                yield from self._answer_batch(batch)
-                batch = []
-        if batch:
-            yield from self._answer_batch(batch)
+            for question in group.questions:
+                ready = _ready(question, shown)
+                if isinstance(ready, Failure):
+                    yield ready
+                    continue
+                pending.append(ready)
+                if len(pending) >= self.batch_size:
+                    batch, pending = pending, []
+                    yield from self._answer_batch(batch)
+        yield from self._answer_all(pending)
 
-    def _prepare(self, question: Question, *, alone: bool) -> _Prepared | Failure:
+    def _grouped(self, questions: Iterable[Question]) -> list[_Group]:
+        if not self.share:
+            alone = [_Group(question.clip, (question,)) for question in questions]
+            return sorted(alone, key=lambda group: group.clip is not None)
+        members: dict[Clip | None, list[Question]] = {None: []}
+        for question in questions:
+            members.setdefault(question.clip, []).append(question)
+        return [_Group(clip, tuple(asked)) for clip, asked in members.items() if asked]
+
+    def _with_pictures(self, groups: Sequence[_Group]) -> Iterator[tuple[_Group, Frames | VideoError | None]]:
+        """Each group with its clip's pictures, decoded ahead, or with what is wrong with the clip."""
+        yield from ((group, None) for group in groups if group.clip is None)
+        about_clips = [group for group in groups if group.clip is not None]
+        clips = (group.clip for group in about_clips if group.clip is not None)
+        pictures = self.source.in_order(clips)
+        for group in about_clips:
+            yield group, next(pictures)[1]
+
+    def _show(self, group: _Group, pictures: Frames | VideoError | None, *, alone: bool) -> _Shown | Failure:
+        """The group's video, encoded and prefilled, or why it cannot be shown (as the first question's
+        failure).
+
+        Args:
+            alone: no other encoded video waits.
+        """
+        first = group.questions[0]
+        if isinstance(pictures, VideoError):
+            kind = _FAILURE_OF_VIDEO.get(pictures.reason, FailureKind.DECODE_ERROR)
+            return Failure(first.key, kind, str(pictures))
         try:
-            return self._encode(question, alone)
-        except VideoError as error:
-            if error.reason is VideoErrorReason.timeout and question.clip is not None:
-                self._timed_out[question.clip] = error
-            kind = _FAILURE_OF_VIDEO.get(error.reason, FailureKind.DECODE_ERROR)
-            return Failure(question.key, kind, str(error))
-        except Exception as error:  # one sample's failure is recorded, not fatal: the harness counts it
+            if pictures is None:
+                return _Shown(None, self.model.prefix(None) if self.share else None)
+            return self._encode(group, pictures, alone)
+        except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
             if _ends_everything(error):
                 raise
-            return _failure(question, error)
+            return _failure(first, error)
 
-    def _encode(self, question: Question, alone: bool) -> _Prepared:
-        """Decode and encode the question's clip; `alone` where no other encoded video waits.
+    def _encode(self, group: _Group, frames: Frames, alone: bool) -> _Shown:
+        """Upload, encode and prefill.
 
         Raises:
-            VideoError: the clip cannot be decoded.
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
-        if question.clip is None:
-            return _Prepared(question, None, (), 0, 0.0, 0.0, 0.0, 0.0)
-        if known := self._timed_out.get(question.clip):
-            raise known  # its other questions need not wait as long again
-        frames = self.loader.load(question.clip)
         if frames.missing:
-            logger.info("%s: %s", question.clip.path, _hidden(frames))
+            logger.info("%s: %s", frames.info.path, _hidden(frames))
+        for note in frames.notes:
+            logger.info("%s: %s.", frames.info.path, note.detail)
+        device = self.model.device
         start = time.perf_counter()
-        pixel_values = self.loaded.processor.preprocess(frames.pixels)  # [T, 3, S, S]
-        preprocessed = time.perf_counter()
-        pixel_values = pixel_values.to(self.device, self.loaded.model.dtype)
-        synchronise(self.device)
+        pixels = torch.from_numpy(frames.pixels)
+        if device.type == "cuda":
+            pixels = pixels.pin_memory()
+        pixels = pixels.to(device, non_blocking=True)
+        synchronise(device)
         uploaded = time.perf_counter()
-        features = self._tower(pixel_values, may_shrink=alone)
-        synchronise(self.device)
+        video = self._tower(pixels, may_shrink=alone)
+        synchronise(device)
         encoded = time.perf_counter()
-        return _Prepared(
-            question=question,
-            features=features,
+        prefix = self.model.prefix(video) if self.share else None
+        synchronise(device)
+        return _Shown(
+            video=video,
+            prefix=prefix,
             frame_indices=frames.indices,
             frames_missing=frames.missing,
+            notes=frames.notes,
+            times_s=frames.times_s,
             decode_s=frames.decode_s,
-            preprocess_s=preprocessed - start,
-            upload_s=uploaded - preprocessed,
+            preprocess_s=frames.resize_s,
+            upload_s=uploaded - start,
             vision_s=encoded - uploaded,
+            prefix_s=time.perf_counter() - encoded,
+            shared_by=len(group.questions),
         )
 
-    @torch.inference_mode()
-    def _tower(self, pixel_values: torch.Tensor, *, may_shrink: bool) -> VideoFeatures:
+    def _tower(self, pixels: torch.Tensor, *, may_shrink: bool) -> Any:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""
         while True:
             try:
-                return self.loaded.model.encode_video(pixel_values, chunk_frames=self.chunk_frames)
-            except (MemoryError, RuntimeError) as error:
+                return self.model.encode(pixels, chunk_frames=self.chunk_frames)
+            except (MemoryError, OSError, RuntimeError) as error:
                 if not may_shrink or self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
             # Outside of the handler, which keeps the failed call's tensors alive.
-            _free(self.device)
+            _free(self.model.device)
             self.chunk_frames //= 2
             self._degrade(
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames a chunk"
@@ -173,10 +244,16 @@ class Engine:
         self.degraded.append(what)
         logger.warning("%s.", what)
 
-    def _answer_batch(self, batch: list[_Prepared]) -> Iterator[Answer | Failure]:
+    def _answer_all(self, ready: list[_Ready]) -> Iterator[Result]:
+        """In batches of what is the batch size by then."""
+        while ready:
+            batch, ready = ready[: self.batch_size], ready[self.batch_size :]
+            yield from self._answer_batch(batch)
+
+    def _answer_batch(self, batch: list[_Ready]) -> Iterator[Result]:
         middle = -(-len(batch) // 2)
         try:
-            generated = self._generate(batch)
+            generated = self.model.answer([ready.asked for ready in batch])
         except Exception as error:  # as above: one sample's failure is recorded
             if _ends_everything(error):
                 raise
@@ -190,49 +267,53 @@ class Engine:
                     "a batch of %d failed, answering it in halves: %s", len(batch), _first_line(error)
                 )
         else:
-            for prepared, result in zip(batch, generated, strict=True):
-                yield self._to_answer(prepared, result, len(batch))
+            for ready, result in zip(batch, generated, strict=True):
+                yield _to_answer(ready, result, len(batch))
             return
         # Some sample of the batch failed: halves find out which, answer the others, and need less memory.
-        _free(self.device)
+        _free(self.model.device)
         yield from self._answer_batch(batch[:middle])
         yield from self._answer_batch(batch[middle:])
 
-    def _generate(self, batch: list[_Prepared]) -> list[Generated]:
-        return generate_batch(
-            self.loaded,
-            prompts=[item.question.prompt for item in batch],
-            features=[item.features for item in batch],
-            max_new_tokens=[item.question.max_new_tokens for item in batch],
-        )
 
-    def _to_answer(self, prepared: _Prepared, result: Generated, batch_size: int) -> Answer | Failure:
-        if not result.finite:
-            reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
-            return Failure(prepared.question.key, FailureKind.MODEL_ERROR, reason)
-        features = prepared.features
-        reads_slow = self.loaded.model.config.slow_path == "on"
-        return Answer(
-            key=prepared.question.key,
-            text=result.text,
-            num_frames=len(prepared.frame_indices),
-            frame_indices=prepared.frame_indices,
-            prompt_tokens=result.prompt_tokens,
-            fast_tokens=0 if features is None else features.fast_tokens.shape[0],
-            slow_tokens=features.slow_tokens.shape[0] if features is not None and reads_slow else 0,
-            new_tokens=result.new_tokens,
-            finish_reason=result.finish_reason,
-            timings=StageTimings(
-                decode_s=prepared.decode_s,
-                preprocess_s=prepared.preprocess_s,
-                upload_s=prepared.upload_s,
-                vision_s=prepared.vision_s,
-                prefill_s=result.prefill_s,
-                generate_s=result.generate_s,
-                batch_size=batch_size,
-            ),
-            frames_missing=prepared.frames_missing,
-        )
+def _ready(question: Question, shown: _Shown) -> _Ready | Failure:
+    """The question with its words, which may depend on when the shown frames are."""
+    try:
+        return _Ready(question, question.text(shown.times_s), shown)
+    except Exception as error:  # its subtitles, say: recorded, not fatal
+        return _failure(question, error)
+
+
+def _to_answer(ready: _Ready, result: Generated, batch_size: int) -> Result:
+    if not result.finite:
+        reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
+        return Failure(ready.question.key, FailureKind.MODEL_ERROR, reason)
+    shown = ready.shown
+    return Answer(
+        key=ready.question.key,
+        prompt=ready.text,
+        text=result.text,
+        num_frames=len(shown.frame_indices),
+        frame_indices=shown.frame_indices,
+        prompt_tokens=result.prompt_tokens,
+        fast_tokens=result.visual_tokens,
+        slow_tokens=result.slow_tokens,
+        new_tokens=result.new_tokens,
+        finish_reason=result.finish_reason,
+        timings=StageTimings(
+            decode_s=shown.decode_s,
+            preprocess_s=shown.preprocess_s,
+            upload_s=shown.upload_s,
+            vision_s=shown.vision_s,
+            prefix_s=shown.prefix_s,
+            shared_by=shown.shared_by,
+            prefill_s=result.prefill_s,
+            generate_s=result.generate_s,
+            batch_size=batch_size,
+        ),
+        frames_missing=shown.frames_missing,
+        video_notes=shown.notes,
+    )
 
 
 def _hidden(frames: Frames) -> str:
@@ -241,23 +322,8 @@ def _hidden(frames: Frames) -> str:
 
 
 def _ends_everything(error: Exception) -> bool:
-    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost.
-
-    After an asynchronous CUDA error ("CUDA error: device-side assert triggered") each later call fails too.
-    """
-    if isinstance(error, (WorkerStartError, LoaderClosedError)):
-        return True
-    return isinstance(error, RuntimeError) and str(error).startswith(("CUDA error", "AcceleratorError"))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether `error` is the device's or the machine's memory running out.
-
-    torch has a type for the GPU alone; its CPU allocator raises a plain RuntimeError that says so.
-    """
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost."""
+    return isinstance(error, (WorkerStartError, LoaderClosedError)) or is_device_lost(error)
 
 
 def _failure(question: Question, error: Exception) -> Failure:
@@ -268,8 +334,8 @@ def _failure(question: Question, error: Exception) -> Failure:
     return Failure(question.key, FailureKind.MODEL_ERROR, reason)
 
 
-def _ran_out(prepared: _Prepared | Failure) -> bool:
-    return isinstance(prepared, Failure) and prepared.kind is FailureKind.OUT_OF_MEMORY
+def _ran_out(shown: _Shown | Failure) -> bool:
+    return isinstance(shown, Failure) and shown.kind is FailureKind.OUT_OF_MEMORY
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
+from sf_eval.inference.waiting import synchronise
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
 
@@ -66,7 +67,8 @@ def generate_batch(
 ) -> list[Generated]:
     """Answer `prompts` about `features` greedily.
 
-    The batch decodes to the largest limit; a sample with a smaller one is cut to its own.
+    The batch decodes to the largest limit; a sample with a smaller one is cut to its own. The model brings no
+    settings of its own (`load_model` gives it `greedy_settings`): what decides an answer stands here.
 
     Raises:
         CheckpointError or a model error: the prompt does not fit the model.
@@ -82,8 +84,12 @@ def generate_batch(
     output = model.generate(
         input_ids=input_ids,
         attention_mask=attention_mask,
-        video_features=[item for item in features if item is not None] or None,
+        video_features=features,
         do_sample=False,
+        num_beams=1,
+        num_return_sequences=1,
+        use_cache=True,
+        return_dict_in_generate=False,
         max_new_tokens=max(max_new_tokens),
         logits_processor=LogitsProcessorList([finite]),
         stopping_criteria=StoppingCriteriaList([stopwatch]),
@@ -122,9 +128,3 @@ def _cut(ids: list[int], eos_token_ids: tuple[int, ...]) -> tuple[list[int], str
         if token in eos_token_ids:
             return ids[:position], "stop"
     return ids, "length"
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for the device, so that a clock read next means something."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
-from sf_eval.video import Clip
+from sf_eval.video import Clip, VideoNote
 
 
 class FailureKind(str, Enum):
-    """Why a question has no answer. The values are those of `sf_eval.benchmarks.outcome.Outcome`."""
+    """Why a question has no answer. The values are those of `sf_eval.scoring.outcome.Outcome`."""
 
     DECODE_ERROR = "decode_error"
     MISSING_MEDIA = "missing_media"
@@ -18,35 +20,66 @@ class FailureKind(str, Enum):
     MODEL_ERROR = "model_error"
 
 
+@dataclass(frozen=True, order=True)
+class QuestionKey:
+    """Which question of a run: a task's name and the row's number in its annotation files, from 0."""
+
+    task: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.task}/{self.index}"
+
+
+class TimedPrompt(Protocol):
+    """A prompt whose text depends on when the shown frames are, such as one with their subtitles."""
+
+    @property
+    def identity(self) -> str:
+        """What determines the text beside those times; the same for the same question, anywhere."""
+
+    def text(self, times_s: Sequence[float]) -> str:
+        """The prompt for frames shown at `times_s`, in seconds since the first frame of the file."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One question about one clip.
 
     Attributes:
-        key: what the caller knows it by; answers carry it back.
-        name: what the question is called wherever its row stands; "" where it has no name but its key.
+        key: which question of a run it is; its result carries it back.
+        name: what the question is called wherever its row stands, e.g. by the benchmark's own id.
         clip: the video (or part of it); None asks without a video.
         prompt: the user's turn, without chat markup and without the video's placeholder.
         max_new_tokens: limit of the answer in tokens.
     """
 
-    key: str
+    key: QuestionKey
     clip: Clip | None
-    prompt: str
+    prompt: str | TimedPrompt
     max_new_tokens: int
     name: str = ""
 
     @property
     def identity(self) -> str:
-        return self.name or self.key
+        return self.name or str(self.key)
+
+    def text(self, times_s: Sequence[float] = ()) -> str:
+        """The prompt for frames shown at `times_s`."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt.text(times_s)
 
 
 @dataclass(frozen=True)
 class StageTimings:
     """Seconds of wall-clock time, measured with the device synchronised at each boundary.
 
-    `decode_s` to `vision_s` are this sample's own. `prefill_s` and `generate_s` are those of the batch the
-    sample was answered in; `batch_size` says how many shared them.
+    Attributes:
+        decode_s, preprocess_s: of the video's frames, in the decoder's process: decoding them, resizing them.
+        upload_s, vision_s: of the video: to the device; normalised and through the vision tower and
+        projector. prefix_s: prefill of what the prompts about the video begin with; 0 where each is
+        prefilled whole. prefill_s, generate_s: of the batch that the question was answered in: until the
+        first tokens, and then. batch_size: questions that shared `prefill_s` and `generate_s`.
+        shared_by: questions that shared the times before them.
     """
 
     decode_s: float
@@ -56,6 +89,14 @@ class StageTimings:
     prefill_s: float
     generate_s: float
     batch_size: int
+    prefix_s: float = 0.0
+    shared_by: int = 1
+
+    @property
+    def per_question_s(self) -> float:
+        """The question's part of all of them."""
+        video = self.decode_s + self.preprocess_s + self.upload_s + self.vision_s + self.prefix_s
+        return video / self.shared_by + (self.prefill_s + self.generate_s) / self.batch_size
 
 
 @dataclass(frozen=True)
@@ -63,12 +104,15 @@ class Answer:
     """The model's words and what they took.
 
     Attributes:
+        prompt: the text that was asked, subtitles included.
         prompt_tokens: tokens of the LLM's prefill: text plus fast tokens.
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
         frames_missing: frames wanted beside the shown ones, but hidden by the file's edit list.
+        video_notes: what was done otherwise than the video's file states, to show it as it plays.
     """
 
-    key: str
+    key: QuestionKey
+    prompt: str
     text: str
     num_frames: int
     frame_indices: tuple[int, ...]
@@ -79,12 +123,16 @@ class Answer:
     finish_reason: str
     timings: StageTimings
     frames_missing: int = 0
+    video_notes: tuple[VideoNote, ...] = ()
 
 
 @dataclass(frozen=True)
 class Failure:
     """Why there is no answer; `reason` is for people and is never parsed."""
 
-    key: str
+    key: QuestionKey
     kind: FailureKind
     reason: str
+
+
+Result = Answer | Failure

@@ -18,8 +18,12 @@ from transformers.models.qwen2.modeling_qwen2 import (
     eager_attention_forward,
 )
 
-from sf_eval.model.cache import QueryGroup, SlowFastCache, Span
+from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.placement import compute_device
+from sf_eval.model.slow_state import QueryGroup, SlowPass, Span
+
+SlowPair = tuple[torch.Tensor, torch.Tensor]
 
 
 class SlowAttentionCore(nn.Module):
@@ -40,17 +44,19 @@ class SlowAttentionCore(nn.Module):
         self.scaling = scaling
 
     def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """query [B, H, Q, d], key and value [B, K, N, d] -> [B, Q, H * d]."""
-        batch, heads, length, head_dim = query.shape
-        kv_heads = key.shape[1]
-        folded = query.reshape(batch, kv_heads, heads // kv_heads * length, head_dim)  # [B, K, G * Q, d]
+        """query [B, H, Q, d], key and value [b, K, N, d] -> [B, Q, H * d]; b is B, or 1 if shared."""
+        rows, heads, length, head_dim = query.shape
+        batch, kv_heads = key.shape[:2]
+        each = rows // batch  # rows that share keys and values: further query positions as well
+        folded = query.reshape(batch, each, kv_heads, heads // kv_heads, length, head_dim)
+        folded = folded.transpose(1, 2).flatten(2, 4)  # [b, K, B / b * G * Q, d]
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
         context, _ = attend(
             self, folded, key, value, None, dropout=0.0, scaling=self.scaling, is_causal=False
-        )  # [B, G * Q, K, d]
-        context = context.unflatten(1, (heads // kv_heads, length))  # [B, G, Q, K, d]
+        )  # [b, B / b * G * Q, K, d]
+        context = context.unflatten(1, (each, heads // kv_heads, length)).flatten(0, 1)  # [B, G, Q, K, d]
         merged: torch.Tensor = context.permute(0, 2, 3, 1, 4).flatten(2)  # [B, Q, H * d]
         return merged
 
@@ -77,9 +83,17 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
         attention_mask: torch.Tensor | None,
         past_key_values: Any = None,
+        slow_groups: tuple[QueryGroup, ...] = (),
+        slow_states: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As Qwen2Attention's: hidden_states [B, L, D] -> [B, L, D] and weights where eager gives them."""
+        """As Qwen2Attention's: hidden_states [B, L, D] -> [B, L, D] and weights where eager gives them.
+
+        Args:
+            slow_groups: who queries slow tokens.
+            slow_states: normed slow tokens [B, N, D] that are not projected yet; what the cache holds of an
+                earlier projection goes before them.
+        """
         batch, length = hidden_states.shape[:2]
         split = (batch, length, -1, self.head_dim)
         query = self.q_proj(hidden_states).view(split).transpose(1, 2)  # [B, H, L, d]
@@ -103,8 +117,9 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
             **kwargs,
         )
         output = output.reshape(batch, length, -1)  # [B, L, H * d]
-        if isinstance(past_key_values, SlowFastCache) and past_key_values.groups:
-            output = output + self.slow_update(query, output, past_key_values)
+        slow = self._slow_keys_values(past_key_values, slow_states)
+        if slow and slow_groups:
+            output = output + self.slow_update(query, output, slow, slow_groups)
         return self.o_proj(output), weights
 
     def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,17 +132,35 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
         key, value = pairs.permute(3, 0, 2, 1, 4).contiguous().unbind(0)
         return key, value
 
-    def slow_update(self, query: torch.Tensor, output: torch.Tensor, cache: SlowFastCache) -> torch.Tensor:
+    def _slow_keys_values(
+        self, past_key_values: Any, slow_states: torch.Tensor | None
+    ) -> list[SlowPair | None]:
+        """This layer's, of each part of the batch: the cache's, or projected now and put there."""
+        cache = past_key_values if isinstance(past_key_values, SlowFastCache) else None
+        if cache is not None and cache.holds_slow(self.layer_idx):
+            return cache.slow_of(self.layer_idx)
+        if slow_states is None:
+            return []
+        key, value = self.project_slow(slow_states)
+        if cache is not None:
+            cache.keep_slow(self.layer_idx, key, value)
+        return [(key, value)]
+
+    def slow_update(
+        self,
+        query: torch.Tensor,
+        output: torch.Tensor,
+        slow: list[SlowPair | None],
+        groups: tuple[QueryGroup, ...],
+    ) -> torch.Tensor:
         """What cross-attention adds to the output [B, L, H * d]; zero where nothing queries."""
-        key, value = cache.slow_keys[self.layer_idx], cache.slow_values[self.layer_idx]
         update = torch.zeros_like(output)
-        for group in cache.groups:
+        for group in groups:
+            pair = slow[group.part]
+            assert pair is not None  # a part without a video has no group
+            key, value = (of_part[group.within, :, : group.slow_length] for of_part in pair)
             state = _gather(output[group.rows], group.spans, dim=1)  # [b, Q, H * d]
-            context = self.slow_core(
-                _gather(query[group.rows], group.spans, dim=2),
-                key[group.rows, :, : group.slow_length],
-                value[group.rows, :, : group.slow_length],
-            )
+            context = self.slow_core(_gather(query[group.rows], group.spans, dim=2), key, value)
             _scatter(update, context * self._gate(state), group)
         return update
 
@@ -148,11 +181,46 @@ class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]
         super().__init__(config, layer_idx)
         self.self_attn = HybridAttention(config, layer_idx)
 
-    def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, hidden_states: torch.Tensor, *, slow: SlowPass | None = None, **kwargs: Any) -> Any:
+        """Run the layer; the slow tokens go to `forward` by position.
+
+        Reentrant checkpointing follows gradients through arguments by position alone, and what shards or
+        offloads a layer looks for tensors among its arguments.
+        """
+        if slow is None:
+            return super().__call__(hidden_states, **kwargs)
+        return super().__call__(hidden_states, slow.tokens, slow_groups=slow.groups, **kwargs)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        slow_tokens: torch.Tensor | None = None,
+        past_key_values: Any = None,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        """As Qwen2DecoderLayer's: [B, L, D] -> [B, L, D]. `slow_tokens` [B, N, D] are those to be projected.
+
+        They are projected in here and nowhere else: a layer whose weights are sharded or offloaded has them
+        only while it runs.
+        """
+        held = isinstance(past_key_values, SlowFastCache) and past_key_values.holds_slow(
+            self.self_attn.layer_idx
+        )
+        slow_states = None if held or slow_tokens is None else self.norm_slow(slow_tokens)
+        output: torch.Tensor = super().forward(
+            hidden_states, past_key_values=past_key_values, slow_states=slow_states, **kwargs
+        )
+        return output
+
+    def norm_slow(self, slow_BND: torch.Tensor) -> torch.Tensor:
         """Slow tokens pass this layer's own input norm before they become keys and values."""
-        weight = self.input_layernorm.weight
-        normed = self.input_layernorm(slow_BND.to(device=weight.device, dtype=weight.dtype))
-        key, value = self.self_attn.project_slow(normed)
+        norm = self.input_layernorm
+        normed: torch.Tensor = norm(slow_BND.to(device=compute_device(norm), dtype=norm.weight.dtype))
+        return normed
+
+    def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Slow tokens [B, N, D] -> keys and values [B, K, N, d] as `forward` makes them."""
+        key, value = self.self_attn.project_slow(self.norm_slow(slow_BND))
         return key, value
 
 

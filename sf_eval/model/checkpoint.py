@@ -19,59 +19,85 @@ from transformers.utils import is_flash_attn_2_available
 
 from sf_eval.core.errors import CheckpointError, UsageError, nearest
 from sf_eval.core.text import printable
-from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.adapters import INDEX as _INDEX
+from sf_eval.model.adapters import WEIGHTS as _WEIGHTS
+from sf_eval.model.adapters import refuse_adapter
+from sf_eval.model.config import SlowFastConfig, floating_dtype
+from sf_eval.model.json_files import read_mapping
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
 
-_INDEX = "model.safetensors.index.json"
-_WEIGHTS = "model.safetensors"
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "vocab*"]
+_SAFETENSORS = "*.safetensors"
+_FILES = ["*.json", _SAFETENSORS, "*.txt", "*.jinja", "tokenizer*", "vocab*"]
 _OTHER_WAYS = (
     "Give a local checkpoint directory instead (--model DIR), or try the model in the package: --model mini."
 )
 _NAMED_KEYS = 8
+# Checked by itself; and how attention is computed is the caller's choice, whatever was used in training.
+_NOT_OF_THE_MODEL = ("model_type", "attn_implementation", "_attn_implementation")
 
 
-def resolve(source: str | Path, *, revision: str | None = None) -> Path:
+def resolve(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    subfolder: str = "",
+    without_weights: bool = False,
+    **download: Any,
+) -> Path:
     """The directory of a checkpoint: `source` itself, or the Hub's snapshot of it at `revision`.
 
     A Hub snapshot already in the local cache is used without network.
+
+    Args:
+        subfolder: where in it the checkpoint lies.
+        without_weights: leave the weights on the Hub.
+        download: `cache_dir`, `token`, `force_download`, `local_files_only`, as huggingface_hub takes them.
 
     Raises:
         CheckpointError: neither a directory nor a Hub id that can be had.
     """
     directory = Path(source).expanduser()
     if directory.is_dir():
-        return directory
+        return _inside(directory, subfolder)
     name = str(source)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise CheckpointError(f"there is no checkpoint directory {name}.", hint=_OTHER_WAYS)
+    files = [pattern for pattern in _FILES if not (without_weights and pattern == _SAFETENSORS)]
+    patterns = [f"{subfolder}/{pattern}" for pattern in files] if subfolder else files
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=_FILES))
+        snapshot = snapshot_download(name, revision=revision or None, allow_patterns=patterns, **download)
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         at = f" at revision {revision}" if revision else ""
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
             f"{name}{at} cannot be had from the Hugging Face Hub: {reason}", hint=_OTHER_WAYS
         ) from error
+    return _inside(Path(snapshot), subfolder)
 
 
-def read_config(directory: Path) -> SlowFastConfig:
-    """Read config.json.
+def _inside(directory: Path, subfolder: str) -> Path:
+    """The folder `subfolder` of a checkpoint directory."""
+    inner = directory / subfolder
+    if not inner.is_dir():
+        raise CheckpointError(f"{directory} has no folder {subfolder}.")
+    return inner
+
+
+def read_config(directory: Path, **overrides: Any) -> SlowFastConfig:
+    """Read config.json; `overrides` go before what it says.
 
     Raises:
         CheckpointError: absent, not JSON, of another model type, or with a value of the wrong kind.
     """
     path = directory / "config.json"
     if not path.is_file():
+        refuse_adapter(directory)
         raise CheckpointError(
             f"{directory} has no config.json.", hint="Give a checkpoint directory as released."
         )
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    return config_from(values, path)
+    values = read_mapping(path)
+    return config_from({**values, **overrides}, path)
 
 
 def config_from(values: Any, origin: object) -> SlowFastConfig:
@@ -88,8 +114,10 @@ def config_from(values: Any, origin: object) -> SlowFastConfig:
             f"{origin} describes a model of type {kind!r}; sf-eval evaluates {SlowFastConfig.model_type!r}."
         )
     try:
-        config = SlowFastConfig(**{key: value for key, value in values.items() if key != "model_type"})
-    except (StrictDataclassError, TypeError, ValueError) as error:
+        config = SlowFastConfig(
+            **{key: value for key, value in values.items() if key not in _NOT_OF_THE_MODEL}
+        )
+    except (StrictDataclassError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{origin} has a value that makes no slow-fast model: {reason}") from error
     config.check()
@@ -97,17 +125,22 @@ def config_from(values: Any, origin: object) -> SlowFastConfig:
 
 
 def shards(directory: Path) -> list[Path]:
-    """The safetensors files of a checkpoint, sorted by name.
+    """The safetensors files that are loaded, sorted by name: these are the ones to check and to hash.
 
     Raises:
-        CheckpointError: none, pickled weights only, or a shard that the index names and that is missing.
+        CheckpointError: none, pickled weights only, a shard that the index names and that is missing, an
+            adapter, or two sets of weights, of which transformers would load one without a word.
     """
+    refuse_adapter(directory)
     index = directory / _INDEX
-    if index.is_file():
-        names = _index_names(index)
-    elif (directory / _WEIGHTS).is_file():
-        names = [_WEIGHTS]
-    else:
+    has_single = (directory / _WEIGHTS).is_file()
+    names = _index_names(index) if index.is_file() else [_WEIGHTS]
+    if has_single and names != [_WEIGHTS]:
+        raise CheckpointError(
+            f"{directory} holds two sets of weights: {_WEIGHTS}, and the shards that {_INDEX} names.",
+            hint="Move the set that is not meant out of the directory.",
+        )
+    if not has_single and not index.is_file():
         raise CheckpointError(*_no_weights(directory))
     if missing := [name for name in names if not (directory / name).is_file()]:
         raise CheckpointError(
@@ -115,6 +148,12 @@ def shards(directory: Path) -> list[Path]:
             hint="Copy or download the checkpoint again.",
         )
     return [directory / name for name in names]
+
+
+def unread_weights(directory: Path) -> list[str]:
+    """Names of weight files beside those that are loaded: other precisions, left-over shards, projectors."""
+    read = {path.name for path in shards(directory)}
+    return sorted(path.name for path in directory.glob("*.safetensors") if path.name not in read)
 
 
 def check_shards(directory: Path) -> None:
@@ -195,6 +234,10 @@ def _index_names(index: Path) -> list[str]:
     # A name with a separator could point outside the directory.
     if bad := [name for name in names if not isinstance(name, str) or Path(name).name != name]:
         raise CheckpointError(f"{index} names {bad[0]!r}, which is not a file beside it.")
+    if bad := [name for name in names if not name.endswith(".safetensors")]:
+        raise CheckpointError(f"{index} names {bad[0]!r}; sf-eval reads safetensors alone.")
+    if not names:
+        raise CheckpointError(f"{index} names no weight file.")
     return names
 
 
@@ -205,7 +248,23 @@ def _no_weights(directory: Path) -> tuple[str]:
             f"{directory} has pickled weights only ({_some(pickled)}); sf-eval reads safetensors alone, "
             "since unpickling can run any code. Convert them with transformers' save_pretrained.",
         )
+    if found := sorted(path.name for path in directory.glob("*.safetensors")):
+        return (
+            f"{directory} has neither {_WEIGHTS} nor {_INDEX}, and what is in {_some(found)} nothing says.",
+        )
     return (f"{directory} has neither {_WEIGHTS} nor {_INDEX}.",)
+
+
+def checked_dtype(value: torch.dtype | str | None) -> torch.dtype | None:
+    """The dtype to load weights in, by its name or itself; None for None and "auto".
+
+    Raises:
+        UsageError: not a floating-point dtype of torch.
+    """
+    try:
+        return floating_dtype(value)
+    except ValueError as error:
+        raise UsageError(f"dtype: {error}.") from error
 
 
 def _some(items: Iterable[str]) -> str:

@@ -2,20 +2,26 @@
 
 A key that a checkpoint lacks has the value the published code would use: transformers leaves keys at their
 default out of config.json, so the language model's defaults are `Qwen2Config`'s.
+
+Without `from __future__ import annotations`: `strict` holds a value to its annotation, and skips one that is
+a string.
 """
 
-from __future__ import annotations
-
+import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
+from transformers.activations import ACT2FN
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
+from sf_eval.core.config_defaults import CONVNEXT, SLOW_FAST
 from sf_eval.core.errors import CheckpointError
 
-_DEFAULT_IMAGE_SIZE = 576
+_WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
 @strict
@@ -32,10 +38,10 @@ class VisionConfig(PreTrainedConfig):  # type: ignore[misc]
     model_type = "slow_fast_convnext"
     base_config_key = "vision_config"
 
-    depths: list[int] | tuple[int, ...] = (3, 4, 30, 3)
-    hidden_sizes: list[int] | tuple[int, ...] = (384, 768, 1536, 3072)
+    depths: list[int] | tuple[int, ...] = CONVNEXT["depths"]
+    hidden_sizes: list[int] | tuple[int, ...] = CONVNEXT["hidden_sizes"]
     layer_norm_eps: float = 1e-5
-    image_size: int = _DEFAULT_IMAGE_SIZE
+    image_size: int = CONVNEXT["image_size"]
 
     @property
     def grid(self) -> int:
@@ -57,6 +63,7 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
             min_fast_frames, mm_video_pooling_stride: see `sf_eval.model.tokens`.
         tokenizer_model_max_length: longest prompt in tokens, fast tokens included; None for no such limit.
         tokenizer_padding_side: on which side `forward` pads a ragged batch (`generate` always pads left).
+        num_frames: frames of a video in training, where the checkpoint states it; None where it does not.
         slow_path: "off" turns the slow branch off: the self-attention-only baseline. Settable after loading.
         decode_slow_attention: response tokens attend to slow tokens, as in training. False does what the
             published code does. Settable after loading.
@@ -65,27 +72,45 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
     model_type = "llava_qwen_slow_fast"
 
     vision_config: Any = None  # a VisionConfig once made; config.json has a mapping or nothing
-    mm_vision_tower: str | None = "convnext-576"
+    mm_vision_tower: str | None = SLOW_FAST["mm_vision_tower"]
     mm_hidden_size: int | None = None  # defaults to the tower's last width
-    mm_projector_type: str = "mlp2x_gelu"
-    mm_video_pooling_stride: int | None = 2
-    cross_attn_every_n_layers: int | None = 8
-    cross_attn_min_layer_depth: int | None = None
-    cross_attn_max_layer_depth: int | None = None
-    cross_attn_implementation: str = "text-only-vanilla-flashattn"
-    cross_attn_gating_type: str = "whole-dynamic-tanh-warmup"
-    fast_token_spatial_stride: int | None = 1
-    fast_token_temporal_stride: int | None = 4
-    fast_token_temporal_sampling_stride: int | None = 1
-    min_fast_frames: int | None = 1
-    tokenizer_model_max_length: int | None = None
+    mm_projector_type: str = SLOW_FAST["mm_projector_type"]
+    mm_video_pooling_stride: int | None = SLOW_FAST["mm_video_pooling_stride"]
+    cross_attn_every_n_layers: int | None = SLOW_FAST["cross_attn_every_n_layers"]
+    cross_attn_min_layer_depth: int | None = SLOW_FAST["cross_attn_min_layer_depth"]
+    cross_attn_max_layer_depth: int | None = SLOW_FAST["cross_attn_max_layer_depth"]
+    cross_attn_implementation: str = SLOW_FAST["cross_attn_implementation"]
+    cross_attn_gating_type: str = SLOW_FAST["cross_attn_gating_type"]
+    fast_token_spatial_stride: int | None = SLOW_FAST["fast_token_spatial_stride"]
+    fast_token_temporal_stride: int | None = SLOW_FAST["fast_token_temporal_stride"]
+    fast_token_temporal_sampling_stride: int | None = SLOW_FAST["fast_token_temporal_sampling_stride"]
+    min_fast_frames: int | None = SLOW_FAST["min_fast_frames"]
+    tokenizer_model_max_length: int | None = SLOW_FAST["tokenizer_model_max_length"]
     tokenizer_padding_side: str | None = "right"
-    slow_path: str = "on"
-    decode_slow_attention: bool = True
+    num_frames: int | None = None
+    slow_path: str = SLOW_FAST["slow_path"]
+    decode_slow_attention: bool = SLOW_FAST["decode_slow_attention"]
 
     def __post_init__(self, **kwargs: Any) -> None:
         # The published model overwrites rope_scaling with None, whatever config.json says.
         kwargs.pop("rope_scaling", None)
+        if (named := kwargs.pop("transformers_weights", None)) not in (None, *_WEIGHT_FILES):
+            # transformers would load that file, and not those that are checked and hashed.
+            raise ValueError(f"transformers_weights is {named!r}; weights are read from {_WEIGHT_FILES[0]}")
+        quantization = kwargs.get("quantization_config")
+        if not isinstance(quantization, Mapping | None) and not hasattr(quantization, "to_dict"):
+            raise ValueError(f"quantization_config is {quantization!r}, not a mapping")
+        head_dim = kwargs.get("head_dim")
+        if head_dim is None:
+            kwargs.pop("head_dim", None)  # Qwen2 looks for the key, not for its value
+        elif type(head_dim) is not int:
+            raise ValueError(f"head_dim is {head_dim!r}; it must be a whole number, 1 or more")
+        dtype: torch.dtype | str | None = self.dtype  # type: ignore[has-type]
+        older_name = kwargs.pop("torch_dtype", None)
+        self.dtype = floating_dtype(older_name if dtype is None else dtype)
+        # It only says which embedding is never trained; padding is masked, and the tokenizer's id is used.
+        pad: int | None = self.pad_token_id  # type: ignore[has-type]
+        self.pad_token_id = pad if pad is not None and 0 <= pad < self.vocab_size else None
         self.vision_config = _vision_config(self.vision_config, self.mm_vision_tower)
         if self.mm_hidden_size is None:
             self.mm_hidden_size = self.vision_config.hidden_sizes[-1]
@@ -126,6 +151,7 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
         Raises:
             CheckpointError: naming the key, its value and what is supported.
         """
+        _check_sizes(self)
         tower = self.mm_vision_tower or ""
         if "convnext" not in tower.lower():
             raise CheckpointError(f"mm_vision_tower is {tower!r}; only ConvNeXt towers are supported.")
@@ -149,10 +175,71 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
             raise CheckpointError("vision_config: depths and hidden_sizes must have four entries each.")
 
 
+def floating_dtype(value: torch.dtype | str | None) -> torch.dtype | None:
+    """The dtype called `value`, with or without "torch."; None for None and "auto".
+
+    Raises:
+        ValueError: not the name of a floating-point dtype of torch.
+    """
+    if value is None or value == "auto":
+        return None
+    dtype = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(f"{value!r} is not a floating-point dtype of torch, as 'float16' is")
+    return dtype
+
+
+_POSITIVE = (
+    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_key_value_heads", "head_dim", "max_position_embeddings", "mm_hidden_size", "num_frames",
+    "mm_video_pooling_stride", "fast_token_spatial_stride",
+    "fast_token_temporal_stride", "fast_token_temporal_sampling_stride", "min_fast_frames",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "cross_attn_every_n_layers", "cross_attn_min_layer_depth", "cross_attn_max_layer_depth",
+    "tokenizer_model_max_length",
+)  # fmt: skip
+
+
+def _check_sizes(config: SlowFastConfig) -> None:
+    """Refuse sizes of which no layer can be made, each by its key.
+
+    Raises:
+        CheckpointError: a size that is no number, too small, or that does not divide another.
+    """
+    for keys, least in ((_POSITIVE, 1), (_NOT_NEGATIVE, 0)):
+        for key in keys:
+            value = getattr(config, key, None)
+            if value is not None and (type(value) is not int or value < least):
+                raise CheckpointError(f"{key} is {value!r}; it must be a whole number, {least} or more.")
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    if heads % kv_heads:
+        raise CheckpointError(
+            f"num_attention_heads is {heads}, no multiple of num_key_value_heads {kv_heads}."
+        )
+    if getattr(config, "head_dim", None) is None and config.hidden_size % heads:
+        raise CheckpointError(
+            f"hidden_size is {config.hidden_size}, no multiple of num_attention_heads {heads}."
+        )
+    theta = (config.rope_parameters or {}).get("rope_theta")
+    if isinstance(theta, bool) or not isinstance(theta, int | float) or not 0 < theta < math.inf:
+        raise CheckpointError(f"rope_theta is {theta!r}; it must be a number above 0.")
+    if config.hidden_act not in ACT2FN:
+        raise CheckpointError(f"hidden_act is {config.hidden_act!r}; transformers has no such activation.")
+    tower = config.vision_config
+    for key, values in (("depths", tower.depths), ("hidden_sizes", tower.hidden_sizes)):
+        if any(value < 1 for value in values):
+            raise CheckpointError(f"vision_config: {key} is {list(values)}; it must hold numbers above 0.")
+    if tower.image_size < 32:
+        raise CheckpointError(f"vision_config: image_size is {tower.image_size}; it must be 32 or more.")
+
+
 def _vision_config(value: Any, tower: str | None) -> VisionConfig:
     """The tower's shape; its image size may also be the number at the end of `mm_vision_tower`."""
     if isinstance(value, VisionConfig):
         return value
+    if not isinstance(value, Mapping | None):
+        raise ValueError(f"vision_config is {value!r}; it must be a mapping of keys to values")
     values = {key: item for key, item in dict(value or {}).items() if key != "model_type"}
     if "image_size" not in values and (match := re.search(r"-(\d+)$", tower or "")):
         values["image_size"] = int(match.group(1))

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from sf_eval.model.placement import compute_device
 from sf_eval.model.prompt import PromptLayout, lay_out, per_row
 from sf_eval.model.tokens import VideoFeatures
 
@@ -47,7 +48,7 @@ def embed(
     features = per_row(video_features, input_ids)
     fast_lengths = [None if item is None else item.fast_tokens.shape[0] for item in features]
     layout = lay_out(input_ids, attention_mask, fast_lengths, side=side, limit=limit)
-    device = embedding.weight.device
+    device = compute_device(embedding)
     source = layout.source_columns().to(input_ids.device)
     ids = input_ids.gather(1, source.clamp(min=0)).masked_fill(source < 0, 0)  # [B, L']
     embeds = embedding(ids.to(device)).masked_fill((source < 0).to(device)[..., None], 0.0)  # [B, L', D]
@@ -64,3 +65,17 @@ def expand_labels(labels: torch.Tensor | None, layout: PromptLayout) -> torch.Te
         return None
     source = layout.source_columns().to(labels.device)
     return labels.gather(1, source.clamp(min=0)).masked_fill(source < 0, IGNORED_LABEL)
+
+
+def predictable_labels(labels: torch.Tensor | None, mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Labels [B, n] of the last n positions of `mask` [B, L], without those that no real token predicts.
+
+    The loss takes a token's prediction from the position before it. Padding has nothing to say, so neither
+    padding nor a token right after it counts: a row's first real token, as in a batch without padding.
+    """
+    if labels is None or mask is None or mask.ndim != 2:
+        return labels
+    real = mask.bool()[:, -labels.shape[1] :].to(labels.device)
+    predicted = real.clone()
+    predicted[:, 1:] &= real[:, :-1]
+    return labels.masked_fill(~predicted, IGNORED_LABEL)

@@ -15,8 +15,10 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.files import sha256
 from sf_eval.core.paths import PACKAGE
+from sf_eval.core.text import printable
 from sf_eval.model import checkpoint
 from sf_eval.model.config import SlowFastConfig
+from sf_eval.model.decoding import greedy_settings, what_greedy_leaves_out
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.progress import without_progress_bars
@@ -33,6 +35,7 @@ class LoadedModel:
         weights_digest: SHA-256 over the names and contents of the weights, configuration and tokenizer files.
         revision: the Hub commit the weights are of, "" for weights from a directory or the package.
         parameters: number of weights in use (the slow branch's count only where the slow path is on).
+        notes: what the checkpoint asks for or holds and an evaluation leaves out, one sentence each.
     """
 
     model: SlowFastForConditionalGeneration
@@ -41,6 +44,7 @@ class LoadedModel:
     weights_digest: str
     revision: str
     parameters: int
+    notes: tuple[str, ...] = ()
 
 
 def load_model(
@@ -53,6 +57,9 @@ def load_model(
 ) -> LoadedModel:
     """Load the weights and the tokenizer that `card` names, onto one device.
 
+    The model decodes greedily, whatever the checkpoint's generation_config.json says: an evaluation sets how
+    it decodes, and `notes` tells what the checkpoint would have liked.
+
     Args:
         dtype: of the weights in memory; None keeps the checkpoint's.
         revision: Hub commit, tag or branch instead of the card's.
@@ -63,37 +70,59 @@ def load_model(
     """
     attn = checkpoint.checked_attention(attn, device=torch.device(device), dtype=dtype)
     directory = weights_directory(card, revision=revision)
+    processor = SlowFastProcessor.from_pretrained(directory)
+    notes = _notes(directory, processor)
     with without_progress_bars():
         model = load_on_device(directory, device=device, dtype=dtype, attn=attn)
     model.config.slow_path = card.slow_path
     model.config.decode_slow_attention = card.decode_slow_attention
     return LoadedModel(
         model=model,
-        processor=SlowFastProcessor.from_pretrained(directory),
+        processor=processor,
         card=card,
         weights_digest=weights_digest(directory),
         revision=directory.name if directory.parent.name == _SNAPSHOTS else "",
         parameters=count_parameters(model),
+        notes=notes,
     )
+
+
+def _notes(directory: Path, processor: SlowFastProcessor) -> tuple[str, ...]:
+    notes = [what_greedy_leaves_out(directory, processor.eos_token_ids)]
+    if unread := checkpoint.unread_weights(directory):
+        notes.append(f"Weight files beside the checkpoint's, not read: {', '.join(map(printable, unread))}.")
+    return tuple(note for note in notes if note)
 
 
 def load_on_device(
     directory: Path, *, device: torch.device | str, dtype: torch.dtype | str | None, attn: str | None
 ) -> SlowFastForConditionalGeneration:
-    """Load a whole model onto one device; straight from the files where accelerate is installed.
+    """Load a whole model onto one device, to decode greedily; straight from the files where accelerate is
+    installed.
 
     Raises:
         CheckpointError, UsageError: see `SlowFastForConditionalGeneration.from_pretrained`.
     """
     direct = torch.device(device).type != "cpu" and is_accelerate_available()
-    model = SlowFastForConditionalGeneration.from_pretrained(
-        directory, dtype=dtype, device_map={"": str(device)} if direct else None, attn_implementation=attn
+    model: SlowFastForConditionalGeneration = SlowFastForConditionalGeneration.from_pretrained(
+        directory,
+        dtype=dtype,
+        device_map={"": str(device)} if direct else None,
+        attn_implementation=attn,
+        generation_config=greedy_settings(),
     )
-    return model if direct else model.to(device)
+    if not direct:
+        model.to(device)
+    return model
 
 
-def weights_directory(card: ModelCard, *, revision: str | None = None) -> Path:
+def weights_directory(card: ModelCard, *, revision: str | None = None, without_weights: bool = False) -> Path:
     """Where the card's weights lie on this machine; downloads them from the Hub where they are not here yet.
+
+    Args:
+        without_weights: download only what is beside them (configuration, tokenizer): a few MB that tell
+        whether the
+            weights can be had.
 
     Raises:
         CheckpointError: the card names none, or they cannot be had.
@@ -105,7 +134,9 @@ def weights_directory(card: ModelCard, *, revision: str | None = None) -> Path:
         )
     if card.weights.startswith(_PACKAGED):
         return PACKAGE / "assets" / card.weights.removeprefix(_PACKAGED)
-    return checkpoint.resolve(card.weights, revision=revision or card.revision or None)
+    return checkpoint.resolve(
+        card.weights, revision=revision or card.revision or None, without_weights=without_weights
+    )
 
 
 def config_for(card: ModelCard) -> SlowFastConfig:
@@ -151,8 +182,8 @@ def count_parameters(model: SlowFastForConditionalGeneration) -> int:
     )
 
 
-# What of a checkpoint an answer depends on besides its weights: `generate` reads generation_config.json
-# (a repetition penalty, say), the processor the tokenizer's files.
+# What of a checkpoint is read besides its weights. No answer depends on generation_config.json any more, but
+# a run's notes do.
 _READ_BESIDE_WEIGHTS = (
     "config.json",
     "generation_config.json",
@@ -171,14 +202,14 @@ def weights_digest(directory: Path) -> str:
     files = sorted([*beside, *checkpoint.shards(directory)])
     digest = hashlib.sha256()
     for path in files:
-        status = path.stat()
-        digest.update(
-            json.dumps([path.name, _content_digest(path, status.st_size, status.st_mtime_ns)]).encode()
-        )
+        target = path.resolve()  # the Hub's cache is made of links, and a link may be turned to another file
+        status = target.stat()
+        seen = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        digest.update(json.dumps([path.name, _content_digest(target, seen)]).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=64)
-def _content_digest(path: Path, _size: int, _mtime_ns: int) -> str:
-    """Reading 16 GB takes long; size and modification time tell whether it has to be done again."""
+def _content_digest(path: Path, _seen: tuple[int, ...]) -> str:
+    """Reading 16 GB takes long; the file's number, size and times tell whether it has to be done again."""
     return sha256(path)

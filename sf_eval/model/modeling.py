@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
-from torch.nn.functional import pad
 from transformers import AutoModelForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
@@ -18,9 +18,24 @@ from sf_eval.model.backbone import SlowFastModel
 from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, embed, expand_labels
-from sf_eval.model.errors import PromptError
-from sf_eval.model.prompt import VIDEO_TOKEN_ID, lay_out, per_row
-from sf_eval.model.tokens import VideoFeatures
+from sf_eval.model.options import read_options
+from sf_eval.model.passes import (
+    Call,
+    Continues,
+    DecoderInputs,
+    Videos,
+    continuation,
+    embedded_prompt,
+    fill_cache,
+    given_videos,
+    is_checkpointing,
+    refuse_checkpointing,
+    text_prompt,
+    which_call,
+)
+from sf_eval.model.placement import compute_device, is_at_hand
+from sf_eval.model.prompt import VIDEO_TOKEN_ID, per_row
+from sf_eval.model.tokens import VideoFeatures, stack_slow_tokens
 
 __all__ = [
     "VIDEO_TOKEN_ID",
@@ -29,16 +44,6 @@ __all__ = [
     "SlowFastModel",
     "VideoFeatures",
 ]
-
-
-# Options of transformers' from_pretrained that this class decides (AutoModel passes some of them on).
-_SET_HERE = {
-    "use_safetensors",
-    "trust_remote_code",
-    "ignore_mismatched_sizes",
-    "output_loading_info",
-    "local_files_only",
-}
 
 
 class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
@@ -69,31 +74,36 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         dtype: torch.dtype | str | None = None,
         device_map: Any = None,
         attn_implementation: str | None = None,
+        output_loading_info: bool = False,
         **kwargs: Any,
-    ) -> SlowFastForConditionalGeneration:
+    ) -> Any:
         """Load a checkpoint directory, or a Hub id's commit, with nothing else on disk.
 
         Args:
             pretrained_model_name_or_path: directory with config.json and (sharded) safetensors, or Hub id.
             revision: Hub commit, tag or branch.
-            dtype: of the weights in memory; None keeps what config.json or the weights say.
+            dtype: of the weights in memory; None and "auto" keep what config.json or the weights say.
+                `torch_dtype` is its older name.
             device_map: as in transformers.
             attn_implementation: "sdpa" (default), "eager" or "flash_attention_2".
+            output_loading_info: return the model and what transformers tells of its loading.
+            kwargs: keys of the configuration (`slow_path="off"`), which go before config.json's; and
+                transformers' other options, see `sf_eval.model.options`.
 
         Raises:
             CheckpointError: no such checkpoint, no safetensors, a configuration this package cannot compute,
                 or missing, unexpected or misshapen weights (their keys are named).
-            UsageError: an attention implementation that cannot be used here.
+            UsageError: an attention implementation or another option that cannot be used here.
         """
-        directory = checkpoint.resolve(pretrained_model_name_or_path, revision=revision)
+        options = read_options(pretrained_model_name_or_path, revision=revision, dtype=dtype, **kwargs)
+        directory = options.directory
         attn = checkpoint.checked_attention(attn_implementation)
-        kwargs = {key: value for key, value in kwargs.items() if key not in _SET_HERE}
-        kwargs.setdefault("config", checkpoint.read_config(directory))
         checkpoint.check_shards(directory)
         model, info = super().from_pretrained(
             str(directory),
             *args,
-            dtype=dtype or "auto",
+            config=options.config,
+            dtype=options.dtype or "auto",
             device_map=device_map,
             attn_implementation=attn,
             use_safetensors=True,
@@ -101,11 +111,11 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             ignore_mismatched_sizes=True,  # so that all keys are named, not only the first
             output_loading_info=True,
             local_files_only=True,
-            **kwargs,
+            **options.others,
         )
         checkpoint.check_loaded(directory, info)
         loaded: SlowFastForConditionalGeneration = model.eval()
-        return loaded
+        return (loaded, info) if output_loading_info else loaded
 
     def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = 16) -> VideoFeatures:
         """Frames [T, 3, S, S], normalised -> fast and slow tokens. A single image may be [3, S, S].
@@ -146,21 +156,27 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         )
 
     def new_cache(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
-        """A cache for one video (or None) a row, with its slow keys and values of every hybrid layer."""
-        cache = SlowFastCache(config=self.config)
-        cache.slow_lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
-        longest = max(cache.slow_lengths)
-        if self.config.slow_path == "off" or longest == 0:
+        """A cache for one video (or None) a row, with its slow keys and values of every hybrid layer.
+
+        Layers whose weights are elsewhere (offloaded, or sharded over processes) project when they first run.
+        """
+        cache = self._cache_of(video_features)
+        tokens = cache.slow_tokens
+        if tokens is None:
             return cache
-        like = next(item.slow_tokens for item in video_features if item is not None)
-        slow = torch.stack(
-            [
-                pad(like[:0] if item is None else item.slow_tokens, (0, 0, 0, longest - length))
-                for item, length in zip(video_features, cache.slow_lengths, strict=True)
-            ]
-        )  # [B, N, D]
-        for index in self.config.hybrid_layers:
-            cache.slow_keys[index], cache.slow_values[index] = self.model.layers[index].project_slow(slow)
+        layers = {index: self.model.layers[index] for index in self.config.hybrid_layers}
+        if all(is_at_hand(layer, tokens) for layer in layers.values()):
+            for index, layer in layers.items():
+                cache.keep_slow(index, *layer.project_slow(tokens))
+            cache.slow_tokens = None
+        return cache
+
+    def _cache_of(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
+        """A cache for one video (or None) a row, whose slow tokens the layers project when they first run."""
+        lengths = [0 if item is None else item.slow_tokens.shape[0] for item in video_features]
+        cache = SlowFastCache(config=self.config, slow_lengths=lengths)
+        if self.config.slow_path == "on" and self.config.hybrid_layers:
+            cache.slow_tokens = stack_slow_tokens(video_features)
         return cache
 
     def forward(
@@ -175,59 +191,56 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        continues: Continues = "response",
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits of a prompt, or of the tokens that follow one.
+        """Logits of a prompt, or of the tokens that follow one (`sf_eval.model.passes` has the four cases).
 
         A prompt is `input_ids` [B, L] with at most one `VIDEO_TOKEN_ID` a row, and either
-        `pixel_values_videos` (a list of [T, 3, S, S]) or `video_features` (what `encode_video` returned): one
-        entry a row (None for none), or one a placeholder. Its logits are [B, L', V] with L' counted after the
-        placeholder became fast tokens, padded on the configuration's side. A position is the number of real
-        tokens before it, whatever the padding.
+        `pixel_values_videos` (a list of [T, 3, S, S]) or `video_features` (what `encode_video` returned), one
+        entry a row, None for none. Its logits are [B, L', V] with L' counted after the placeholder became
+        fast tokens, padded on the configuration's side. A position is the number of real tokens before it,
+        whatever the padding.
 
         What follows is `input_ids` [B, n] with the cache of the step before. `attention_mask` is then over
         all expanded positions so far, or None.
 
         Args:
-            labels: [B, L], as `input_ids`; fast tokens and padding carry no loss.
+            labels: [B, L], as `input_ids`; fast tokens, padding and each row's first token carry no loss.
+            use_cache: None keeps keys and values unless the model is in training.
             logits_to_keep: logits of the last so many positions only; 0 for all.
+            continues: with a used cache, whether its prompt goes on or a response's tokens follow; the latter
+                do not query slow tokens where `decode_slow_attention` is off.
 
         Raises:
             PromptError, PromptTooLongError: the prompt and the videos do not fit together, or the model.
+            UsageError: a cache in use under gradient checkpointing, whose layers are given none.
         """
-        seen = past_key_values.get_seq_length() if past_key_values is not None else 0
-        videos_given = pixel_values_videos is not None or video_features is not None
-        if inputs_embeds is None and (seen == 0 or videos_given):
-            assert input_ids is not None
-            if videos_given or _has_placeholder(input_ids):
-                features = self._features(input_ids, pixel_values_videos, video_features)
-                prompt = self.embed_prompt(input_ids, attention_mask, features)
-                past_key_values = self._cache_for(prompt, features, past_key_values)
-                input_ids, inputs_embeds = None, prompt.inputs_embeds
-                attention_mask = prompt.attention_mask if prompt.layout.is_ragged else None
-                labels = expand_labels(labels, prompt.layout)
-            else:
-                self._check_text_length(input_ids, attention_mask)
-        elif isinstance(past_key_values, SlowFastCache) and seen > 0:
-            new = input_ids if input_ids is not None else inputs_embeds
-            assert new is not None
-            self._set_response_queries(past_key_values, new.shape[1])
-            attention_mask = _extended_mask(attention_mask, past_key_values, seen + new.shape[1])
-        if input_ids is not None:
-            input_ids = input_ids.to(self.get_input_embeddings().weight.device)
-        if position_ids is None:
-            position_ids = _positions(attention_mask, input_ids if inputs_embeds is None else inputs_embeds)
+        videos = given_videos(pixel_values_videos, video_features)
+        call = which_call(input_ids, inputs_embeds, past_key_values, videos_given=videos is not None)
         if use_cache is None:
             use_cache = not self.training
+        inputs = DecoderInputs(input_ids, inputs_embeds, attention_mask, past_key_values, labels=labels)
+        if call is Call.VIDEO_PROMPT:
+            inputs = self._video_prompt(inputs, videos, use_cache)
+        elif call is Call.TEXT_PROMPT:
+            inputs = text_prompt(self.config, inputs)
+        elif call is Call.EMBEDDED_PROMPT:
+            inputs = embedded_prompt(inputs)
+        else:
+            refuse_checkpointing(self)
+            inputs = continuation(self.config, inputs, continues)
+        inputs = inputs.with_countable_labels()
         output: CausalLMOutputWithPast = super().forward(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            labels=labels,
+            input_ids=self._where_embedded(inputs.input_ids),
+            attention_mask=self._where_embedded(inputs.attention_mask),
+            position_ids=self._where_embedded(inputs.positions if position_ids is None else position_ids),
+            past_key_values=inputs.cache,
+            inputs_embeds=inputs.inputs_embeds,
+            labels=inputs.labels,
             use_cache=use_cache,
             logits_to_keep=logits_to_keep,
+            slow=inputs.slow,
             **kwargs,
         )
         return output
@@ -249,13 +262,16 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         `tokenizer_padding_side` says, since answers follow on the right.
 
         Raises:
-            PromptError, PromptTooLongError: as in `forward`.
+            PromptError, PromptTooLongError, UsageError: as in `forward`.
         """
-        features = self._features(input_ids, pixel_values_videos, video_features)
+        refuse_checkpointing(self)
+        videos = given_videos(pixel_values_videos, video_features)
+        features = self._features(input_ids, videos)
         prompt = self.embed_prompt(input_ids, attention_mask, features, side="left")
-        cache = self._cache_for(
-            prompt, features, kwargs.pop("past_key_values", None), copies=self._copies(kwargs)
-        )
+        cache = kwargs.pop("past_key_values", None)
+        if cache is None:
+            cache = self._cache_of(features)
+        fill_cache(cache, prompt, self.config, copies=self._copies(kwargs))
         output = super().generate(
             inputs_embeds=prompt.inputs_embeds,
             attention_mask=prompt.attention_mask,
@@ -271,53 +287,44 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         output.sequences = sequences
         return output
 
-    def _features(
-        self,
-        input_ids: torch.Tensor,
-        pixel_values_videos: Sequence[torch.Tensor | None] | None,
-        video_features: Sequence[VideoFeatures | None] | None,
-    ) -> list[VideoFeatures | None]:
+    def _features(self, input_ids: torch.Tensor, videos: Videos | None) -> list[VideoFeatures | None]:
         """One entry a row; encodes what is not encoded yet."""
-        if pixel_values_videos is None:
-            return per_row(video_features, input_ids)
-        if video_features is not None:
-            raise PromptError("give pixel_values_videos or video_features, not both.")
-        videos = per_row(pixel_values_videos, input_ids)
-        return [None if frames is None else self.encode_video(frames) for frames in videos]
+        given: Sequence[Any] | None = videos
+        rows = per_row(given, input_ids)
+        return [self.encode_video(item) if isinstance(item, torch.Tensor) else item for item in rows]
 
-    def _cache_for(
+    def _video_prompt(
         self,
-        prompt: EmbeddedPrompt,
-        features: list[VideoFeatures | None],
-        cache: SlowFastCache | None,
-        *,
-        copies: int = 1,
-    ) -> SlowFastCache:
-        """The cache of a new prompt: the caller's, if made by `new_cache` and still empty, or a new one."""
+        inputs: DecoderInputs,
+        videos: Videos | None,
+        use_cache: bool,
+    ) -> DecoderInputs:
+        """Prompts of which at least one may be about a video: fast tokens take the placeholders' places."""
+        assert inputs.input_ids is not None
+        features = self._features(inputs.input_ids, videos)
+        prompt = self.embed_prompt(inputs.input_ids, inputs.attention_mask, features)
+        cache = inputs.cache
         if cache is None:
-            cache = self.new_cache(features)
-        elif not isinstance(cache, SlowFastCache) or cache.get_seq_length() > 0:
-            raise TypeError("a prompt with a video takes a cache made by new_cache, and an unused one.")
-        cache.prompt_mask = prompt.attention_mask if prompt.layout.is_ragged else None
-        cache.repeat_rows(copies)
-        spans = [
-            row.query_spans(
-                prompt.layout.offset(row),
-                all_tokens=self.config.all_tokens_query,
-                masks_system=self.config.masks_system,
-            )
-            for row in prompt.layout.rows
-            for _ in range(copies)
-        ]
-        cache.set_queries(spans)
-        return cache
+            cache = self._cache_of(features)
+        fill_cache(cache, prompt, self.config)
+        slow = cache.slow_pass()
+        if is_checkpointing(self) and slow.tokens is None:  # its layers are not given what the cache holds
+            slow = replace(slow, tokens=self._cache_of(features).slow_tokens)
+        return DecoderInputs(
+            inputs_embeds=prompt.inputs_embeds,
+            attention_mask=prompt.attention_mask if prompt.layout.is_ragged else None,
+            cache=cache if use_cache or inputs.cache is not None else None,
+            slow=slow,
+            labels=expand_labels(inputs.labels, prompt.layout),
+        )
 
-    def _set_response_queries(self, cache: SlowFastCache, count: int) -> None:
-        """All new positions query slow tokens; a single one does not, as published, if so configured."""
-        if count == 1 and not self.config.decode_slow_attention:
-            cache.set_queries([()] * len(cache.slow_lengths))
-        else:
-            cache.set_queries([((0, count),)] * len(cache.slow_lengths))
+    def _where_embedded(self, given: Any) -> Any:
+        """A caller's tensor where the embeddings are; None, or transformers' mapping of masks, as it is."""
+        return (
+            given.to(compute_device(self.get_input_embeddings()))
+            if isinstance(given, torch.Tensor)
+            else given
+        )
 
     def _copies(self, kwargs: dict[str, Any]) -> int:
         """How often `generate` repeats each prompt: for beams, or for several answers."""
@@ -326,35 +333,6 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             kwargs.get(key) or getattr(settings, key, None) or 1
             for key in ("num_beams", "num_return_sequences")
         )
-
-    def _check_text_length(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
-        """The limit of a batch without videos, whose padding stays where it is."""
-        if input_ids.shape[1] > self.config.max_prompt_tokens:
-            fast_lengths = [None] * input_ids.shape[0]
-            lay_out(input_ids, attention_mask, fast_lengths, side="left", limit=self.config.max_prompt_tokens)
-
-
-def _has_placeholder(input_ids: torch.Tensor) -> bool:
-    return not input_ids.is_meta and bool((input_ids == VIDEO_TOKEN_ID).any())
-
-
-def _extended_mask(mask: torch.Tensor | None, cache: SlowFastCache, length: int) -> torch.Tensor | None:
-    """A mask over all `length` positions so far, where the caller gave none for a padded prompt."""
-    if mask is not None or cache.prompt_mask is None:
-        return mask
-    prompt = cache.prompt_mask
-    return torch.cat([prompt, prompt.new_ones(prompt.shape[0], length - prompt.shape[1])], dim=1)
-
-
-def _positions(mask: torch.Tensor | None, new: torch.Tensor | None) -> torch.Tensor | None:
-    """Position of each new token [B, n]: the number of real tokens before it. None leaves counting to Qwen2.
-
-    Cross-attention has rotary queries and unrotated keys, so it depends on absolute positions: left padding
-    must not shift them.
-    """
-    if mask is None or mask.ndim != 2 or new is None:
-        return None
-    return (mask.long().cumsum(-1) - 1).clamp(min=0)[:, -new.shape[1] :]
 
 
 AutoModelForCausalLM.register(SlowFastConfig, SlowFastForConditionalGeneration)

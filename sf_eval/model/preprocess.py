@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image
 
+from sf_eval.core.resize import centre_square as centre_square
+from sf_eval.core.resize import resized_shape as resized_shape
 from sf_eval.model.errors import PromptError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -38,26 +39,28 @@ def preprocess_frames(
     return normalise(torch.from_numpy(squares).to(device)).to(dtype).contiguous()
 
 
+def check_pixels(pixel_values: torch.Tensor, size: int) -> None:
+    """Refuse what is no stack of frames as `preprocess_frames` makes them: [T, 3, size, size], or one frame.
+
+    Raises:
+        PromptError: another shape, no frame, or whole numbers, which nobody has normalised.
+    """
+    shape = list(pixel_values.shape)
+    if not pixel_values.is_floating_point():
+        raise PromptError(
+            f"frames are {str(pixel_values.dtype).removeprefix('torch.')} {shape}, and not normalised.",
+            hint="SlowFastProcessor.preprocess makes pixel values of uint8 RGB frames [T, H, W, 3].",
+        )
+    if len(shape) not in (3, 4) or shape[-3:] != [3, size, size] or 0 in shape:
+        raise PromptError(
+            f"frames are {shape}; this model takes [T, 3, {size}, {size}].",
+            hint="SlowFastProcessor.preprocess makes pixel values of that size.",
+        )
+
+
 def normalise(squares: torch.Tensor) -> torch.Tensor:
     """uint8 RGB [T, size, size, 3] -> float32 [T, 3, size, size], by CLIP's mean and standard deviation."""
     pixels = squares.permute(0, 3, 1, 2).float() / 255
     mean = torch.tensor(CLIP_MEAN, device=squares.device).view(3, 1, 1)
     std = torch.tensor(CLIP_STD, device=squares.device).view(3, 1, 1)
     return (pixels - mean) / std
-
-
-def centre_square(frame: np.ndarray, size: int) -> np.ndarray:
-    """Resize the shortest edge of one frame [H, W, 3] to `size` and cut the middle square out."""
-    width, height = resized_shape(frame.shape[1], frame.shape[0], size)
-    image = Image.fromarray(frame)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    left, top = (width - size) // 2, (height - size) // 2
-    return np.asarray(image)[top : top + size, left : left + size]
-
-
-def resized_shape(width: int, height: int, size: int) -> tuple[int, int]:
-    """Width and height once the shortest edge is `size`; the longer one is rounded down."""
-    if width <= height:
-        return size, int(size * height / width)
-    return int(size * width / height), size

@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 import torch
 
-from sf_eval.model.cache import Span
 from sf_eval.model.errors import PromptError, PromptTooLongError
+from sf_eval.model.slow_state import Span
 
 VIDEO_TOKEN_ID = -200
 """Placeholder for the video in `input_ids`, as published."""
@@ -127,38 +127,40 @@ def lay_out(
             raise PromptError(f"prompt {index} is empty.")
         text = tuple(column for column in columns if ids[column] != VIDEO_TOKEN_ID)
         row = RowLayout(text, places[0] if places else None, (fast_length or 0) if places else 0)
-        _check_length(row, index, limit)
+        check_length(row.length, row.fast_length, limit=limit, index=index)
         rows.append(row)
     return PromptLayout(tuple(rows), side)
 
 
 def per_row(items: Sequence[_T | None] | None, input_ids: torch.Tensor) -> list[_T | None]:
-    """Give each row of `input_ids` [B, L] its video; None for a row without a placeholder.
+    """The video of each row of `input_ids` [B, L]: `items` has one entry a row, None for a row without one.
 
-    `items` is either one entry a row (None where there is no video; a video of a row without a placeholder is
-    not used, as in the published code), or one entry a placeholder, in order.
+    A row without a placeholder has no place for its video: it is not used, as in the published code.
 
     Raises:
-        PromptError: neither count fits.
+        PromptError: another number of entries than rows.
     """
-    has_video = [VIDEO_TOKEN_ID in ids for ids in input_ids.tolist()]
+    rows = input_ids.tolist()
     if items is None:
-        return [None] * len(has_video)
-    if len(items) == len(has_video):
-        return [item if wanted else None for item, wanted in zip(items, has_video, strict=True)]
-    if len(items) != sum(has_video):
+        return [None] * len(rows)
+    if len(items) != len(rows):
         raise PromptError(
-            f"{len(items)} videos were given for {sum(has_video)} placeholders in {len(has_video)} prompts."
+            f"{len(items)} videos were given for {len(rows)} prompts.",
+            hint="Give one entry per prompt, None for a prompt without a video.",
         )
-    in_order = iter(items)
-    return [next(in_order) if wanted else None for wanted in has_video]
+    return [item if VIDEO_TOKEN_ID in ids else None for item, ids in zip(items, rows, strict=True)]
 
 
-def _check_length(row: RowLayout, index: int, limit: int) -> None:
-    if row.length <= limit:
+def check_length(length: int, fast_length: int, *, limit: int, index: int) -> None:
+    """Refuse prompt number `index` of `length` tokens, `fast_length` of them fast ones, if it is too long.
+
+    Raises:
+        PromptTooLongError: it exceeds `limit`.
+    """
+    if length <= limit:
         return
     raise PromptTooLongError(
-        f"prompt {index} has {row.length} tokens ({row.fast_length} of them fast visual tokens); "
+        f"prompt {index} has {length} tokens ({fast_length} of them fast visual tokens); "
         f"the model takes {limit}.",
         hint="Shorten the text (subtitles, options), or use fewer frames or larger fast-token strides.",
     )

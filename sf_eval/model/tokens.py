@@ -6,10 +6,11 @@ Source of every rule: the published `prepare_inputs_labels_for_multimodal` and `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, pad
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class VideoFeatures:
 
     def to(self, device: torch.device | str) -> VideoFeatures:
         return VideoFeatures(self.fast_tokens.to(device), self.slow_tokens.to(device), self.num_frames)
+
+
+def stack_slow_tokens(videos: Sequence[VideoFeatures | None]) -> torch.Tensor | None:
+    """Slow tokens of one video (or None) a row: [B, N, D], zeros up to the longest N; None without any."""
+    given = [item.slow_tokens for item in videos if item is not None]
+    longest = max((len(tokens) for tokens in given), default=0)
+    if not longest:
+        return None
+    rows = [given[0][:0] if item is None else item.slow_tokens for item in videos]
+    return torch.stack([pad(tokens, (0, 0, 0, longest - len(tokens))) for tokens in rows])
 
 
 def pool_frames(grid_THWD: torch.Tensor, stride: int) -> torch.Tensor:

@@ -4,10 +4,15 @@ Runs with torch and transformers alone. Nothing here imports torch until it is n
 plain integers.
 """
 
-from sf_eval.profiler.closed_form import Convention, DecodeVariant, Unit, Workload, cost
-from sf_eval.profiler.question import QuestionComparison, QuestionCost, compare_question, cost_of_question
-from sf_eval.profiler.shape import ModelShape, VisionShape
-from sf_eval.profiler.tokens import TokenCounts, count_tokens
+from sf_eval.profiler.cost.closed_form import Convention, DecodeVariant, Unit, Workload, cost
+from sf_eval.profiler.cost.question import (
+    QuestionComparison,
+    QuestionCost,
+    compare_question,
+    cost_of_question,
+)
+from sf_eval.profiler.cost.shape import ModelShape, VisionShape
+from sf_eval.profiler.cost.tokens import TokenCounts, count_tokens
 
 __all__ = [
     "Convention",

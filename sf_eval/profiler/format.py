@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sf_eval.core import tables
-from sf_eval.profiler.closed_form import Unit
+from sf_eval.profiler.cost.closed_form import Unit
 
 
 def work(flops: float, unit: Unit) -> str:
@@ -35,11 +35,32 @@ def size(count: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f}%" if whole else "0.0%"
+    """92.4%; below 1% two digits, so that a small part is told from none: 0.13%."""
+    percent = 100 * part / whole if whole else 0.0
+    if 0 < percent < 0.001:
+        return "<0.001%"
+    return f"{tables.significant(percent, 2)}%" if 0 < percent < 0.95 else f"{percent:.1f}%"
 
 
-def ratio(value: float) -> str:
-    """1.0196 -> "+1.96%"; from a factor of two on, "x5.40"."""
-    if 0.5 < value < 2:
-        return f"{100 * (value - 1):+.2f}%"
-    return f"x{value:.2f}" if value >= 0.1 else f"x{value:.2g}"
+def change(ratio: float) -> str:
+    """A ratio as the change that it is, everywhere: 1.0196 -> "+1.96%", 5.43 -> "+443.0%", 0.25 -> "-75.00%".
+
+    As many digits as it takes that no difference reads as none, and nothing that is left as nothing.
+    """
+    percent = 100 * (ratio - 1)
+    if percent >= 100:
+        return f"{percent:+,.1f}%" if percent < 1000 else f"{percent:+,.0f}%"
+    for digits in range(2, 9):
+        text = f"{percent:+.{digits}f}"
+        if ratio == 1 or float(text) not in (0, -100):
+            break
+    return "0.00%" if ratio == 1 else f"{text}%"
+
+
+def marked(frames: int, exceeds_context: bool) -> str:
+    """A number of frames; with `MARK` where the prompt is longer than the model takes."""
+    return f"{frames}{MARK}" if exceeds_context else str(frames)
+
+
+MARK = "†"
+"""Stands behind frames whose prompt exceeds the model's context."""

@@ -9,7 +9,8 @@ from sf_eval.profiler.record import Growth, GrowthSeries, ProfileRow
 from sf_eval.profiler.rows import Question, Subject, closed_form_row
 
 GROWTH_FRAMES = (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536)
-_LAST = 4
+LAST = 4
+"""Points that the order of growth "at the end" is fitted to."""
 
 # quantity -> (unit, how to read it from a row)
 QUANTITIES: dict[str, tuple[str, Callable[[ProfileRow], int]]] = {
@@ -32,6 +33,7 @@ def growth_of(
     series = []
     for subject in subjects:
         rows = [closed_form_row(subject, count, question) for count in frames]
+        in_context = max((row.frames for row in rows if not row.exceeds_context), default=0)
         for quantity, (unit, read) in QUANTITIES.items():
             values = tuple(read(row) for row in rows)
             if any(values):
@@ -42,7 +44,8 @@ def growth_of(
                         unit=unit,
                         values=values,
                         order=round(fitted_order(frames, values), 3),
-                        order_at_end=round(fitted_order(frames[-_LAST:], values[-_LAST:]), 3),
+                        order_at_end=round(fitted_order(frames[-LAST:], values[-LAST:]), 3),
+                        frames_in_context=in_context,
                     )
                 )
     return Growth(frames=tuple(frames), series=tuple(series))

@@ -15,14 +15,14 @@ from sf_eval.core.cards import ModelCard, card_for, card_names
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.model.loading import config_for
-from sf_eval.profiler import others, trace
-from sf_eval.profiler.closed_form import DecodeVariant, Unit
+from sf_eval.profiler.cost.closed_form import DecodeVariant, Unit
+from sf_eval.profiler.cost.tokens import count_tokens
 from sf_eval.profiler.growth import GROWTH_FRAMES, growth_of
-from sf_eval.profiler.ops import TraceError
-from sf_eval.profiler.other_rows import other_row
 from sf_eval.profiler.record import Profile, ProfileRow, TraceRecord
 from sf_eval.profiler.rows import NOT_TRACED, Question, Subject, closed_form_row, compare_rows
-from sf_eval.profiler.tokens import count_tokens
+from sf_eval.profiler.traced import others, trace
+from sf_eval.profiler.traced.ops import TraceError
+from sf_eval.profiler.traced.other_rows import other_row
 from sf_eval.profiler.words import findings
 
 Say = Callable[[str], None]
@@ -109,10 +109,8 @@ def versions() -> dict[str, str]:
 
 
 def subject_of(card: ModelCard) -> Subject:
-    """A card's model. A directory's card takes its frames from config.json where that says one."""
-    config = config_for(card)
-    frames = getattr(config, "num_frames", None) or card.num_frames
-    return Subject(card.name, card.title, config.to_dict(), int(frames))
+    """A card's model at the card's frames (a directory without a card of its own: see `card_for`)."""
+    return Subject(card.name, card.title, config_for(card).to_dict(), card.num_frames)
 
 
 def subjects_of(request: Request) -> tuple[list[Subject], list[Subject]]:
@@ -124,10 +122,10 @@ def subjects_of(request: Request) -> tuple[list[Subject], list[Subject]]:
     models = [replace(model, frames=count) for count in request.frames or (model.frames,)]
     against = []
     for asked in request.against:
-        name, _, wanted = asked.partition(":")
+        name, wanted = _name_and_frames(asked)
         if name not in others.other_names():
             subject = subject_of(card_for(name))
-            against.append(replace(subject, frames=int(wanted) if wanted else subject.frames))
+            against.append(replace(subject, frames=wanted or subject.frames))
     if not request.against:
         budget = count_tokens(model.shape, models[0].frames).fast_frames
         against.append(replace(model.self_attention_only(), frames=budget))
@@ -159,18 +157,30 @@ def _is_shown(row: ProfileRow, rows: Sequence[ProfileRow]) -> bool:
     return any(shown.frames == row.frames and shown.breakdown == row.breakdown for shown in rows)
 
 
-def _against_row(name: str, frames: int, request: Request, say: Say) -> ProfileRow:
-    name, _, wanted = name.partition(":")
-    if wanted and not wanted.isdecimal():
-        raise UsageError(f"--against {name}:{wanted}: frames must be a whole number, as in {name}:16.")
+def _name_and_frames(asked: str) -> tuple[str, int | None]:
+    """Read `NAME` or `NAME:FRAMES`; a directory's name may hold a colon.
+
+    Raises:
+        UsageError: frames that are no whole number above 0.
+    """
+    if ":" not in asked or Path(asked).expanduser().is_dir():
+        return asked, None
+    name, _, wanted = asked.rpartition(":")
+    if not (wanted.isascii() and wanted.isdecimal() and int(wanted) > 0):
+        raise UsageError(f"--against {asked}: frames must be a whole number above 0, as in {name}:16.")
+    return name, int(wanted)
+
+
+def _against_row(asked: str, frames: int, request: Request, say: Say) -> ProfileRow:
+    name, wanted = _name_and_frames(asked)
     if name in others.other_names():
         say(f"tracing {name}")
-        return other_row(name, int(wanted) if wanted else frames, request.question)
+        return other_row(name, wanted or frames, request.question)
     known = [*card_names(), *others.other_names()]
     if "/" not in name and name not in known and not Path(name).expanduser().is_dir():
         raise UsageError(f"there is no model called {name!r} to compare with.", hint=nearest(name, known))
     subject = subject_of(card_for(name))
-    return _row(subject, int(wanted) if wanted else subject.frames, request, "against", say)
+    return _row(subject, wanted or subject.frames, request, "against", say)
 
 
 def _row(subject: Subject, frames: int, request: Request, role: str, say: Say) -> ProfileRow:
@@ -190,11 +200,12 @@ def _meta_model(config: str) -> SlowFastForConditionalGeneration:
 
 def _traced(subject: Subject, frames: int, question: Question) -> TraceRecord:
     """Closed form against trace, with one decoding step at most."""
-    attends = question.decode is not DecodeVariant.WITHOUT
+    decode = question.decode_of(subject)
+    attends = decode is not DecodeVariant.WITHOUT
     model = _meta_model(json.dumps({**subject.config, "decode_slow_attention": attends}, sort_keys=True))
     work = replace(question.work(frames), new_tokens=min(question.new_tokens, 2))
     try:
-        parts = trace.compare(model, work, question.decode)
+        parts = trace.compare(model, work, decode)
     except TraceError as error:
         return TraceRecord("failed", reason=str(error))
     differing = tuple(

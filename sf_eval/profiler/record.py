@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class ProfileRow:
 
     Attributes:
         role: "model", "against" (what it is compared with) or "same frames" (self-attention only).
+        prompt_tokens: text and visual tokens that the LLM reads.
+        context_tokens: longest prompt that the model takes; None where nothing says.
+        exceeds_context: the model refuses this prompt, so the row is arithmetic only.
         prefill_flops: includes `cross_attention_flops`.
         decode_flops_per_token: the first decoding step of one batch.
         decode_flops: all `new_tokens - 1` decoding steps.
@@ -49,6 +52,9 @@ class ProfileRow:
     slow_tokens: int
     fast_tokens: int
     fast_frames: int
+    prompt_tokens: int
+    context_tokens: int | None
+    exceeds_context: bool
     text_tokens: int
     new_tokens: int
     batch_size: int
@@ -88,6 +94,7 @@ class GrowthSeries:
     Attributes:
         order: slope of log(value) over log(frames), least squares over all points; 1 is linear, 2 quadratic.
         order_at_end: the same over the last four points.
+        frames_in_context: the largest number of frames whose prompt the model takes; 0 if it takes none.
     """
 
     model: str
@@ -96,6 +103,7 @@ class GrowthSeries:
     values: tuple[int, ...]
     order: float
     order_at_end: float
+    frames_in_context: int
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,19 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from sf_eval.profiler.closed_form import Convention, Cost, DecodeVariant, LanguageCost, Workload, cost
-from sf_eval.profiler.memory import kv_cache_bytes, slow_bytes
-from sf_eval.profiler.question import in_flops
+from sf_eval.profiler.cost.closed_form import (
+    Convention,
+    Cost,
+    DecodeVariant,
+    LanguageCost,
+    Workload,
+    cost,
+    markup_before_video,
+)
+from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler.cost.question import in_flops
+from sf_eval.profiler.cost.shape import ModelShape
 from sf_eval.profiler.record import Comparison, ProfileRow, TraceRecord
-from sf_eval.profiler.shape import ModelShape
 
 NOT_TRACED = TraceRecord("not traced")
 
@@ -51,20 +59,37 @@ class Subject:
 
 @dataclass(frozen=True)
 class Question:
-    """What every row of one profile has in common; `frames` differs from row to row."""
+    """What every row of one profile has in common; `frames` differs from row to row.
+
+    Attributes:
+        text_before_video: text tokens before the video (they ask no slow token under `masksystem`); None
+            takes the published chat markup's.
+        decode: what a decoding step does with slow tokens; None leaves it to each model.
+    """
 
     text_tokens: int = 100
     new_tokens: int = 16
     batch_size: int = 1
-    text_before_video: int = 0
+    text_before_video: int | None = None
     convention: Convention = Convention.HALVED
-    decode: DecodeVariant = DecodeVariant.CACHED
+    decode: DecodeVariant | None = None
+
+    @property
+    def before_video(self) -> int:
+        """`text_before_video`, or the published markup's."""
+        if self.text_before_video is None:
+            return markup_before_video(self.text_tokens)
+        return self.text_before_video
+
+    def decode_of(self, subject: Subject) -> DecodeVariant:
+        """What a decoding step of `subject` does with slow tokens."""
+        return self.decode or DecodeVariant.own(subject.shape)
 
     def with_batch(self, batch_size: int) -> Question:
         return replace(self, batch_size=batch_size)
 
     def work(self, frames: int) -> Workload:
-        return Workload(frames, self.text_tokens, self.new_tokens, self.batch_size, self.text_before_video)
+        return Workload(frames, self.text_tokens, self.new_tokens, self.batch_size, self.before_video)
 
 
 def closed_form_row(
@@ -72,7 +97,9 @@ def closed_form_row(
 ) -> ProfileRow:
     """The row of `subject` at `frames` frames, from the closed form."""
     work = question.work(frames)
-    macs = cost(subject.shape, work, convention=question.convention, decode=question.decode)
+    decode = question.decode_of(subject)
+    macs = cost(subject.shape, work, convention=question.convention, decode=decode)
+    prompt = work.text_tokens + macs.tokens.fast_tokens
     return ProfileRow(
         model=subject.name,
         title=subject.title,
@@ -81,18 +108,26 @@ def closed_form_row(
         slow_tokens=macs.tokens.slow_tokens,
         fast_tokens=macs.tokens.fast_tokens,
         fast_frames=macs.tokens.fast_frames,
+        prompt_tokens=prompt,
+        context_tokens=subject.shape.context_tokens,
+        exceeds_context=exceeds(prompt, subject.shape.context_tokens),
         text_tokens=work.text_tokens,
         new_tokens=work.new_tokens,
         batch_size=work.batch_size,
         **asdict(in_flops(macs)),
         decode_flops_per_token=2 * macs.decode_step.total,
         convention=question.convention.value,
-        decode=question.decode.value,
+        decode=decode.value,
         breakdown=breakdown(macs),
         kv_cache_bytes=kv_cache_bytes(subject.shape, macs.tokens, work),
         slow_bytes=slow_bytes(subject.shape, macs.tokens, work),
         trace=trace,
     )
+
+
+def exceeds(prompt_tokens: int, context_tokens: int | None) -> bool:
+    """Whether a model with that limit refuses a prompt of so many tokens."""
+    return context_tokens is not None and prompt_tokens > context_tokens
 
 
 def breakdown(macs: Cost) -> dict[str, int]:

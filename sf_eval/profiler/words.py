@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sf_eval.profiler import format as fmt
-from sf_eval.profiler.closed_form import Unit
+from sf_eval.profiler.cost.closed_form import Unit
 from sf_eval.profiler.record import Comparison, Growth, GrowthSeries, ProfileRow
 
 
@@ -18,6 +18,7 @@ def findings(
 ) -> tuple[str, ...]:
     """What the slow path of `main` costs, where the work sits, what grows how, and what the trace says."""
     said = [_against(pair) for pair in comparisons if (pair.model, pair.frames) == (main.model, main.frames)]
+    said += _beyond_context(rows)
     said.append(_where(main, unit))
     if main.slow_tokens:
         said.append(_slow_path(main, unit))
@@ -44,8 +45,20 @@ _WHY_WITHOUT_SLOW_PATH = (
 def _against(pair: Comparison) -> str:
     return (
         f"{pair.model} at {pair.frames} frames against {pair.against} at {pair.against_frames} frames: "
-        f"the LLM's prefill costs {fmt.ratio(pair.prefill_ratio)}, end to end {fmt.ratio(pair.total_ratio)}."
+        f"work changes by {fmt.change(pair.prefill_ratio)} in the LLM's prefill and by "
+        f"{fmt.change(pair.total_ratio)} end to end."
     )
+
+
+def _beyond_context(rows: Sequence[ProfileRow]) -> list[str]:
+    """Rows that are arithmetic only."""
+    return [
+        f"{row.model} at {row.frames} frames does not fit: its prompt of {row.prompt_tokens:,} tokens "
+        f"exceeds the model's context of {row.context_tokens:,}. The model refuses it; its figures are "
+        "arithmetic only."
+        for row in rows
+        if row.exceeds_context
+    ]
 
 
 def _where(row: ProfileRow, unit: Unit) -> str:
@@ -77,7 +90,7 @@ def _growth(growth: Growth) -> list[str]:
         others = [_described(series) for series in mine if _kind(series) != "linear"]
         text = f"{model}, {span}: "
         text += f"linear in frames are {_listed(linear)}" if linear else "nothing is linear in frames"
-        said.append(text + (f"; {_listed(others)}." if others else "."))
+        said.append(text + (f"; otherwise grow {_listed(others)}." if others else "."))
     return said
 
 
@@ -90,8 +103,9 @@ def _kind(series: GrowthSeries) -> str:
 def _described(series: GrowthSeries) -> str:
     rise = series.values[-1] / series.values[0]
     return (
-        f"{series.quantity} grows x{rise:.3g} (order {series.order:.2f} over the whole range, "
-        f"{series.order_at_end:.2f} at its end)"
+        f"{series.quantity}, by {fmt.change(rise)} in all (twice the frames add "
+        f"{fmt.change(2**series.order)} over the whole range, {fmt.change(2**series.order_at_end)} at its "
+        "upper end)"
     )
 
 

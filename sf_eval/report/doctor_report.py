@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from sf_eval.benchmarks.doctor import CheckResult
 from sf_eval.core.tables import Table, print_table
 from sf_eval.core.text import printable
+from sf_eval.data.doctor import CheckResult
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from sf_eval.benchmarks import hub
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.tables import ABSENT, Table, print_table, scaled
+from sf_eval.data.hub import repository as hub
 from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
 from sf_eval.model.loading import build_on_meta, config_for, count_parameters
 from sf_eval.profiler import ModelShape, Workload, compare_question, count_tokens
-from sf_eval.profiler.hardware import measure_peak
-from sf_eval.profiler.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler.measured.hardware import measure_peak
 
 # Characters of English a token of Qwen2's vocabulary stands for, roughly; only the estimate depends on it.
 CHARACTERS_A_TOKEN = 4
@@ -56,7 +56,7 @@ def show(plan: RunPlan, console: Console) -> None:
     console.print(f"Measuring what {device} can do ...", style="dim")
     rate = measure_peak(device, dtype).measured_flops
     print_table(console, _work_table(plan, estimates, rate, f"{device}, {_name(dtype)}"))
-    print_table(console, _memory_table(plan.card, device, dtype, settings.batch_size))
+    print_table(console, _memory_table(plan.card, device, dtype, settings.batch_size or 1))
 
 
 def _estimate(card: ModelCard, task: TaskPlan) -> TaskEstimate:

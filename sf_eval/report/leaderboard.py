@@ -18,15 +18,22 @@ from sf_eval.report.published import PublishedModel, published_models
 
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
-    "interval95_high", "n", "coverage", "bound_low", "bound_high", "source",
+    "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high", "source",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A benchmark's score in this run: a task of its own, or a group's mean."""
+    """A benchmark's score in this run: a task of its own, or a group's mean.
+
+    Attributes:
+        tasks: the tasks whose answers it is made of.
+        column: its column of published numbers; None where it has none, or where the score is a mean of fewer
+            parts than those are.
+    """
 
     name: str
+    tasks: tuple[str, ...]
     title: str
     data: str
     column: str | None
@@ -204,6 +211,8 @@ def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, objec
             "interval95_high": high,
             "n": score.n,
             "coverage": entry.score.coverage,
+            "parts": score.parts,
+            "parts_total": score.parts_total,
             "bound_low": worst,
             "bound_high": best,
             "source": "this run",
@@ -222,8 +231,10 @@ def caveats(record: RunRecord) -> list[str]:
             "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
         )
     notes.extend(_size_notes(record))
+    notes.extend(_unanswered_notes(record))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
+    notes.extend(record.notes)
     return notes
 
 
@@ -239,9 +250,29 @@ def _size_notes(record: RunRecord) -> Iterator[str]:
             yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
 
 
+def _unanswered_notes(record: RunRecord) -> Iterator[str]:
+    """What was asked and is missing in a mean, since nothing of it was answered."""
+    titles = {task.task: task.title for task in record.tasks}
+    for group in record.groups:
+        if group.unanswered:
+            yield _unanswered(group.title, [titles[task] for task in group.unanswered], group.score)
+    for task in record.tasks:
+        if task.score.lacks_parts:
+            category = task.mean_over
+            empty = [part.value for part in task.breakdown if part.category == category and not part.score.n]
+            yield _unanswered(task.title, empty, task.score)
+
+
+def _unanswered(title: str, names: list[str], score: ScoreRecord) -> str:
+    return (
+        f"{title} is a mean of {parts(score)}, since no question of {', '.join(names)} has a judged answer: "
+        "not comparable with a mean of all."
+    )
+
+
 def data_label(record: RunRecord) -> str:
     """The data source; with MVBench also which part of a file was shown where a row names one."""
-    modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).group == "mvbench"}
+    modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).rows_have_times}
     if not modes:
         return record.data
     shown = "clips cut by start and end" if "cut" in modes else "whole files shown, as published"
@@ -255,32 +286,54 @@ def model_label(record: RunRecord) -> str:
 
 
 def is_mini(record: RunRecord) -> bool:
-    return record.data.startswith("mini")
+    return any(task.is_mini for task in record.planned)
 
 
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
     remark = ""
-    if task.headline != "micro":
-        category = task.headline.removeprefix("macro:")
-        remark = f"mean over {category}; all questions alike (micro): {percent(task.micro.accuracy)}"
+    if task.mean_over is not None:
+        category = task.mean_over
+        of = f" ({parts(task.score)})" if task.score.lacks_parts else ""
+        remark = f"mean over {category}{of}; all questions alike (micro): {percent(task.micro.accuracy)}"
     if task.submission_file:
         remark = f"its truth is not public, the answers are in {task.submission_file}"
     elif task.score.unjudged:
         remark = f"its truth is not public, {task.score.unjudged} answers are unjudged"
-    column = catalog.get_benchmark(task.task).published_column
-    return Entry(task.task, task.title, data_label(record), column, task.score, task.published, remark)
+    return Entry(
+        name=task.task,
+        tasks=(task.task,),
+        title=incomplete(task.title, is_complete=not task.score.lacks_parts),
+        data=data_label(record),
+        column=None if task.score.lacks_parts else catalog.get_benchmark(task.task).published_column,
+        score=task.score,
+        published=task.published,
+        remark=remark,
+    )
+
+
+def incomplete(title: str, *, is_complete: bool) -> str:
+    """The title of a mean, which says so where parts of it are missing."""
+    return title if is_complete else f"{title} (incomplete)"
+
+
+def parts(score: ScoreRecord | PublishedScoreRecord) -> str:
+    """What a mean is made of: "19 of 20"."""
+    return f"{score.parts} of {score.parts_total}"
 
 
 def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
-    total = len(catalog.get_group(group.group).members)
+    remark = f"mean of {parts(group.score)} subtasks"
+    if group.published is not None and group.published.parts != group.score.parts:
+        remark += f" (published: of {parts(group.published)})"
     return Entry(
         name=group.group,
-        title=group.title if group.complete else f"{group.title} (incomplete)",
+        tasks=tuple(group.tasks),
+        title=incomplete(group.title, is_complete=group.complete),
         data=data_label(record),
         column=catalog.get_group(group.group).published_column if group.complete else None,
         score=group.score,
         published=group.published,
-        remark=f"mean of {len(group.tasks)} of {total} subtasks",
+        remark=remark,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from pydantic import ValidationError
 
 from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
-from sf_eval.harness.run import RESULTS
+from sf_eval.harness.recording import RESULTS, SAMPLES
 from sf_eval.report.leaderboard import Entry, data_label, entries, model_label
+from sf_eval.scoring.outcome import Outcome
 
 PROFILE = "profile.json"
 
@@ -36,15 +38,26 @@ class Point:
 
 
 def collect(record: RunRecord, folder: Path) -> list[Point]:
-    """The points of every run beside `folder` on the same data and as many questions, this one's included."""
+    """The points of every run beside `folder` on the same data and the same questions, this one's included.
+
+    The same questions are those that have a judged answer: as many are not enough, since another one may have
+    failed in each run.
+    """
+    own = _judged(folder)
+    asked = {entry.title: _questions(entry, own) for entry in entries(record)}
     points: list[Point] = []
     for results in sorted(folder.parent.glob(f"*/{RESULTS}")):
         other, profile = _read(results)
         if other is None or profile is None or data_label(other) != data_label(record):
             continue
-        points.extend(_points(other, profile, results.parent.name))
-    asked = {entry.title: entry.score.n for entry in entries(record)}
-    return [point for point in points if point.n == asked.get(point.benchmark)]
+        judged = _judged(results.parent)
+        same = [
+            entry
+            for entry in entries(other)
+            if _questions(entry, judged) == asked.get(entry.title, frozenset())
+        ]
+        points.extend(_points(other, same, profile, results.parent.name))
+    return points
 
 
 def table(points: list[Point], data: str) -> Table:
@@ -132,9 +145,31 @@ def _read(results: Path) -> tuple[RunRecord | None, dict[str, Any] | None]:
     return (record, profile) if record.complete and is_ours else (None, None)
 
 
-def _points(record: RunRecord, profile: dict[str, Any], run: str) -> list[Point]:
+Question = tuple[str, str, str, str | None]  # task, the benchmark's own id, video, right letter
+
+
+def _judged(folder: Path) -> list[Question]:
+    """The questions of the run in `folder` that have a judged answer; none where that cannot be read."""
+    judged: list[Question] = []
+    try:
+        with (folder / SAMPLES).open(encoding="utf-8", newline="\n") as stream:
+            for line in stream:
+                sample = json.loads(line)
+                if Outcome(sample["outcome"]).is_scored:
+                    judged.append((sample["task"], sample["question_id"], sample["video"], sample["target"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return judged
+
+
+def _questions(entry: Entry, judged: list[Question]) -> frozenset[Question]:
+    """Those of the entry's tasks."""
+    return frozenset(question for question in judged if question[0] in entry.tasks)
+
+
+def _points(record: RunRecord, chosen: Sequence[Entry], profile: dict[str, Any], run: str) -> list[Point]:
     points = []
-    for entry in entries(record):
+    for entry in chosen:
         rows = _rows(profile, entry, record)
         questions = sum(row["questions"] for row in rows)
         if entry.score.accuracy is None or not questions:
@@ -155,8 +190,5 @@ def _points(record: RunRecord, profile: dict[str, Any], run: str) -> list[Point]
 
 def _rows(profile: dict[str, Any], entry: Entry, record: RunRecord) -> list[dict[str, Any]]:
     """The profile's rows of the entry: of its task, or of its group's tasks together."""
-    titles = {entry.title}
-    for group in record.groups:
-        if group.group == entry.name:
-            titles = {task.title for task in record.tasks if task.task in group.tasks}
+    titles = {task.title for task in record.tasks if task.task in entry.tasks}
     return [row for row in profile["flops"] if row["who"] == "model" and row["group"] in titles]

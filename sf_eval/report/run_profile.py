@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import get_args
 
 from sf_eval.core.tables import ABSENT, Table, scaled, seconds
-from sf_eval.harness.record import RunRecord, SampleRecord
-from sf_eval.harness.run import RunOutput
+from sf_eval.harness.record import MemoryRecord, RunRecord, SampleRecord
+from sf_eval.harness.recording import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
-from sf_eval.profiler.stopwatch import quantile
+from sf_eval.profiler import format as fmt
+from sf_eval.profiler.measured.stopwatch import supported_quantile
 from sf_eval.report.leaderboard import caveats, data_label, model_label
+from sf_eval.report.run_profile_record import (
+    CostRecord,
+    FlopsRecord,
+    RangeRecord,
+    RunProfile,
+    Stage,
+    StageRecord,
+    TokenCount,
+    Who,
+)
 
-SCHEMA = 1
 CONVENTION = "FLOP = 2 multiply-adds; causal self-attention halved"
-STAGES = ("decode_s", "preprocess_s", "upload_s", "vision_s", "prefill_s", "generate_s")
-STAGE_TITLES = {
+DECODE = {
+    "cached": "with the slow tokens' keys and values cached",
+    "without": "without slow tokens (--published-decoding)",
+}
+STAGE_TITLES: dict[Stage, str] = {
     "decode_s": "decode the video",
     "preprocess_s": "resize and normalise",
     "upload_s": "upload",
     "vision_s": "vision tower and projector",
+    "prefix_s": "prefill of the shared prefix",
     "prefill_s": "prefill (to the first token)",
     "generate_s": "decode tokens",
 }
@@ -34,163 +47,167 @@ PARTS = {
     "decode": "decode tokens",
     "total": "total",
 }
-WHO = {
+WHO: dict[Who, str] = {
     "model": "this model",
     "same_budget": "self-attention only, as many frames as fast frames",
     "same_frames": "self-attention only, the same frames",
 }
 
 
-@dataclass(frozen=True)
-class CostRow:
-    """Mean FLOPs of a question for one model over one group of answered questions.
-
-    Attributes:
-        seconds: mean measured time of a question, a batch's prefill and decoding divided among its samples;
-            None for baselines, which were not run.
-    """
-
-    group: str
-    who: str
-    questions: int
-    flops: dict[str, float]
-    flops_per_correct: float | None
-    seconds: float | None
-
-
-def build(output: RunOutput) -> dict[str, Any]:
+def build(output: RunOutput) -> RunProfile:
     """`profile.json`; the schema is in docs/schemas/run_profile.md."""
+    record = output.record
     answered = [sample for sample in output.samples if sample.num_frames is not None]
-    costs = {id(sample): _cost(output, sample) for sample in answered}
+    before = record.model.text_before_video
+    costs = {id(sample): _cost(output, sample, before) for sample in answered}
     rows = [
         row
-        for group, members in _groups(output.record, answered)
+        for group, members in _groups(record, answered)
         for row in _cost_rows(group, members, [costs[id(sample)] for sample in members])
     ]
-    return {
-        "schema_version": SCHEMA,
-        "model": output.record.model.name,
-        "title": model_label(output.record),
-        "data": data_label(output.record),
-        "convention": CONVENTION,
-        "caveats": caveats(output.record),
-        "machine": output.record.machine,
-        "dtype": output.record.model.dtype,
-        "attn": output.record.model.attn,
-        "batch_size": output.record.settings["batch_size"],
-        "questions": len(answered),
-        "resumed": output.record.resumed,
-        "tokens": _tokens(answered),
-        "flops": [asdict(row) for row in rows],
-        "latency": _latency(answered),
-        "load_seconds": output.record.load_seconds,
-        "memory": output.record.memory.model_dump(),
-    }
+    return RunProfile(
+        model=record.model.name,
+        title=model_label(record),
+        data=data_label(record),
+        convention=CONVENTION,
+        decode="cached" if record.model.decode_slow_attention else "without",
+        caveats=caveats(record),
+        machine=record.machine,
+        dtype=record.model.dtype,
+        attn=record.model.attn,
+        batch_size=record.settings["batch_size"],
+        questions=len(answered),
+        resumed=record.resumed,
+        text_before_video=before,
+        tokens=_tokens(answered),
+        flops=rows,
+        latency=_latency(answered),
+        questions_per_video=statistics.fmean(_shared_by(sample) for sample in answered) if answered else None,
+        load_seconds=record.load_seconds,
+        memory=record.memory,
+    )
 
 
-def cost_table(profile: dict[str, Any]) -> Table:
+def cost_table(profile: RunProfile) -> Table:
     """FLOPs of a question by part: the model, its baselines, and the ratio to the paper's baseline."""
-    rows = {row["who"]: row["flops"] for row in profile["flops"] if row["group"] == "all"}
+    rows = {row.who: row.flops for row in profile.flops if row.group == "all"}
     if not rows:
         return Table(
-            f"FLOPs of a question: {profile['title']}", ("part",), (), notes=("No question was answered.",)
+            f"FLOPs of a question: {profile.title}", ("part",), (), notes=("No question was answered.",)
         )
     model, budget, same = rows["model"], rows["same_budget"], rows["same_frames"]
     lines = tuple(
         (
             title,
-            scaled(model[f"{part}_flops"]),
-            f"{100 * model[f'{part}_flops'] / model['total_flops']:.1f}",
-            scaled(budget[f"{part}_flops"]),
-            scaled(same[f"{part}_flops"]),
-            _ratio(model[f"{part}_flops"], budget[f"{part}_flops"]),
+            scaled(_part(model, part)),
+            fmt.share(_part(model, part), model.total_flops),
+            scaled(_part(budget, part)),
+            scaled(_part(same, part)),
+            _change(_part(model, part), _part(budget, part)),
         )
         for part, title in PARTS.items()
     )
-    columns = ("part", "this model", "share %", "A", "B", "ratio to A")
+    columns = ("part", "this model", "share", "A", "B", "change from A")
     return Table(
-        title=f"FLOPs of a question: {profile['title']}, {profile['data']}",
+        title=f"FLOPs of a question: {profile.title}, {profile.data}",
         columns=columns,
         rows=lines,
         numeric=frozenset(columns[1:]),
         notes=(
-            f"Mean over {profile['questions']} questions, in closed form with their measured frames, "
-            f"prompt and new tokens. {profile['convention']}.",
+            f"Mean over {profile.questions} questions, in closed form with their measured frames, "
+            f"prompt and new tokens. {profile.convention}; decoding {DECODE[profile.decode]}.",
             f"A: {WHO['same_budget']}. B: {WHO['same_frames']}.",
         ),
     )
 
 
-def group_table(profile: dict[str, Any]) -> Table:
+def group_table(profile: RunProfile) -> Table:
     """The model's own FLOPs by benchmark and duration group, and per correct answer."""
     rows = tuple(
         (
-            row["group"],
-            str(row["questions"]),
-            scaled(row["flops"]["total_flops"]),
-            scaled(row["flops_per_correct"]),
+            row.group,
+            str(row.questions),
+            scaled(row.flops.total_flops),
+            scaled(row.flops_per_correct),
         )
-        for row in profile["flops"]
-        if row["who"] == "model"
+        for row in profile.flops
+        if row.who == "model"
     )
     return Table(
-        title=f"FLOPs by group: {profile['title']}, {profile['data']}",
+        title=f"FLOPs by group: {profile.title}, {profile.data}",
         columns=("group", "questions", "per question", "per correct answer"),
         rows=rows,
         numeric=frozenset({"questions", "per question", "per correct answer"}),
     )
 
 
-def latency_table(profile: dict[str, Any]) -> Table:
-    """Measured seconds a stage."""
+def latency_table(profile: RunProfile) -> Table:
+    """Measured seconds per stage; a p90 only where there are questions enough for one."""
+    has_p90 = any(values.p90 is not None for values in profile.latency.values())
     rows = tuple(
         (
             STAGE_TITLES[stage],
-            seconds(values["median"]),
-            seconds(values["p90"]),
-            seconds(values["max"]),
-            str(values["n"]),
+            seconds(values.median),
+            *([seconds(values.p90)] if has_p90 else []),
+            seconds(values.max),
+            str(values.n),
         )
-        for stage, values in profile["latency"].items()
-        if stage in STAGE_TITLES
+        for stage, values in profile.latency.items()
     )
-    memory = profile["memory"]
-    device = memory["device_allocated_peak_bytes"]
-    machine = profile["machine"]
-    where = machine.get("gpu") or machine["processor"]
+    where = profile.machine.get("gpu") or profile.machine["processor"]
+    columns = ("stage", "median", *(["p90"] if has_p90 else []), "max", "n")
     return Table(
-        title=f"Measured latency of a question: {profile['title']}, {profile['data']}",
-        columns=("stage", "median", "p90", "max", "n"),
+        title=f"Measured latency of a question: {profile.title}, {profile.data}",
+        columns=columns,
         rows=rows,
-        numeric=frozenset({"median", "p90", "max", "n"}),
+        numeric=frozenset(columns[1:]),
         notes=(
-            f"{where}, {profile['dtype']}, {profile['attn']}, batch size {profile['batch_size']}; "
+            f"{where}, {profile.dtype}, {profile.attn}, batch size {profile.batch_size}; "
             "prefill and token decoding are times of a whole batch.",
+            *_sharing_note(profile),
             *_resumed_note(profile),
-            f"Peak memory: process {scaled(memory['process_peak_bytes'], 'B')}, device "
-            f"{scaled(device, 'B') if device is not None else 'not measured (CPU)'}. "
-            f"Loading the model took {seconds(profile['load_seconds'])}.",
+            f"Peak memory: {_peak(profile.memory)}. Loading the model took {seconds(profile.load_seconds)}.",
         ),
     )
 
 
-def _resumed_note(profile: dict[str, Any]) -> list[str]:
-    """Answers taken from the journal keep the times they took then, perhaps on another machine."""
-    if not profile["resumed"]:
+def _peak(memory: MemoryRecord | None) -> str:
+    if memory is None:
+        return "not measured"
+    device = memory.device_allocated_peak_bytes
+    on_device = scaled(device, "B") if device is not None else "not measured (CPU)"
+    return f"process {scaled(memory.process_peak_bytes, 'B')}, device {on_device}"
+
+
+def _sharing_note(profile: RunProfile) -> list[str]:
+    """Who compares latencies must know which of them several questions share."""
+    if profile.questions_per_video is None or profile.questions_per_video == 1:
         return []
-    return [f"{profile['resumed']} of the answers are an earlier process's, and so are their times."]
+    return [
+        "Down to the shared prefix these are times of a video, spent once for "
+        f"{profile.questions_per_video:.1f} of its questions in the mean (--share off: once for each)."
+    ]
 
 
-def _cost(output: RunOutput, sample: SampleRecord) -> QuestionComparison:
+def _resumed_note(profile: RunProfile) -> list[str]:
+    """Answers taken from the journal keep the times they took then, perhaps on another machine."""
+    if not profile.resumed:
+        return []
+    return [f"{profile.resumed} of the answers are an earlier process's, and so are their times."]
+
+
+def _cost(output: RunOutput, sample: SampleRecord, text_before_video: int) -> QuestionComparison:
+    """What was really asked: the configuration says whether decoding steps read slow tokens."""
     assert sample.num_frames is not None
     assert sample.prompt_tokens is not None
     assert sample.fast_tokens is not None
     assert sample.new_tokens is not None
     return compare_question(
-        output.loaded.model.config,
+        output.record.model.config | {"slow_path": output.record.model.slow_path},
         sample.num_frames,
         sample.prompt_tokens - sample.fast_tokens,
         sample.new_tokens,
+        text_before_video=text_before_video,
     )
 
 
@@ -208,7 +225,7 @@ def _groups(record: RunRecord, answered: Sequence[SampleRecord]) -> Iterable[tup
 
 def _cost_rows(
     group: str, members: Sequence[SampleRecord], costs: Sequence[QuestionComparison]
-) -> Iterable[CostRow]:
+) -> Iterable[CostRecord]:
     if not members:
         return
     correct = sum(sample.outcome == "correct" for sample in members)
@@ -216,43 +233,47 @@ def _cost_rows(
         each: list[QuestionCost] = [getattr(cost, who) for cost in costs]
         sums = {name: sum(getattr(cost, name) for cost in each) for name in vars(each[0])}
         per_correct = sums["total_flops"] / correct if correct and who == "model" else None
-        yield CostRow(
+        yield CostRecord(
             group=group,
             who=who,
             questions=len(members),
-            flops={name: value / len(members) for name, value in sums.items()},
+            flops=FlopsRecord(**{name: value / len(members) for name, value in sums.items()}),
             flops_per_correct=per_correct,
             seconds=_mean_seconds(members) if who == "model" else None,
         )
 
 
-def _tokens(answered: Sequence[SampleRecord]) -> dict[str, Any]:
+def _tokens(answered: Sequence[SampleRecord]) -> dict[TokenCount, RangeRecord]:
     """Mean, least and most of what the questions were made of."""
-    names = ("num_frames", "prompt_tokens", "fast_tokens", "slow_tokens", "new_tokens")
-    described = {}
-    for name in names:
+    described: dict[TokenCount, RangeRecord] = {}
+    for name in get_args(TokenCount):
         values = [getattr(sample, name) for sample in answered]
         if values:
-            described[name] = {"mean": statistics.fmean(values), "min": min(values), "max": max(values)}
+            described[name] = RangeRecord(mean=statistics.fmean(values), min=min(values), max=max(values))
     return described
 
 
-def _latency(answered: Sequence[SampleRecord]) -> dict[str, dict[str, float]]:
-    described = {}
-    for stage in STAGES:
-        values = sorted(sample.timings[stage] for sample in answered if sample.timings)
+def _latency(answered: Sequence[SampleRecord]) -> dict[Stage, StageRecord]:
+    described: dict[Stage, StageRecord] = {}
+    for stage in STAGE_TITLES:
+        values = [sample.timings[stage] for sample in answered if sample.timings]
         if values:
-            described[stage] = {
-                "median": statistics.median(values),
-                "p90": quantile(values, 0.9),
-                "max": values[-1],
-                "n": len(values),
-            }
+            described[stage] = StageRecord(
+                median=statistics.median(values),
+                p90=supported_quantile(values, 0.9),
+                max=max(values),
+                n=len(values),
+            )
     return described
 
 
-def _ratio(value: float, baseline: float) -> str:
-    return f"{value / baseline:.3f}" if baseline else ABSENT
+def _part(flops: FlopsRecord, part: str) -> float:
+    value: float = getattr(flops, f"{part}_flops")
+    return value
+
+
+def _change(value: float, baseline: float) -> str:
+    return fmt.change(value / baseline) if baseline else ABSENT
 
 
 def _mean_seconds(members: Sequence[SampleRecord]) -> float:
@@ -260,5 +281,11 @@ def _mean_seconds(members: Sequence[SampleRecord]) -> float:
 
 
 def _seconds(timings: dict[str, float]) -> float:
-    own = sum(timings[stage] for stage in ("decode_s", "preprocess_s", "upload_s", "vision_s"))
-    return own + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]
+    """As `StageTimings.per_question_s`."""
+    whole = ("decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s")
+    video = sum(timings[stage] for stage in whole) / timings["shared_by"]
+    return video + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]
+
+
+def _shared_by(sample: SampleRecord) -> float:
+    return (sample.timings or {}).get("shared_by", 1)

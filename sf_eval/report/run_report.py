@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rich.console import Console
 
 from sf_eval.core import files
 from sf_eval.core.tables import Table, escaped, print_table, to_markdown
-from sf_eval.harness.run import RESULTS, SAMPLES, RunOutput
+from sf_eval.harness.recording import RESULTS, SAMPLES, RunOutput
 from sf_eval.report import leaderboard, pareto, run_profile
+from sf_eval.report.run_profile_record import RunProfile
 
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
 PROFILE_JSON, PROFILE_MD = "profile.json", "profile.md"
@@ -21,7 +21,7 @@ PARETO_MD, PARETO_SVG = "pareto.md", "pareto.svg"
 class Report:
     """What the files and the screen both show, worked out once."""
 
-    profile: dict[str, Any]
+    profile: RunProfile
     comparison: Table | None
 
 
@@ -34,11 +34,11 @@ def write(output: RunOutput) -> Report:
     Raises:
         OutputError: the directory cannot be written.
     """
-    folder = output.plan.output
+    folder = output.folder
     profile = run_profile.build(output)
     files.write_text(folder / LEADERBOARD_MD, leaderboard.markdown(output.record))
     files.write_text(folder / LEADERBOARD_CSV, leaderboard.csv_text(output.record))
-    files.write_json(folder / PROFILE_JSON, profile)
+    files.write_json(folder / PROFILE_JSON, profile.model_dump(mode="json"))
     files.write_text(folder / PROFILE_MD, profile_markdown(profile))
     points = pareto.collect(output.record, folder)
     if not points:
@@ -51,14 +51,14 @@ def write(output: RunOutput) -> Report:
     return Report(profile, comparison if len({point.run for point in points}) > 1 else None)
 
 
-def profile_markdown(profile: dict[str, Any]) -> str:
+def profile_markdown(profile: RunProfile) -> str:
     tables = (
         run_profile.cost_table(profile),
         run_profile.group_table(profile),
         run_profile.latency_table(profile),
     )
-    head = f"# {escaped('FLOPs and latency: ' + profile['title'] + ' on ' + profile['data'])}\n"
-    caveats = "".join(f"- {escaped(caveat)}\n" for caveat in profile["caveats"])
+    head = f"# {escaped(f'FLOPs and latency: {profile.title} on {profile.data}')}\n"
+    caveats = "".join(f"- {escaped(caveat)}\n" for caveat in profile.caveats)
     return "\n".join([head, caveats, *map(to_markdown, tables)])
 
 
@@ -85,8 +85,8 @@ def show(output: RunOutput, report: Report, console: Console) -> None:
         PARETO_MD,
         PARETO_SVG,
     )
-    present = [name for name in names if (output.plan.output / name).exists()]
-    written = f"Written to {output.plan.output}: {', '.join(present)}"
+    present = [name for name in names if (output.folder / name).exists()]
+    written = f"Written to {output.folder}: {', '.join(present)}"
     console.print(written, highlight=False, markup=False, soft_wrap=True)
 
 

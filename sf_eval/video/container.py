@@ -6,22 +6,26 @@ One reader of facts means that every backend is asked for the same frames.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sf_eval.core.errors import UsageError
+from sf_eval.video.clock import agree, measured_rate, picture_times
 from sf_eval.video.errors import VideoError, VideoErrorReason
+from sf_eval.video.film_stream import film_stream
 from sf_eval.video.matroska import missing_bytes
-from sf_eval.video.types import VideoInfo
+from sf_eval.video.types import VideoInfo, VideoNote, VideoNoteKind
 
 # Only these containers are opened. Playlists and concatenation scripts, which name further files to read,
 # are not among them: a renamed one must not make us read outside the media folder.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,ogg,"
-    "mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,gif,nut,mxf,rm"
+    "mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,gif,nut,mxf,rm,dv"
 )
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
 _COUNT_BY_DECODING = (".webm", ".mkv")
@@ -44,11 +48,26 @@ def check_file(path: Path) -> None:
         raise VideoError(path, VideoErrorReason.empty, "the file has 0 bytes")
 
 
+@dataclass(frozen=True)
+class Scan:
+    """What came out when a file was decoded from end to end.
+
+    Attributes:
+        frames: how many there are.
+        size_changes_at: the first frame of another size than the one before it, None where all are alike.
+    """
+
+    frames: int
+    size_changes_at: int | None
+
+
 @contextmanager
-def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
-    """The open PyAV container and its first video stream, with decoding on all cores.
+def open_video(path: Path, *, threads: int | None = None, **options: str) -> Iterator[tuple[Any, Any]]:
+    """The open PyAV container and its film (`film_stream`).
 
     Args:
+        threads: that decode; all cores where None. FFmpeg hands out a frame only when as many packets as
+            there are threads are read: with one, damage behind a frame does not reach it.
         options: of the demuxer, beside ours.
 
     Raises:
@@ -58,8 +77,10 @@ def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
     av = _import_av()
     what = "it is not a video file, or it is cut off"
     try:
-        with av.open(str(path.absolute()), options={**options, **OPEN_OPTIONS}) as container:
-            stream = _first_video_stream(path, container)
+        with _open_container(path, options) as container:
+            stream = _film_of(path, container)
+            if threads is not None:
+                stream.codec_context.thread_count = threads
             stream.thread_type = "AUTO"
             what = "a part of it is damaged or missing"
             yield container, stream
@@ -68,68 +89,128 @@ def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
         raise VideoError(path, VideoErrorReason.not_decodable, detail) from error
 
 
-def probe_file(path: Path) -> VideoInfo:
-    """Read a video file's facts. Decodes it from end to end if its container states no reliable frame count.
+def probe_file(path: Path, *, count: Callable[[Path], int] | None = None) -> VideoInfo:
+    """Read a video file's facts.
+
+    Args:
+        count: tells how many frames can be decoded, where the container states no reliable number; None
+            decodes the file from end to end (`count_decoded`).
 
     Raises:
         VideoError: the file is missing, empty, cut off, without a video stream or not decodable.
     """
     with open_video(path) as (container, stream):
-        rate = stream.average_rate or stream.guessed_rate
-        if not rate:
-            raise VideoError(path, VideoErrorReason.not_decodable, "its frame rate is not known")
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
         codec = stream.codec_context
         width, height, codec_name = codec.width, codec.height, codec.name
         stated, duration = stream.frames, _duration_s(container, stream)
         matroska = "matroska" in container.format.name
+        notes = _note_of_stream(container, stream)
     if matroska and (missing := missing_bytes(path)):
         detail = f"the last {missing} bytes of the file are missing"
         raise VideoError(path, VideoErrorReason.ends_early, detail)
     by_decoding = stated <= 0 or matroska or path.suffix.lower() in _COUNT_BY_DECODING
-    frames = count_decoded(path) if by_decoding else stated
+    frames = (count or count_decoded)(path) if by_decoding else stated
     if frames == 0:
         raise VideoError(path, VideoErrorReason.not_decodable, "it has no frames")
-    return VideoInfo(path, frames, float(rate), duration or frames / float(rate), width, height, codec_name)
+    # Times are read where the rate is in doubt, and of a file that was decoded from end to end anyhow.
+    if by_decoding or not rate or not agree(frames / rate, duration):
+        rate, notes = _true_rate(path, frames, rate, notes)
+    if not rate:
+        raise VideoError(path, VideoErrorReason.not_decodable, "its frame rate is not known")
+    return VideoInfo(path, frames, rate, duration or frames / rate, width, height, codec_name, notes)
+
+
+def scan(path: Path) -> Scan:
+    """Decode the whole file. Remembered for as long as it stays as it is.
+
+    Raises:
+        VideoError: a part of it cannot be decoded.
+    """
+    status = path.stat()
+    return _scan(path, status.st_size, status.st_mtime_ns)
 
 
 def count_decoded(path: Path) -> int:
-    """How many frames come out of the decoder. Remembered for as long as the file stays as it is."""
-    status = path.stat()
-    return _count_decoded(path, status.st_size, status.st_mtime_ns)
+    """How many frames come out of the decoder; raises as `scan`."""
+    return scan(path).frames
 
 
 def presentation_times(path: Path) -> list[float]:
-    """Times of all frames in seconds since the first, in the order of presentation, without decoding.
+    """Times of all frames in seconds since the file's start, in the order of presentation, without decoding.
 
     Raises:
         VideoError: the file cannot be read, or its packets carry no times.
     """
     with open_video(path) as (container, stream):
-        # A trimmed mp4 keeps coded pictures that its edit list leaves out: they are decoded, but not shown.
-        shown = (packet for packet in container.demux(stream) if not packet.is_discard)
-        ticks = sorted(packet.pts for packet in shown if packet.pts is not None)
-        base = float(stream.time_base or 0)
-    if not ticks or not base:
+        times_s = picture_times(container, stream).times_s
+    if not times_s:
         detail = "a span is wanted of a file whose frames have no times"
         raise VideoError(path, VideoErrorReason.unsupported, detail)
-    return [(tick - ticks[0]) * base for tick in ticks]
+    return list(times_s)
 
 
 @lru_cache(maxsize=256)
-def _count_decoded(path: Path, size: int, modified_ns: int) -> int:  # noqa: ARG001 - part of the cache's key
+def _scan(path: Path, size: int, modified_ns: int) -> Scan:  # noqa: ARG001 - part of the cache's key
+    frames, changes_at, shape = 0, None, None
     with open_video(path) as (container, stream):
-        return sum(1 for _ in container.decode(stream))
+        for frame in container.decode(stream):
+            if changes_at is None and shape not in (None, (frame.width, frame.height)):
+                changes_at = frames
+            shape = (frame.width, frame.height)
+            frames += 1
+    return Scan(frames, changes_at)
 
 
-def _first_video_stream(path: Path, container: Any) -> Any:
-    from av.stream import Disposition
+def _true_rate(
+    path: Path, frames: int, stated: float, notes: tuple[VideoNote, ...]
+) -> tuple[float, tuple[VideoNote, ...]]:
+    """The stated rate, or the measured one and a note of it where the two differ by more than a little."""
+    try:
+        with open_video(path) as (container, stream):
+            measured = measured_rate(picture_times(container, stream), frames)
+    except VideoError:  # damage that the wanted frames may not meet
+        measured = None
+    if measured is None or (stated and agree(measured, stated)):
+        return stated, notes
+    claim = f"it states {stated:.6g} frames per second" if stated else "it states no frame rate"
+    detail = f"{claim}, its {frames} pictures are shown at {measured:.6g}: sampled at that rate"
+    return measured, (*notes, VideoNote(VideoNoteKind.measured_rate, detail))
 
-    for stream in container.streams.video:
-        if (
-            not stream.disposition & Disposition.attached_pic
-        ):  # an audio file's cover picture is a video stream too
-            return stream
-    raise VideoError(path, VideoErrorReason.no_video_stream, "it has no video stream")
+
+def _open_container(path: Path, options: Mapping[str, str]) -> Any:
+    # Not `options=`: PyAV hands those to the streams too, in an array as long as the streams known before
+    # their packets are read. FLV, MPEG-PS and MPEG-TS tell theirs later: FFmpeg then reads behind its end.
+    return _import_av().open(str(path.absolute()), container_options={**options, **OPEN_OPTIONS})
+
+
+def _film_of(path: Path, container: Any) -> Any:
+    status = path.stat()
+    stream = film_stream(container, lambda: _packets(path, status.st_size, status.st_mtime_ns))
+    if stream is None:
+        raise VideoError(path, VideoErrorReason.no_video_stream, "it has no video stream")
+    if stream.codec_context is None:
+        raise VideoError(path, VideoErrorReason.not_decodable, "there is no decoder for its video stream")
+    return stream
+
+
+@lru_cache(maxsize=256)
+def _packets(path: Path, size: int, modified_ns: int) -> Mapping[int, int]:  # noqa: ARG001 - the cache's key
+    """How many packets each video stream has; of a damaged file, those before the damage."""
+    counts: Counter[int] = Counter()
+    with _open_container(path, {}) as container, suppress(_import_av().error.FFmpegError):
+        for packet in container.demux(container.streams.video):
+            counts[packet.stream.index] += bool(packet.size)
+    return counts
+
+
+def _note_of_stream(container: Any, stream: Any) -> tuple[VideoNote, ...]:
+    """A note where who takes the first video stream, as the published evaluation did, sees another one."""
+    first = container.streams.video[0]
+    if first.index == stream.index:
+        return ()
+    detail = f"the film is stream {stream.index}; stream {first.index} is a cover, a thumbnail or the like"
+    return (VideoNote(VideoNoteKind.film_stream, detail),)
 
 
 def _duration_s(container: Any, stream: Any) -> float:

@@ -46,6 +46,11 @@ class VideoError(SfEvalError):
         return type(self), (self.path, self.reason, self.detail)  # so that it can cross process borders
 
 
+def size_change(path: Path, frame: int) -> VideoError:
+    """From `frame` on the pictures have another size: they are not one clip."""
+    return VideoError(path, VideoErrorReason.not_decodable, f"the picture size changes at frame {frame}")
+
+
 def ends_early(path: Path, *, wanted: int, decoded: int, stated: int) -> VideoError:
     """Frame `wanted` does not exist: `decoded` frames came out of a file whose container states `stated`."""
     claim = f"the container states {stated} frames" if stated else "the container states no frame count"

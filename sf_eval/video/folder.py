@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +64,29 @@ def read_folder(folder: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     files = picture_files(folder)
     if indices and max(indices) >= len(files):
         raise ends_early(folder, wanted=max(indices), decoded=len(files), stated=len(files))
-    pictures: list[NDArray[np.uint8]] = []
-    for index in indices:
-        picture = _read_picture(files[index])
-        if pictures and picture.shape != pictures[0].shape:
-            detail = (
-                f"the picture sizes differ: {pictures[0].shape[:2]} and {picture.shape[:2]} (height, width)"
-            )
-            raise VideoError(files[index], VideoErrorReason.not_decodable, detail)
-        pictures.append(picture)
+    pictures = list(_pictures_of_one_size([files[index] for index in indices]))
     return np.stack(pictures) if pictures else np.empty((0, 0, 0, 3), np.uint8)
+
+
+def check_folder(folder: Path) -> None:
+    """Decode every picture, one after the other.
+
+    Raises:
+        VideoError: one is damaged or of another size than the first.
+    """
+    for _ in _pictures_of_one_size(picture_files(folder)):
+        pass
+
+
+def _pictures_of_one_size(files: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
+    shape: tuple[int, ...] | None = None
+    for file in files:
+        picture = _read_picture(file)
+        shape = shape or picture.shape
+        if picture.shape != shape:
+            detail = f"the picture sizes differ: {shape[:2]} and {picture.shape[:2]} (height, width)"
+            raise VideoError(file, VideoErrorReason.not_decodable, detail)
+        yield picture
 
 
 def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
 from sf_eval.video import wire
 from sf_eval.video.backends import check_backend
 from sf_eval.video.errors import VideoError, VideoErrorReason, WorkerStartError
 from sf_eval.video.process import WorkerDiedError, WorkerGoneError, WorkerProcess, WorkerTimeoutError
 from sf_eval.video.reading import check, load_clip, plan_frames
-from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import Clip, ClipPlan, DecodeOptions, Frames, SamplingRule, VideoInfo
 
 _LONGEST_TIMEOUT_S = 1_000_000.0  # what the kernel's timers take without overflow, and more than anyone waits
 _ATTEMPTS = 3  # to find a worker that lives long enough to be asked
@@ -36,9 +37,13 @@ class ClipLoader:
         backend: one of `available_backends()`.
         timeout_s: limit for one clip in seconds of wall-clock time, probing and decoding together.
         in_process: decode in this process: then nothing can be stopped and `timeout_s` has no effect.
+        seek: reach frames by seeking where that gives the same pictures (pyav only).
+        threads: of FFmpeg; None is as many as there are cores.
+        resize: carried out where the clip is decoded, so that full-size pictures do not cross the pipe.
 
     Raises:
-        UsageError: the backend is unknown or not installed, or the timeout is not positive.
+        UsageError: the backend is unknown or not installed, the timeout is not positive, or there are no
+            threads.
     """
 
     def __init__(
@@ -48,6 +53,9 @@ class ClipLoader:
         backend: str = "pyav",
         timeout_s: float = 600.0,
         in_process: bool = False,
+        seek: bool = True,
+        threads: int | None = None,
+        resize: Resize | None = None,
     ) -> None:
         check_backend(backend)
         if not timeout_s > 0:
@@ -58,6 +66,7 @@ class ClipLoader:
         self.backend = backend
         self.timeout_s = min(timeout_s, _LONGEST_TIMEOUT_S)
         self.in_process = in_process
+        self.options = DecodeOptions(seek=seek, threads=threads, resize=resize)
         self._worker: WorkerProcess | None = None
         self._closed = False
         self._unplanned: dict[Clip, VideoError] = {}
@@ -76,8 +85,8 @@ class ClipLoader:
             raise known
         if self.in_process:
             self._refuse_if_closed()
-            return load_clip(clip, self.rule, backend=self.backend)
-        header, pixels = self._ask(clip, {"do": "load", "rule": wire.rule_to_json(self.rule)})
+            return load_clip(clip, self.rule, backend=self.backend, options=self.options)
+        header, pixels = self._ask(clip, {"do": "load"})
         assert pixels is not None
         return wire.frames_from_json(header, pixels)
 
@@ -92,8 +101,8 @@ class ClipLoader:
         try:
             if self.in_process:
                 self._refuse_if_closed()
-                return plan_frames(clip, self.rule)
-            header, _ = self._ask(clip, {"do": "plan", "rule": wire.rule_to_json(self.rule)})
+                return plan_frames(clip, self.rule, options=self.options)
+            header, _ = self._ask(clip, {"do": "plan"})
         except VideoError as error:
             self._unplanned[clip] = error
             raise
@@ -109,9 +118,9 @@ class ClipLoader:
         if self.in_process:
             self._refuse_if_closed()
             wanted = self.rule if indices == "rule" else indices
-            return check(clip.path, wanted, backend=self.backend, fps=clip.fps)
+            return check(clip.path, wanted, backend=self.backend, fps=clip.fps, options=self.options)
         request = {"do": "check", "indices": indices if isinstance(indices, str) else list(indices)}
-        header, _ = self._ask(clip, {**request, "rule": wire.rule_to_json(self.rule)})
+        header, _ = self._ask(clip, request)
         return wire.info_from_json(header["info"])
 
     def close(self) -> None:
@@ -137,7 +146,13 @@ class ClipLoader:
             return self._worker.process.pid if self._worker is not None else None
 
     def _ask(self, clip: Clip, request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
-        request |= {"clip": wire.clip_to_json(clip), "backend": self.backend, "timeout_s": self.timeout_s}
+        request |= {
+            "clip": wire.clip_to_json(clip),
+            "rule": wire.rule_to_json(self.rule),
+            "options": wire.options_to_json(self.options),
+            "backend": self.backend,
+            "timeout_s": self.timeout_s,
+        }
         with self._turn:
             header, pixels = self._exchange(clip, request)
         wire.raise_error(header)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,18 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded, check_backend, get_backend
-from sf_eval.video.container import count_decoded, presentation_times, probe_file
+from sf_eval.video.container import count_decoded, presentation_times, probe_file, scan
 from sf_eval.video.edit_list import hides_the_rest
-from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early
-from sf_eval.video.folder import probe_folder, read_folder
+from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early, size_change
+from sf_eval.video.folder import check_folder, probe_folder, read_folder
 from sf_eval.video.sampling import rule_indices, span_indices
-from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import Clip, ClipPlan, DecodeOptions, Frames, SamplingRule, VideoInfo
+
+_USUAL = DecodeOptions()
 
 
-def probe(path: Path, *, backend: str = "pyav", fps: float | None = None) -> VideoInfo:
+def probe(
+    path: Path, *, backend: str = "pyav", fps: float | None = None, options: DecodeOptions = _USUAL
+) -> VideoInfo:
     """Facts of a video file or a folder of frames; the same whatever the backend.
 
-    Slow for webm and mkv: their frames are counted by decoding, once per process.
+    The frames of webm and mkv are counted once per process: by their packets, or by decoding them all where
+    that is not certain or `options` forbid seeking.
 
     Args:
         fps: rate of a folder of frames in frames per second, 3 where None.
@@ -33,10 +39,14 @@ def probe(path: Path, *, backend: str = "pyav", fps: float | None = None) -> Vid
     """
     check_backend(backend)
     path = Path(path)
-    return probe_folder(path, fps) if path.is_dir() else probe_file(path)
+    if path.is_dir():
+        return probe_folder(path, fps)
+    return probe_file(path, count=lambda file: _count(file, options))
 
 
-def read_frames(path: Path, indices: Sequence[int], *, backend: str = "pyav") -> NDArray[np.uint8]:
+def read_frames(
+    path: Path, indices: Sequence[int], *, backend: str = "pyav", options: DecodeOptions = _USUAL
+) -> NDArray[np.uint8]:
     """The decoded frames at `indices` (any order, repeats allowed), uint8 [T, H, W, 3], RGB.
 
     Raises:
@@ -47,7 +57,7 @@ def read_frames(path: Path, indices: Sequence[int], *, backend: str = "pyav") ->
     wanted = sorted({int(index) for index in indices})
     if not wanted:
         return np.empty((0, 0, 0, 3), np.uint8)
-    pixels = _decode(Path(path), wanted, backend).pixels
+    pixels = _decode(Path(path), wanted, backend, options).pixels
     if len(pixels) < len(wanted):
         detail = f"frame {wanted[len(pixels)]} (counted from 0) is wanted, but the file's edit list hides it"
         raise VideoError(Path(path), VideoErrorReason.ends_early, detail)
@@ -57,7 +67,9 @@ def read_frames(path: Path, indices: Sequence[int], *, backend: str = "pyav") ->
     return pixels[[rows[int(index)] for index in indices]]
 
 
-def plan_clip(clip: Clip, rule: SamplingRule) -> tuple[VideoInfo, list[int]]:
+def plan_clip(
+    clip: Clip, rule: SamplingRule, *, options: DecodeOptions = _USUAL
+) -> tuple[VideoInfo, list[int]]:
     """The clip's facts and the indices that `rule` wants of it, without decoding pictures.
 
     With `start_s` or `end_s` the rule is applied to the frames of that span as if they were the whole video;
@@ -66,7 +78,7 @@ def plan_clip(clip: Clip, rule: SamplingRule) -> tuple[VideoInfo, list[int]]:
     Raises:
         VideoError: nothing to show, or `bad_range` for a span that is not in the video.
     """
-    info = probe(clip.path, fps=clip.fps)
+    info = probe(clip.path, fps=clip.fps, options=options)
     if clip.start_s is None and clip.end_s is None:
         return info, rule_indices(rule, info.num_frames, info.fps)
     if info.path.is_dir():
@@ -80,13 +92,13 @@ def plan_clip(clip: Clip, rule: SamplingRule) -> tuple[VideoInfo, list[int]]:
     return info, [span.start + index for index in rule_indices(rule, len(span), info.fps)]
 
 
-def plan_frames(clip: Clip, rule: SamplingRule) -> ClipPlan:
+def plan_frames(clip: Clip, rule: SamplingRule, *, options: DecodeOptions = _USUAL) -> ClipPlan:
     """`plan_clip`, and when its frames are shown, which takes reading a file's packets, not decoding them.
 
     Raises:
         VideoError: as `plan_clip`.
     """
-    info, indices = plan_clip(clip, rule)
+    info, indices = plan_clip(clip, rule, options=options)
     if not info.path.is_dir():
         try:
             times_s = presentation_times(info.path)
@@ -98,7 +110,9 @@ def plan_frames(clip: Clip, rule: SamplingRule) -> ClipPlan:
     return ClipPlan(info, tuple(indices), tuple(index / info.fps for index in indices))
 
 
-def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frames:
+def load_clip(
+    clip: Clip, rule: SamplingRule, *, backend: str = "pyav", options: DecodeOptions = _USUAL
+) -> Frames:
     """Decode the frames that `rule` wants of `clip`, in this process.
 
     An mp4's edit list may hide pictures that the container counts. The rule is applied to the count, as
@@ -110,17 +124,18 @@ def load_clip(clip: Clip, rule: SamplingRule, *, backend: str = "pyav") -> Frame
     """
     check_backend(backend)
     started = time.perf_counter()
-    info, indices = plan_clip(clip, rule)
+    info, indices = plan_clip(clip, rule, options=options)
     try:
-        decoded = _decode(info.path, indices, backend, folder_fps=info.fps)
+        decoded = _decode(info.path, indices, backend, options, folder_fps=info.fps)
     except MemoryError as error:
         gigabytes = len(indices) * info.width * info.height * 3 / 1e9
         detail = f"{len(indices)} frames of {info.width}x{info.height} need {gigabytes:.1f} GB of memory"
         raise VideoError(info.path, VideoErrorReason.not_decodable, detail) from error
     shown = tuple(indices[: len(decoded.times_s)])
     missing = len(indices) - len(shown)
-    decode_s = time.perf_counter() - started
-    return Frames(decoded.pixels, shown, decoded.times_s, info, decode_s, missing)
+    decode_s = time.perf_counter() - started - decoded.resize_s
+    notes = info.notes + decoded.notes
+    return Frames(decoded.pixels, shown, decoded.times_s, info, decode_s, missing, notes, decoded.resize_s)
 
 
 def check(
@@ -129,8 +144,11 @@ def check(
     *,
     backend: str = "pyav",
     fps: float | None = None,
+    options: DecodeOptions = _USUAL,
 ) -> VideoInfo:
     """Decode some frames of a file, or all of them, to see whether it is whole; the pictures are not kept.
+
+    The facts it returns hold the notes of probing and decoding.
 
     Args:
         indices: frames to decode; "ends" is the first, the middle and the last one, "full" all of them, a
@@ -143,30 +161,53 @@ def check(
             that frame; only frames that an edit list hides are not missed. A frame that is asked for by
             its number is.
     """
-    info = probe(path, backend=backend, fps=fps)
+    info = probe(path, backend=backend, fps=fps, options=options)
     if indices == "full":
         _decode_all(info)
-    elif indices == "ends":
+        return info
+    if indices == "ends":
         last = info.num_frames - 1
-        _decode(info.path, sorted({0, last // 2, last}), backend)
+        decoded = _decode(info.path, sorted({0, last // 2, last}), backend, options)
     elif isinstance(indices, SamplingRule):
-        _decode(info.path, rule_indices(indices, info.num_frames, info.fps), backend)
+        decoded = _decode(info.path, rule_indices(indices, info.num_frames, info.fps), backend, options)
     else:
-        read_frames(info.path, indices, backend=backend)
-    return info
+        read_frames(info.path, indices, backend=backend, options=options)
+        return info
+    return replace(info, notes=info.notes + decoded.notes)
 
 
 def _decode_all(info: VideoInfo) -> None:
+    """Decode every frame.
+
+    Raises:
+        VideoError: one cannot be decoded, is missing, or has another size than the first.
+    """
     if info.path.is_dir():
-        for index in range(info.num_frames):
-            read_folder(info.path, [index])
-    elif (decoded := count_decoded(info.path)) < info.num_frames and not hides_the_rest(info.path, decoded):
-        raise ends_early(info.path, wanted=info.num_frames - 1, decoded=decoded, stated=info.num_frames)
+        check_folder(info.path)
+        return
+    found = scan(info.path)
+    if found.size_changes_at is not None:
+        raise size_change(info.path, found.size_changes_at)
+    if found.frames < info.num_frames and not hides_the_rest(info.path, found.frames):
+        raise ends_early(info.path, wanted=info.num_frames - 1, decoded=found.frames, stated=info.num_frames)
 
 
-def _decode(path: Path, indices: list[int], backend: str, folder_fps: float = 1.0) -> Decoded:
+def _count(path: Path, options: DecodeOptions) -> int:
+    """How many frames come out of the decoder."""
+    if options.seek:
+        from sf_eval.video.seeking import count_by_index
+
+        if (counted := count_by_index(path)) is not None:
+            return counted
+    return count_decoded(path)
+
+
+def _decode(
+    path: Path, indices: list[int], backend: str, options: DecodeOptions, folder_fps: float = 1.0
+) -> Decoded:
     if indices[0] < 0:
         raise VideoError(path, VideoErrorReason.bad_range, f"there is no frame {indices[0]}")
     if path.is_dir():
-        return Decoded(read_folder(path, indices), tuple(index / folder_fps for index in indices))
-    return get_backend(backend).decode(path, indices)
+        times_s = tuple(index / folder_fps for index in indices)
+        return Decoded(read_folder(path, indices), times_s).resized(options.resize)
+    return get_backend(backend).decode(path, indices, options)

@@ -54,11 +54,12 @@ def span_indices(times_s: Sequence[float], start_s: float | None, end_s: float |
     last frame: annotations often round a duration up.
 
     Args:
-        times_s: increasing presentation times in seconds, the first of them 0.
+        times_s: increasing presentation times in seconds since the file's start; none is negative.
 
     Raises:
-        ValueError: a time that is negative or not finite, an end before the start, or a start behind the
-            end of the video (the last frame lasts as long as the one before it).
+        ValueError: a time that is negative or not finite, an end before the start, a start behind the end
+            of the video (the last frame lasts as long as the one before it), or an end so long before the
+            first frame (longer than that is shown) that nothing can be seen yet.
     """
     start = 0.0 if start_s is None else start_s
     end = times_s[-1] if end_s is None else end_s
@@ -69,6 +70,9 @@ def span_indices(times_s: Sequence[float], start_s: float | None, end_s: float |
     last_lasts = times_s[-1] - times_s[-2] if len(times_s) > 1 else math.inf
     if start > times_s[-1] + last_lasts + _SAME_TIME_S:
         raise ValueError(f"the span starts at {start} s, but the last frame is shown at {times_s[-1]:.3f} s")
+    first_lasts = times_s[1] - times_s[0] if len(times_s) > 1 else math.inf
+    if end < times_s[0] - first_lasts - _SAME_TIME_S:
+        raise ValueError(f"the span ends at {end} s, but the first frame is shown at {times_s[0]:.3f} s")
     first = int(np.searchsorted(times_s, start - _SAME_TIME_S, side="left"))
     behind = int(np.searchsorted(times_s, end + _SAME_TIME_S, side="right"))
     if behind <= first:

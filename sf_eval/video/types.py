@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -10,8 +11,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
 
 FOLDER_FPS = 3.0  # MVBench's folders of frames were extracted at 3 frames per second (frames_fps3_hq)
+
+
+class VideoNoteKind(str, Enum):
+    """What is done otherwise than the file states, so that it is shown as it plays.
+
+    `measured_rate`: the stated frame rate contradicts the pictures' times; the rule took their average rate.
+    `film_stream`: the first video stream is not the film.
+    `one_thread`: something behind the shown frames is damaged; they were decoded again with one thread.
+    `in_order`: the frames could not be reached by seeking, for an `InOrderReason`; they are the same.
+    """
+
+    measured_rate = "measured_rate"
+    film_stream = "film_stream"
+    one_thread = "one_thread"
+    in_order = "in_order"
+
+
+@dataclass(frozen=True)
+class VideoNote:
+    """One thing that was done otherwise, and what was found, for people."""
+
+    kind: VideoNoteKind
+    detail: str
+
+
+class InOrderReason(str, Enum):
+    """Why a file was decoded in order although frames were to be reached by seeking."""
+
+    unknown_format = "seeking is not known to be exact for its codec or container"
+    missing_times = "it has pictures without a time"
+    doubled_times = "it has several pictures with the same time"
+    edit_list = "its edit list hides pictures"
+    count_differs = "its container states another number of pictures than it holds"
+    starts_inside_group = "its first picture is not one that decoding can start with"
+    hidden_pictures = "it has packets that show no picture of their own"
+    reordering = "its pictures are further out of order than their decoder expects"
+    disagreement = "its pictures do not come out of the decoder as its packets say"
+    damaged = "something is damaged on the way to the wanted pictures"
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How frames are got; none of it changes which frames, and only `resize` what they look like.
+
+    Attributes:
+        seek: reach the frames by seeking where that gives the same pictures; only pyav can.
+        threads: of FFmpeg for one decoder; None is as many as there are cores.
+        resize: carried out on each picture as it is decoded; None leaves the coded size.
+
+    Raises:
+        UsageError: fewer than one thread.
+    """
+
+    seek: bool = True
+    threads: int | None = None
+    resize: Resize | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"a decoder cannot have {self.threads} threads.", hint="Give at least 1.")
 
 
 @dataclass(frozen=True)
@@ -21,10 +83,12 @@ class VideoInfo:
     Attributes:
         num_frames: the container's frame count; for webm, mkv and containers that state none, the number of
             frames that can be decoded; for a folder, the number of pictures.
-        fps: average frame rate in frames per second.
+        fps: average frame rate in frames per second: the stated one, or the measured one where the two differ
+            by more than a tenth.
         duration_s: stated duration in seconds; `num_frames / fps` where none is stated.
         width, height: of the coded picture in pixels (a display rotation is not applied).
         codec: FFmpeg's name of the codec; "images" for a folder of frames.
+        notes: what of this is not as the file states it.
     """
 
     path: Path
@@ -34,6 +98,7 @@ class VideoInfo:
     width: int
     height: int
     codec: str
+    notes: tuple[VideoNote, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,8 +106,8 @@ class Clip:
     """A video file, or a folder of frames, or the part of it between two times.
 
     Attributes:
-        start_s, end_s: seconds since the first frame, both inclusive; None means the video's own start or
-            end.
+        start_s, end_s: seconds since the file's start (`clock`), both inclusive; None means the video's own
+            start or end.
         fps: rate of a folder of frames in frames per second; 3 where None. A file's own rate always counts.
     """
 
@@ -86,8 +151,8 @@ class ClipPlan:
 
     Attributes:
         indices: of the frames, counted from 0 at the start of the file; those that a decoder shows.
-        times_s: their presentation times in seconds since the first frame of the file; `index / fps` where
-            the container tells none.
+        times_s: their presentation times in seconds since the file's start; `index / fps` where the container
+            tells none.
     """
 
     info: VideoInfo
@@ -100,11 +165,13 @@ class Frames:
     """The frames of one clip.
 
     Attributes:
-        pixels: uint8 [T, H, W, 3], RGB.
+        pixels: uint8 [T, H, W, 3], RGB; as coded, or the squares of `DecodeOptions.resize`.
         indices: T indices of decoded frames, counted from 0 at the start of the file (not of the clip).
-        times_s: T presentation times in seconds since the first frame of the file.
-        decode_s: wall-clock seconds spent on probing and decoding.
+        times_s: T presentation times in seconds since the file's start, which may lie before its first frame.
+        decode_s: wall-clock seconds spent on probing and decoding, without `resize_s`.
         missing: frames that the rule wants beside these T, but that the file's edit list hides.
+        notes: what was done otherwise than the file states, to probe and to decode it.
+        resize_s: wall-clock seconds spent on resizing; 0 where that was not asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -113,3 +180,5 @@ class Frames:
     info: VideoInfo
     decode_s: float
     missing: int = 0
+    notes: tuple[VideoNote, ...] = ()
+    resize_s: float = 0.0

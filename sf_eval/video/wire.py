@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,8 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
 from sf_eval.video.errors import VideoError
-from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
+from sf_eval.video.types import (
+    Clip,
+    ClipPlan,
+    DecodeOptions,
+    Frames,
+    SamplingRule,
+    VideoInfo,
+    VideoNote,
+    VideoNoteKind,
+)
 
 LENGTH = struct.Struct(">I")
 
@@ -58,12 +69,29 @@ def rule_to_json(rule: SamplingRule) -> dict[str, Any]:
     return dict(vars(rule))
 
 
+def options_to_json(options: DecodeOptions) -> dict[str, Any]:
+    return {**vars(options), "resize": None if options.resize is None else vars(options.resize)}
+
+
+def options_from_json(value: dict[str, Any]) -> DecodeOptions:
+    resize = value["resize"]
+    return DecodeOptions(**{**value, "resize": None if resize is None else Resize(**resize)})
+
+
 def info_to_json(info: VideoInfo) -> dict[str, Any]:
-    return {**vars(info), "path": str(info.path)}
+    return {**vars(info), "path": str(info.path), "notes": notes_to_json(info.notes)}
 
 
 def info_from_json(value: dict[str, Any]) -> VideoInfo:
-    return VideoInfo(**{**value, "path": Path(value["path"])})
+    return VideoInfo(**{**value, "path": Path(value["path"]), "notes": notes_from_json(value["notes"])})
+
+
+def notes_to_json(notes: Sequence[VideoNote]) -> list[list[str]]:
+    return [[note.kind.value, note.detail] for note in notes]
+
+
+def notes_from_json(value: Sequence[Sequence[str]]) -> tuple[VideoNote, ...]:
+    return tuple(VideoNote(VideoNoteKind(kind), detail) for kind, detail in value)
 
 
 def plan_to_json(plan: ClipPlan) -> dict[str, Any]:
@@ -83,13 +111,16 @@ def frames_to_json(frames: Frames) -> dict[str, Any]:
         "info": info_to_json(frames.info),
         "decode_s": frames.decode_s,
         "missing": frames.missing,
+        "notes": notes_to_json(frames.notes),
+        "resize_s": frames.resize_s,
     }
 
 
 def frames_from_json(header: dict[str, Any], pixels: NDArray[np.uint8]) -> Frames:
     indices, times_s = tuple(header["indices"]), tuple(header["times_s"])
-    info = info_from_json(header["info"])
-    return Frames(pixels, indices, times_s, info, header["decode_s"], header["missing"])
+    info, notes = info_from_json(header["info"]), notes_from_json(header["notes"])
+    missing, resize_s = header["missing"], header["resize_s"]
+    return Frames(pixels, indices, times_s, info, header["decode_s"], missing, notes, resize_s)
 
 
 def error_to_json(error: VideoError | UsageError) -> dict[str, Any]:

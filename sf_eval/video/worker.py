@@ -41,17 +41,17 @@ def main(parent_pid: int) -> int:
 
 def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
     try:
-        rule = SamplingRule(**request["rule"])
+        rule, options = SamplingRule(**request["rule"]), wire.options_from_json(request["options"])
+        clip, backend = wire.clip_from_json(request["clip"]), request["backend"]
         if request["do"] == "load":
-            frames = load_clip(wire.clip_from_json(request["clip"]), rule, backend=request["backend"])
+            frames = load_clip(clip, rule, backend=backend, options=options)
             wire.send(answers, wire.frames_to_json(frames), frames.pixels)
         elif request["do"] == "plan":
-            plan = plan_frames(wire.clip_from_json(request["clip"]), rule)
+            plan = plan_frames(clip, rule, options=options)
             wire.send(answers, {"plan": wire.plan_to_json(plan)})
         else:
-            clip = wire.clip_from_json(request["clip"])
             indices = rule if request["indices"] == "rule" else request["indices"]
-            info = check(clip.path, indices, backend=request["backend"], fps=clip.fps)
+            info = check(clip.path, indices, backend=backend, fps=clip.fps, options=options)
             wire.send(answers, {"info": wire.info_to_json(info)})
     except (VideoError, UsageError) as error:
         wire.send(answers, wire.error_to_json(error))

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
+from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS, lettered
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join
+from sf_eval.benchmarks.readers import option_by_content, within_spaces
 from sf_eval.benchmarks.rows import RowReader
 
 _SUFFIXES = (".mp4", ".MP4")
@@ -45,6 +47,19 @@ def _read(reader: RowReader) -> Document:
     )
 
 
+def published_letter(output: str, options: Mapping[str, str]) -> str:
+    """The form found furthest to the left (by its last occurrence), else the option's text, else a guess."""
+    text = within_spaces(output)
+    forms = [f"({c})" for c in "ABCDE"] + [f"{c} " for c in "ABCDE"] + [f"{c}." for c in "ABCDE"]
+    found = [form for form in forms if form in text]
+    if found:
+        places = [text.rfind(form) for form in found]
+        return found[places.index(min(places))].strip("(). ")
+    # The texts searched for carry their labels ("A. a dog"), since the rows do.
+    labelled = {letter: f"{letter}. {option}" for letter, option in options.items()}
+    return option_by_content(text, labelled, first=True)
+
+
 FULL = Benchmark(
     name="egoschema",
     title="EgoSchema",
@@ -52,16 +67,23 @@ FULL = Benchmark(
     hub_id="lmms-eval/egoschema",
     hub_config="GENERATION",
     split="test",
-    annotation_files=("GENERATION/test-*.parquet", "GENERATION*.parquet", "GENERATION*.json"),
+    annotation_files=(
+        "GENERATION/test-*.parquet",
+        "GENERATION*.parquet",
+        "GENERATION*.json",
+        "GENERATION*.jsonl",
+    ),
     media_root="",
     read_row=read_full_row,
     breakdown=(),
-    headline="micro",
     expected_questions=5031,
     expected_videos=5031,
     published_column="egoschema",
     licence="Ego4D licence for the videos; MIT for the annotations",
     folder="egoschema",
+    published_reader=published_letter,
+    # Guides: videos_chunked_01.zip to _05.zip hold videos/*.mp4.
+    layout=HubLayout(("videos_chunked_*.zip",), media=()),
     published_note="published numbers come from the benchmark's own server",
     writes_submission=True,
 )
@@ -74,7 +96,7 @@ BENCHMARKS = (
         title="EgoSchema (subset)",
         lmms_task="sf_egoschema_subset",
         hub_config="Subset",
-        annotation_files=("Subset/test-*.parquet", "Subset*.parquet", "Subset*.json"),
+        annotation_files=("Subset/test-*.parquet", "Subset*.parquet", "Subset*.json", "Subset*.jsonl"),
         read_row=read_subset_row,
         expected_questions=500,
         expected_videos=500,

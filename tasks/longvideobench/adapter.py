@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
+from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS, by_position
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join, listed
+from sf_eval.benchmarks.readers import option_by_content, within_spaces
 from sf_eval.benchmarks.rows import RowReader
 
 _COLUMNS = tuple(f"option{place}" for place in range(5))
-_NO_OPTION = "N/A"
+_NOT_APPLICABLE = frozenset({"n/a", "n.a", "n\\a"})
+# What pandas writes for a missing value; exactly so, since "Na" or "None" may be an option.
+_MISSING_VALUES = frozenset({"", "NA", "<NA>", "NaN", "nan"})
 
 
 def read_row(index: int, row: Mapping[str, Any]) -> Document:
@@ -39,17 +44,45 @@ def read_row(index: int, row: Mapping[str, Any]) -> Document:
 
 
 def _texts(reader: RowReader) -> list[str]:
-    """The options: columns option0 to option4 of the parquet file, or `candidates` of lvb_val.json."""
+    """The options: columns option0 to option4 of the parquet file, or `candidates` of lvb_val.json.
+
+    Those that are no option stand at the end; one that stands before an option is an error, since letters
+    and truth would no longer agree.
+    """
     if not reader.has(_COLUMNS[0]) and reader.has("candidates"):
-        return reader.texts("candidates", high=len(_COLUMNS))
-    texts = [reader.text(column) for column in _COLUMNS]
-    count = texts.index(_NO_OPTION) if _NO_OPTION in texts else len(texts)
-    if count < 2:
-        reader.fail(_COLUMNS[count], "is N/A, so that fewer than two options are left")
-    for column, text in list(zip(_COLUMNS, texts, strict=True))[count:]:
-        if text != _NO_OPTION:
-            reader.fail(column, "holds an option after one that is N/A")
-    return texts[:count]
+        listed = reader.nullable_texts("candidates", high=len(_COLUMNS))
+        places = [("candidates", text) for text in listed]
+    else:
+        places = [(column, reader.nullable_text(column)) for column in _COLUMNS]
+    texts: list[str] = []
+    for place, (column, text) in enumerate(places):
+        if text is None or _is_no_option(text):
+            continue
+        if len(texts) < place:
+            reader.fail(column, f"holds an option ({text[:40]!r}) after one that is N/A, null or empty")
+        texts.append(text)
+    if len(texts) < 2:
+        column = places[len(texts)][0] if len(texts) < len(places) else "candidates"
+        reader.fail(column, "is N/A, null, empty or not there, so that fewer than two options are left")
+    return texts
+
+
+def _is_no_option(text: str) -> bool:
+    """Whether a text says that there is no option: "N/A" as people and tools write it, or nothing."""
+    plain = "".join(unicodedata.normalize("NFKC", text).split())
+    return plain in _MISSING_VALUES or plain.casefold().strip(".()[]") in _NOT_APPLICABLE
+
+
+def published_letter(output: str, options: Mapping[str, str]) -> str:
+    """Letters in brackets, else followed by a space, else by a full stop; of several the last one."""
+    text = within_spaces(output)
+    for form in ("({})", "{} ", "{}."):
+        found = [letter for letter in options if form.format(letter) in text]
+        if found:
+            shown = "({})" if form == "({})" else " {} "
+            places = [text.rfind(shown.format(letter)) for letter in found]
+            return found[places.index(max(places))]
+    return option_by_content(text, options, first=False)
 
 
 BENCHMARKS = (
@@ -62,15 +95,20 @@ BENCHMARKS = (
         split="validation",
         annotation_files=(
             "validation-*.parquet", "data/validation-*.parquet", "lvb_val.json", "validation*.json",
+            "lvb_val.jsonl", "validation*.jsonl",
         ),
         media_root="",
         read_row=read_row,
         breakdown=("duration_group", "question_category"),
-        headline="micro",
         expected_questions=1337,
         expected_videos=753,
         published_column="longvideobench_val",
         licence="CC-BY-NC-SA-4.0 (gated)",
         folder="longvideobench",
+        aliases=("longvideobench_val",),
+        published_reader=published_letter,
+        # Guides: videos.tar.part.aa to .be (31 parts of 5.2 GB), which hold videos/*.mp4; subtitles.tar (one
+        # guide: .zip), which holds subtitles/*.json.
+        layout=HubLayout(("videos.tar*", "videos.zip*", "subtitles.tar", "subtitles.zip"), media=()),
     ),
 )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
+from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import lettered
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join
 from sf_eval.benchmarks.rows import RowReader
@@ -43,6 +45,24 @@ def read_row_with_subtitles(index: int, row: Mapping[str, Any]) -> Document:
     return replace(document, subtitles=f"subtitle/{document.video_id}.srt")
 
 
+def published_letter(output: str, _options: Mapping[str, str]) -> str:
+    """The first capital A to D that is left once some phrases are cut out."""
+    # The last two phrases are each two that were meant to be separate; so they never match.
+    phrases = (
+        "The best answer is",
+        "The correct answer is",
+        "The answer is",
+        "The answer",
+        "The best option isThe correct option is",
+        "Best answer:Best option:",
+    )
+    text = output.strip()
+    for phrase in phrases:
+        text = text.replace(phrase, "")
+    found = re.search("[ABCD]", text)
+    return found.group() if found else ""
+
+
 VIDEOMME = Benchmark(
     name="videomme",
     title="Video-MME",
@@ -52,17 +72,20 @@ VIDEOMME = Benchmark(
     split="test",
     annotation_files=(
         "videomme/test-*.parquet", "data/test-*.parquet", "test-*.parquet", "*.parquet",
-        "videomme*.json", "test*.json",
+        "videomme*.json", "test*.json", "videomme*.jsonl", "test*.jsonl",
     ),
     media_root="",
     read_row=read_row,
     breakdown=("duration", "domain", "sub_category", "task_type"),
-    headline="micro",
     expected_questions=2700,
     expected_videos=900,
     published_column="videomme",
     licence="research only, no redistribution; videos belong to their owners",
     folder="videomme",
+    aliases=("video_mme",),
+    published_reader=published_letter,
+    # Guides: subtitle.zip holds subtitle/*.srt; videos_chunked_01.zip to _20.zip hold data/*.mp4.
+    layout=HubLayout(("videos_chunked_*.zip", "subtitle*.zip"), media=()),
 )  # fmt: skip
 
 BENCHMARKS = (
@@ -75,5 +98,6 @@ BENCHMARKS = (
         read_row=read_row_with_subtitles,
         published_column="videomme_w_subtitle",
         edition_of="videomme",
+        aliases=(),
     ),
 )

@@ -70,9 +70,104 @@ def test_options_that_are_not_there_are_not_offered() -> None:
     assert list(read("mlvu_test", MLVU_TEST).options) == list("ABCDEF")
 
 
+CANDIDATES = {key: value for key, value in LONGVIDEOBENCH.items() if not key.startswith("option")}
+
+
 def test_longvideobench_json_lists_its_candidates() -> None:
-    row = {key: value for key, value in LONGVIDEOBENCH.items() if not key.startswith("option")}
-    assert read("longvideobench", row, candidates=["a", "b", "c"]).options == {"A": "a", "B": "b", "C": "c"}
+    read_options = read("longvideobench", CANDIDATES, candidates=["a", "b", "c"]).options
+    assert read_options == {"A": "a", "B": "b", "C": "c"}
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        "N/A", "n/a", "N/A ", " N/A\n", "N/A.", "(N/A)", "N / A", "n.a.", "\uff2e\uff0f\uff21", "NA", "nan",
+        "", "  ", None, float("nan"),
+    ],
+)  # fmt: skip
+def test_longvideobench_says_no_such_option_in_many_ways(absent: object) -> None:
+    """In the columns of the parquet file, which are all there, and in the candidates of lvb_val.json."""
+    changes = {f"option{place}": absent for place in (2, 3, 4)}
+    document = read("longvideobench", LONGVIDEOBENCH, **changes)
+    assert document.options == {"A": "a cup", "B": "a dog"}
+    assert document.prompt.split("\n")[2:4] == ["A. a cup", "B. a dog"]
+    listed = read("longvideobench", CANDIDATES, candidates=["a cup", "a dog", absent, absent, absent])
+    assert listed.options == document.options
+    for row in ({**LONGVIDEOBENCH, "option1": absent}, {**CANDIDATES, "candidates": ["a cup", absent]}):
+        with pytest.raises(DataError, match="fewer than two options"):
+            read("longvideobench", row)
+    for row in (
+        {**LONGVIDEOBENCH, "option2": absent, "option3": "a hat"},
+        {**CANDIDATES, "candidates": ["a cup", absent, "a hat"]},
+    ):
+        with pytest.raises(DataError, match=r"'a hat'.*after one that is N/A"):
+            read("longvideobench", row)
+
+
+@pytest.mark.parametrize("text", ["None", "Na", "No", "N", "A", "-", "0", "n/a or unknown", "NASA"])
+def test_longvideobench_options_that_only_look_absent_are_options(text: str) -> None:
+    assert read("longvideobench", LONGVIDEOBENCH, option2=text).options["C"] == text
+
+
+# --- letters of options -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["Red", "Blue", "Green", "Yellow"], ["A. Red", "B. Blue", "C. Green", "D. Yellow"]),
+        (["a. Red", "b. Blue", "c. Green"], ["A. Red", "B. Blue", "C. Green"]),
+        ([" Red ", "Blue\t"], ["A. Red", "B. Blue"]),
+        (["1. Red", "2. Blue"], ["A. 1. Red", "B. 2. Blue"]),
+        (["B", "A"], ["A. B", "B. A"]),
+        # As they are, where each has its own.
+        (["A. Red", "B. Blue"], ["A. Red", "B. Blue"]),
+        (["(A) Red", "(B) Blue"], ["(A) Red", "(B) Blue"]),
+        (["A) Red", "B) Blue"], ["A) Red", "B) Blue"]),
+        (["A.Red", "B:Blue"], ["A.Red", "B:Blue"]),
+    ],
+)
+def test_the_prompt_shows_a_letter_for_each_option(options: list[str], shown: list[str]) -> None:
+    document = read("videomme", VIDEOMME, options=options, answer="B")
+    assert document.prompt.split("\n")[2 : 2 + len(shown)] == shown
+    assert list(document.options) == list("ABCD"[: len(shown)])
+    for letter, text in document.options.items():
+        assert text == text.strip()
+        assert not text.startswith((f"{letter}.", f"{letter})", f"({letter})", f"{letter.lower()}."))
+    assert read("egoschema_subset", SOUND["egoschema_subset"], option=options, answer="1").prompt.split("\n")[
+        3 : 3 + len(shown)
+    ] == shown  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["A. Red", "B. Blue", "Green", "D. Yellow"],
+        ["E. coli", "S. aureus", "B. subtilis", "C. difficile"],
+        ["Red", "Blue", "C. elegans", "Green"],
+        ["a. Red", "Blue"],
+    ],
+)
+@pytest.mark.parametrize(("name", "column"), [("videomme", "options"), ("egoschema", "option")])
+def test_a_mixture_of_options_with_and_without_letters_is_refused(
+    name: str, column: str, options: list[str]
+) -> None:
+    with pytest.raises(
+        DataError, match=f"column '{column}' gives some options a letter of their own, and none"
+    ):
+        read(name, SOUND[name], **{column: options})
+
+
+@pytest.mark.parametrize("options", [["B. Red", "A. Blue"], ["b. Red", "a. Blue"], ["A. x", "A. y"]])
+def test_letters_that_are_not_those_of_their_places_are_refused(options: list[str]) -> None:
+    with pytest.raises(DataError, match=r"labels option [AB] as [ABb]"):
+        read("videomme", VIDEOMME, options=options)
+
+
+@pytest.mark.parametrize("options", [{"A": "Red", "B": "Blue"}, ["A. Red", None], ["A. Red", " "], [], None])
+def test_options_that_are_no_list_of_texts_are_refused(options: object) -> None:
+    with pytest.raises(DataError, match="row 7, column 'options'"):
+        read("videomme", VIDEOMME, options=options)
 
 
 def test_mlvu_sets_are_never_mixed_up() -> None:
@@ -100,6 +195,70 @@ def test_mlvu_lines_after_the_fourth_option_are_not_shown() -> None:
     for name, extra in (("mlvu", "(E) v"), ("mlvu_test", "(E) v\n(F) u\n(G) t")):
         with pytest.raises(DataError, match="not of this set"):
             read(name, {**MLVU, "task_type": "order"}, question=question.replace("Look closely.", extra))
+
+
+MLVU_QUESTIONS: list[tuple[str, str, dict[str, str]]] = [
+    ("What is shown\nin the video?\n(A) x\n(B) y", "What is shown\nin the video?", {"A": "x", "B": "y"}),
+    (
+        "Arrange the events:\n(1) a\n(2) b\n(A) 1->2\n(B) 2->1",
+        "Arrange the events:\n(1) a\n(2) b",
+        {"A": "1->2", "B": "2->1"},
+    ),
+    ("What is shown?\n \n(A) x\n\t\n(B) y\n\n", "What is shown?", {"A": "x", "B": "y"}),
+    ("What is shown?\r\n(A) x\r\n(B) y\r\n", "What is shown?", {"A": "x", "B": "y"}),
+    ("What is shown\r(A) x\r(B) y", "What is shown?", {"A": "x", "B": "y"}),
+    ("Is it (A)\nor (B)?\n(A) x\n(B) y", "Is it (A)\nor (B)?", {"A": "x", "B": "y"}),
+    ("Which?\n(A) a man\nwalks\n(B) y\n(C) z", "Which?", {"A": "a man walks", "B": "y", "C": "z"}),
+    ("Which?\n  (A) x\n  (B) y", "Which?", {"A": "x", "B": "y"}),
+]
+
+
+@pytest.mark.parametrize(("text", "question", "options"), MLVU_QUESTIONS)
+@pytest.mark.parametrize("name", ["mlvu", "mlvu_test"])
+def test_mlvu_questions_of_several_lines(
+    name: str, text: str, question: str, options: dict[str, str]
+) -> None:
+    document = read(name, {**MLVU, "task_type": "order"}, question=text, answer="B")
+    assert document.question == question
+    assert document.options == options
+    lines = document.prompt.split("\n")
+    assert "\n".join(lines[1:]).startswith(question + "\n")
+    shown = [f"{letter}. {text}" for letter, text in options.items()]
+    assert [line.strip() for line in lines[-1 - len(options) : -1]] == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["Which?\n(B) x\n(A) y\n(B) z", "Which\none?\n(A) x", "Which\none?", "(A) x\n(B) y"]
+)
+def test_mlvu_questions_whose_options_cannot_be_told_are_refused(text: str) -> None:
+    with pytest.raises(DataError, match="row 7, column 'question'"):
+        read("mlvu", MLVU, question=text)
+
+
+@pytest.mark.parametrize("task_type", ["needle", "findNeedle"])
+def test_mlvu_needle_questions_lie_in_their_original_folder(task_type: str) -> None:
+    document = read("mlvu", MLVU, task_type=task_type)
+    assert "video/2_needle/x.mp4" in document.media.candidates
+    assert "MLVU/video/2_needle/x.mp4" in document.media.candidates
+    with pytest.raises(DataError, match="not the test set"):
+        read("mlvu_test", MLVU, task_type=task_type)
+
+
+def test_mlvu_rows_of_the_original_repository_are_refused_by_their_missing_column() -> None:
+    row = {
+        "video": "1.mp4", "duration": 9, "question": "What?", "candidates": ["Red", "Blue"], "answer": "Blue",
+        "question_type": "plotQA",
+    }  # fmt: skip
+    with pytest.raises(DataError, match="column 'video_name' is missing"):
+        get_benchmark("mlvu").read_row(0, row)
+
+
+@pytest.mark.parametrize(("start", "end"), [(4.0, 4.0), (0, 0), (None, 0.0)])
+def test_an_mvbench_part_may_be_a_moment(start: float | None, end: float) -> None:
+    media = read("mvbench_action_sequence", MVBENCH, start=start, end=end).media
+    assert (media.start_s, media.end_s) == (start, end)
+    with pytest.raises(DataError, match=r"'end' is .*before the start"):
+        read("mvbench_action_sequence", MVBENCH, start=4.0, end=3.9)
 
 
 def test_mlvu_test_truth_is_read_where_it_is_public() -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import open_benchmark, parse_source
-from sf_eval.benchmarks.manifest import Manifest, RepositoryFile
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.errors import DataError
+from sf_eval.data.hub.manifest import Manifest, RepositoryFile
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
+from sf_eval.editions import mini_root
 
 REPOSITORY = ("subtitle.zip", "videos_chunked_01.zip", "videomme/test-00000-of-00001.parquet")
 

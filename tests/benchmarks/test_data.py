@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
-from sf_eval.benchmarks.mini import EDITIONS, mini_root
 from sf_eval.core.errors import DataError, UsageError
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
+from sf_eval.editions import EDITIONS, mini_root
+from sf_eval.editions.edition import write_table
+from sf_eval.editions.index import INDEX
 
 HOSTILE: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "hostile" / "rows.json").read_text(encoding="utf-8")
@@ -23,7 +30,7 @@ HOSTILE: list[dict[str, Any]] = json.loads(
 # The rows that each benchmark's hostile variants are made from.
 TABLES = {
     "videomme": "videomme/test-00000-of-00001.parquet",
-    "mlvu": "data/test-00000-of-00001.parquet",
+    "mlvu": "mlvu/test-00000-of-00001.parquet",
     "egoschema": "GENERATION/test-00000-of-00001.parquet",
     "egoschema_subset": "Subset/test-00000-of-00001.parquet",
     "longvideobench": "validation-00000-of-00001.parquet",
@@ -82,7 +89,7 @@ def test_a_source_that_does_not_exist(tmp_path: Path) -> None:
 def test_without_network_the_error_names_the_other_ways(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hub = pytest.importorskip("sf_eval.benchmarks.hub")
+    hub = pytest.importorskip("sf_eval.data.hub.repository")
     assert hub
     import huggingface_hub.constants
 
@@ -149,6 +156,254 @@ def test_the_dev_set_is_not_taken_for_the_test_set(tmp_path: Path) -> None:
     write_json(tmp_path, "mlvu", [row for row in good_rows("mlvu") if row["task_type"] == "needle"])
     with pytest.raises(DataError, match="not the test set"):
         open_in(tmp_path, "mlvu_test")
+
+
+# --- rows as JSON lines ---------------------------------------------------------------------------------
+
+JSON_LINES = {
+    "videomme": ("videomme.jsonl", "test.jsonl", "test.json"),
+    "mlvu": ("mlvu.jsonl", "test.jsonl", "mlvu_dev.json"),
+    "egoschema": ("GENERATION.jsonl", "GENERATION.json"),
+    "egoschema_subset": ("Subset.jsonl",),
+    "longvideobench": ("lvb_val.jsonl", "validation.jsonl", "lvb_val.json"),
+    "mvbench_action_count": ("action_count.jsonl", "json/action_count.jsonl", "json/action_count.json"),
+}
+
+
+def lines(rows: list[dict[str, Any]], end: str = "\n") -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode()
+
+
+@pytest.mark.parametrize(("name", "file"), [(name, file) for name in JSON_LINES for file in JSON_LINES[name]])
+def test_rows_one_a_line_are_found_and_read(tmp_path: Path, name: str, file: str) -> None:
+    rows = good_rows(name)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_bytes(lines(rows))
+    assert open_in(tmp_path, name).rows == rows
+
+
+@pytest.mark.parametrize("file", ["test.jsonl", "test.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda rows: b"\xef\xbb\xbf" + lines(rows),
+        lambda rows: lines(rows, "\r\n"),
+        lambda rows: b"\n \n" + lines(rows, "\n\n\t\n"),
+        lambda rows: lines(rows).rstrip(),  # no line break at the end
+        lambda rows: (
+            lines(rows[:2]) + b"\xef\xbb\xbf" + lines(rows[2:])
+        ),  # two such files, one after the other
+        lambda rows: "\n".join(json.dumps(row, indent=1) for row in rows).encode(),
+        lambda rows: json.dumps(rows, indent=1).encode(),
+    ],
+    ids=["BOM", "CRLF", "blank lines", "no last end", "appended", "rows of several lines", "a list"],
+)
+def test_rows_as_editors_and_tools_write_them(
+    tmp_path: Path, file: str, content: Callable[[list[dict[str, Any]]], bytes]
+) -> None:
+    rows = good_rows("videomme")[:5]
+    (tmp_path / file).write_bytes(content(rows))
+    assert open_in(tmp_path, "videomme").rows == rows
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\u0085"])
+@pytest.mark.parametrize("file", ["videomme.jsonl", "videomme.json"])
+def test_an_end_of_line_of_unicode_inside_a_text_breaks_no_row(
+    tmp_path: Path, file: str, character: str
+) -> None:
+    rows = good_rows("videomme")[:3]
+    rows[1]["question"] = f"one{character}two?"
+    rows[1]["options"][0] = f"A. {character}x{character}"
+    (tmp_path / file).write_bytes(lines(rows))
+    documents = open_in(tmp_path, "videomme").documents
+    assert len(documents) == 3
+    assert documents[1].question == f"one{character}two?"
+
+
+def test_one_row_is_a_file_of_rows_where_its_name_says_so(tmp_path: Path) -> None:
+    rows = good_rows("videomme")[:1]
+    (tmp_path / "videomme.json").write_bytes(lines(rows))
+    with pytest.raises(DataError, match="must hold a list of rows"):
+        open_in(tmp_path, "videomme")
+    (tmp_path / "videomme.json").rename(tmp_path / "videomme.jsonl")
+    assert open_in(tmp_path, "videomme").rows == rows
+
+
+@pytest.mark.parametrize("file", ["test.jsonl", "test.json"])
+def test_a_damaged_line_is_named(tmp_path: Path, file: str) -> None:
+    good = lines(good_rows("videomme")[:2])
+    (tmp_path / file).write_bytes(good + b'{"question": "cut \n' + good)
+    with pytest.raises(DataError, match=r"is not JSON: .*line 3"):
+        open_in(tmp_path, "videomme")
+    (tmp_path / file).write_bytes(good + b"[1]\n")
+    with pytest.raises(DataError, match="row 2 is a list"):
+        open_in(tmp_path, "videomme")
+
+
+@pytest.mark.parametrize("text", ["a\x92b", "\x9b31m", "\x00", "\x1b[2J", "\ud800"])
+def test_control_characters_in_a_column_that_nobody_reads_harm_nobody(tmp_path: Path, text: str) -> None:
+    rows = good_rows("videomme")[:3]
+    rows[1].update({"url": text, "notes": [text, {text: text}]})
+    write_json(tmp_path, "videomme", rows)
+    assert len(open_in(tmp_path, "videomme").documents) == 3
+    rows[1]["task_type"] += text
+    write_json(tmp_path, "videomme", rows)
+    with pytest.raises(DataError, match="row 1, column 'task_type' holds the control character U\\+"):
+        open_in(tmp_path, "videomme")
+
+
+# --- where the videos of a directory are ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mini editions as Hub repositories; of a video only a byte, since nobody decodes it here."""
+    root = tmp_path_factory.mktemp("hub")
+    for name, edition in REPOSITORIES.items():
+        made = EDITIONS[edition]()
+        for path, text in {**dict.fromkeys(made.videos, "x"), **made.texts}.items():
+            file = root / name / path
+            file = file if file.suffix else file / "00001.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        for path, rows in made.tables.items():
+            (root / name / path).parent.mkdir(parents=True, exist_ok=True)
+            write_table(root / name / path, rows)
+    return root
+
+
+REPOSITORIES = {
+    "Video-MME": "videomme", "MLVU_dev": "mlvu", "MLVU_Test": "mlvu_test", "MVBench": "mvbench",
+    "egoschema-copy": "egoschema", "LongVideoBench": "longvideobench",
+}  # fmt: skip
+BENCHMARKS = [
+    ("videomme", "Video-MME"), ("videomme_w_subtitle", "Video-MME"), ("mlvu", "MLVU_dev"),
+    ("mlvu_test", "MLVU_Test"), ("mvbench_action_sequence", "MVBench"),
+    ("mvbench_episodic_reasoning", "MVBench"), ("egoschema", "egoschema-copy"),
+    ("egoschema_subset", "egoschema-copy"), ("longvideobench", "LongVideoBench"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "repository"), BENCHMARKS)
+def test_the_hub_repository_itself_is_a_directory_of_data(
+    repositories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, repository: str
+) -> None:
+    """As it is, as a relative path, as a link, and as the benchmark's folder in a directory of several."""
+    root = repositories / repository
+    (tmp_path / "link").symlink_to(root)
+    (tmp_path / "several").mkdir()
+    (tmp_path / "several" / get_benchmark(name).folder).symlink_to(root)
+    monkeypatch.chdir(repositories)
+    for given in (
+        str(root),
+        repository,
+        f"./{repository}/.",
+        str(tmp_path / "link"),
+        str(tmp_path / "several"),
+    ):
+        opened = open_benchmark(get_benchmark(name), parse_source(given))
+        assert opened.media_root.resolve() == root.resolve()
+        assert opened.missing_media() == []
+        assert not opened.is_mini
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        each for each in BENCHMARKS if each[0] != "mvbench_episodic_reasoning"
+    ],  # frames lie in an archive there
+)
+def test_a_snapshot_of_the_hubs_cache_is_a_directory_of_data(
+    repositories: Path, tmp_path: Path, name: str, repository: str
+) -> None:
+    """Every entry of it is a relative link to a file of another name, out of the snapshot."""
+    kept = tmp_path / f"datasets--owner--{repository}"
+    snapshot = kept / "snapshots" / ("0" * 40)
+    for number, file in enumerate(sorted(p for p in (repositories / repository).rglob("*") if p.is_file())):
+        blob = kept / "blobs" / f"{number:064x}"
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.hardlink_to(file)
+        entry = snapshot / file.relative_to(repositories / repository)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        entry.symlink_to(os.path.relpath(blob, entry.parent))
+    opened = open_in(snapshot, name)
+    assert opened.media_root == snapshot
+    assert opened.missing_media() == []
+    with pytest.raises(DataError, match=f"give one of its snapshots, such as {snapshot}"):
+        open_in(kept, name)
+
+
+@pytest.mark.parametrize(("name", "repository"), [("videomme", "Video-MME"), ("mlvu", "MLVU_dev")])
+def test_the_benchmarks_folder_may_hold_its_annotations_without_the_repositorys_inner_folder(
+    repositories: Path, tmp_path: Path, name: str, repository: str
+) -> None:
+    shutil.copytree(repositories / repository, tmp_path / name)
+    shutil.move(tmp_path / name / name / "test-00000-of-00001.parquet", tmp_path / name)
+    assert open_in(tmp_path, name).media_root == tmp_path / name
+    assert open_in(tmp_path, name).missing_media() == []
+    assert open_in(tmp_path / name, name).media_root == tmp_path / name
+
+
+def test_videos_that_are_missing_are_looked_for_in_the_repository(repositories: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(repositories / "Video-MME", tmp_path / "Video-MME"))
+    shutil.rmtree(root / "data")
+    opened = open_in(root, "videomme")
+    assert len(opened.missing_media()) == 24
+    assert opened.missing_media()[0].looked_at[0].parent == root / "data"
+
+
+def test_a_copy_of_one_mini_edition_is_known_for_what_it_is(repositories: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(repositories / "Video-MME", tmp_path / "copy"))
+    (root / INDEX).write_text("{}")
+    shutil.move(root / "data", root / "videomme" / "data")  # more of the videos do not make it the real one
+    assert open_in(root, "videomme").is_mini
+
+
+def test_a_media_folder_that_the_user_linked_is_followed(repositories: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(repositories / "Video-MME", tmp_path / "data" / "videomme"))
+    for folder in ("data", "subtitle"):
+        shutil.move(root / folder, tmp_path / "disk2" / folder)
+        (root / folder).symlink_to(tmp_path / "disk2" / folder)
+    opened = open_in(tmp_path / "data", "videomme_w_subtitle")
+    assert opened.missing_media() == []
+    document = opened.documents[0]
+    assert opened.media_path(document).resolve() == tmp_path / "disk2/data/mini-000.mp4"
+    assert opened.subtitle_path(document) == root / "subtitle/mini-000.srt"
+    (root / "data").unlink()
+    (root / "data").symlink_to(root / "data")
+    with pytest.raises(DataError, match="cannot look at"):
+        open_in(tmp_path / "data", "videomme").missing_media()
+
+
+def test_a_link_in_a_folder_that_sf_eval_filled_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the cache came from a dataset's archives, not from the user."""
+    shutil.copytree(mini_root(["egoschema"]).parent, tmp_path / "cache")
+    monkeypatch.setenv("SF_EVAL_CACHE", str(tmp_path / "cache"))
+    video = mini_root(["egoschema"]) / "egoschema/videos/mini-ego-00.mp4"
+    video.rename(tmp_path / "outside.mp4")
+    video.symlink_to(tmp_path / "outside.mp4")
+    opened = open_benchmark(get_benchmark("egoschema"), parse_source("mini"))
+    with pytest.raises(DataError, match="leads out of the media folder"):
+        opened.media_path(opened.documents[0])
+
+
+@pytest.mark.parametrize(("row", "file"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_videos_and_subtitles_are_found_however_their_accents_are_spelled(
+    repositories: Path, tmp_path: Path, row: str, file: str
+) -> None:
+    root = Path(shutil.copytree(repositories / "Video-MME", tmp_path / "videomme"))
+    rows = good_rows("videomme")[:1]
+    rows[0]["videoID"] = unicodedata.normalize(row, "Amélie à Đà Nẵng")
+    name = unicodedata.normalize(file, "Amélie à Đà Nẵng")
+    (root / "data/mini-000.mp4").rename(root / f"data/{name}.mp4")
+    (root / "subtitle/mini-000.srt").rename(root / f"subtitle/{name}.srt")
+    shutil.rmtree(root / "videomme")
+    write_json(root, "videomme", rows)
+    opened = open_in(tmp_path, "videomme_w_subtitle")
+    assert opened.media_path(opened.documents[0]) == root / f"data/{name}.mp4"
+    assert opened.subtitle_path(opened.documents[0]) == root / f"subtitle/{name}.srt"
 
 
 # --- damaged files --------------------------------------------------------------------------------------
@@ -256,7 +511,7 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
 def egoschema(tmp_path: Path) -> Path:
     """The mini edition's files as if they were the benchmark's own."""
     root = Path(shutil.copytree(mini_root(["egoschema"]) / "egoschema", tmp_path / "egoschema"))
-    (root / MINI_INDEX).unlink()
+    (root / INDEX).unlink()
     return root
 
 

@@ -19,9 +19,9 @@ import pytest
 
 from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.extract import extract_answer
-from sf_eval.benchmarks.verify import PROMPTS, SCORES, recorded_protocol_dir
 from sf_eval.core.paths import tasks_dir
+from sf_eval.scoring.answers.extract import extract_answer
+from sf_eval.verifying.protocol import PROMPTS, SCORES, recorded_protocol_dir
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scoring.md"
 EDITIONS = {"mvbench": "mvbench_action_count", "egoschema": "egoschema_subset"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import av
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import MINI_INDEX, OpenBenchmark, open_benchmark, parse_source
-from sf_eval.benchmarks.doctor import (
+from sf_eval.data.doctor import (
     CheckResult,
     check_benchmark,
     check_decoding,
@@ -22,10 +22,14 @@ from sf_eval.benchmarks.doctor import (
     check_subtitles,
     would_fail,
 )
-from sf_eval.benchmarks.manifest import DataFile, Manifest
-from sf_eval.benchmarks.mini import mini_root
-from sf_eval.benchmarks.mini.encode import write_video
-from sf_eval.benchmarks.mini.questions import SceneMaker
+from sf_eval.data.hub.manifest import DataFile, Manifest
+from sf_eval.data.opened import OpenBenchmark
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
+from sf_eval.editions import mini_root
+from sf_eval.editions.encode import write_video
+from sf_eval.editions.index import INDEX
+from sf_eval.editions.questions import SceneMaker
 from sf_eval.video import SamplingRule
 
 
@@ -38,7 +42,7 @@ def _as_if_real(root: Path, *editions: str) -> Path:
     """Mini editions without the file that tells them from the real benchmarks."""
     for name in editions:
         shutil.copytree(mini_root([name]) / name, root / name)
-        (root / name / MINI_INDEX).unlink()
+        (root / name / INDEX).unlink()
     return root
 
 
@@ -120,17 +124,41 @@ def test_a_question_about_what_comes_after_the_end_is_warned_of(data: Path) -> N
     )
     found = examine(data, "mvbench_action_sequence")["decoding"]
     assert found.status == "warning"
-    assert "starts later" in found.bad_files[0].reason
+    assert "the last frame is shown at" in found.bad_files[0].reason
 
 
-def test_a_path_that_leaves_the_media_folder_fails_before_anything_is_decoded(data: Path) -> None:
-    outside = data.parent / "outside.mp4"
-    shutil.copy(data / "egoschema/videos/mini-ego-00.mp4", outside)
-    (data / "egoschema/videos/mini-ego-00.mp4").unlink()
-    (data / "egoschema/videos/mini-ego-00.mp4").symlink_to(outside)
+def test_a_question_about_a_moment_is_warned_of(data: Path) -> None:
+    path = data / "mvbench/json/action_sequence.json"
+    rows = json.loads(path.read_text())
+    path.write_text(json.dumps([{**rows[0], "end": rows[0]["start"]}, *rows[1:]]))
+    found = examine(data, "mvbench_action_sequence")["decoding"]
+    assert found.status == "warning"
+    (bad,) = found.bad_files
+    assert bad.reason == (
+        "the part of question action_sequence-0 ends where it starts: --clip cut shows one frame of it"
+    )
+
+
+def test_what_is_no_video_file_fails_before_anything_is_decoded(data: Path) -> None:
+    video = data / "egoschema/videos/mini-ego-00.mp4"
+    video.unlink()
+    os.mkfifo(video)  # whoever opened it would wait for ever
     found = examine(data)
     assert found["media"].status == "failure"
-    assert "leads out of the media folder" in found["media"].detail
+    assert "is not a plain file" in found["media"].detail
+    assert "decoding" not in found
+
+
+def test_videos_on_another_disk_pass(data: Path) -> None:
+    """The folder of them is a link, or each is one: both are the user's own."""
+    videos = data / "egoschema/videos"
+    disk = data.parent / "disk2"
+    shutil.move(videos, disk)
+    videos.symlink_to(disk)
+    first = disk / "mini-ego-00.mp4"
+    first.rename(data.parent / "elsewhere.mp4")
+    first.symlink_to(data.parent / "elsewhere.mp4")
+    assert not would_fail(examine(data).values())
 
 
 def test_missing_annotations_end_the_examination(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from sf_eval.benchmarks.extract import extract_answer
+from sf_eval.scoring.answers.extract import extract_answer
 
 OPTIONS = {"A": "Two cats", "B": "A dog", "C": "Driving a car", "D": "None of the above"}
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from sf_eval.benchmarks import extract_answer
+from sf_eval.scoring import extract_answer
 
 COLOURS = {"A": "Red", "B": "Blue", "C": "Green", "D": "Yellow"}
 EVENTS = {"A": "The dog runs", "B": "A cat sleeps", "C": "Driving a car", "D": "None of the above"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,110 @@ def test_a_link_that_goes_round_in_circles_is_an_error(root: Path) -> None:
     (root / "data/loop.mp4").symlink_to("loop.mp4")
     with pytest.raises(DataError):
         find(root, "data/loop.mp4")
+
+
+# --- links in a folder of the user's own ------------------------------------------------------------------
+
+
+def follow(root: Path, *candidates: str, folder: bool = False) -> Path:
+    media = MediaRef(candidates, is_frames_folder=folder)
+    return resolve(root, media, what="a question", follow_links=True)
+
+
+def test_links_of_the_user_are_followed_wherever_they_lead(root: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk2"
+    (disk / "more").mkdir(parents=True)
+    (disk / "more/c.mp4").write_bytes(b"elsewhere")
+    (disk / "alias.mp4").symlink_to(disk / "more/c.mp4")
+    (tmp_path / "disk3").symlink_to(disk)
+    (root / "far").symlink_to(tmp_path / "disk3")  # a link to a link
+    (root / "near").symlink_to(Path("../disk2/more"))  # a relative one
+    (root / "data/one.mp4").symlink_to(disk / "more/c.mp4")
+    for path in ("far/more/c.mp4", "far/alias.mp4", "near/c.mp4", "data/one.mp4"):
+        assert follow(root, path) == root / path
+        assert follow(root, path).read_bytes() == b"elsewhere"
+    (root / "clips").symlink_to(root / "frames")
+    assert follow(root, "clips/b", folder=True) == root / "clips/b"
+
+
+def test_a_link_that_is_followed_must_end_at_a_plain_file(root: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, target in (("pipe", tmp_path / "pipe"), ("zero", Path("/dev/zero")), ("folder", tmp_path)):
+        (root / f"data/{name}.mp4").symlink_to(target)
+        with pytest.raises(UnsafePathError, match="is not a plain file"):
+            follow(root, f"data/{name}.mp4")
+
+
+def test_links_that_go_round_in_circles_or_nowhere(root: Path, tmp_path: Path) -> None:
+    (root / "data/loop.mp4").symlink_to("loop.mp4")
+    (root / "one").symlink_to(root / "two")
+    (root / "two").symlink_to(root / "one")
+    for path in ("data/loop.mp4", "one/a.mp4"):
+        with pytest.raises(DataError, match="cannot look at"):
+            follow(root, path)
+    (root / "gone").symlink_to(tmp_path / "not mounted")
+    with pytest.raises(MissingMediaError, match=r"gone/a\.mp4 is missing"):
+        follow(root, "gone/a.mp4")
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.mp4", "data/../../secret.mp4", "/etc/passwd", "far/../secret.mp4"]
+)
+def test_a_row_cannot_climb_out_where_links_are_followed(root: Path, tmp_path: Path, path: str) -> None:
+    (root / "far").symlink_to(tmp_path)
+    with pytest.raises(UnsafePathError):
+        follow(root, path)
+
+
+# --- one name, spelled in two ways ------------------------------------------------------------------------
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+# Neither form: the dot below and the circumflex come one by one, in the order that no normal form has.
+THIRD = "vi\u00ea\u0323t"
+
+
+@pytest.mark.parametrize(("row", "file"), [(NFC, NFD), (NFD, NFC)])
+def test_a_file_is_found_however_its_accents_are_spelled(root: Path, row: str, file: str) -> None:
+    (root / file).mkdir()
+    (root / file / f"{file}.mp4").write_bytes(b"x")
+    assert find(root, f"{row}/{row}.mkv", f"{row}/{row}.mp4") == root / file / f"{file}.mp4"
+    (root / "frames" / file).mkdir()
+    assert find(root, f"frames/{row}", folder=True) == root / "frames" / file
+
+
+def test_the_exact_name_goes_before_another_spelling(root: Path) -> None:
+    for name in (NFC, NFD):
+        (root / f"data/{name}.mp4").write_text(ascii(name))
+    for name in (NFC, NFD):
+        assert find(root, f"data/{name}.mp4").read_text() == ascii(name)
+
+
+def test_two_files_that_are_both_another_spelling_are_refused(root: Path) -> None:
+    for form in ("NFC", "NFD"):
+        (root / "data" / f"{unicodedata.normalize(form, THIRD)}.mp4").write_bytes(b"x")
+    with pytest.raises(UnsafePathError, match="how their accents are spelled"):
+        find(root, f"data/{THIRD}.mp4")
+
+
+def test_a_folder_of_one_spelling_does_not_hide_that_of_the_other(root: Path) -> None:
+    for name in (NFC, NFD):
+        (root / name).mkdir()
+    (root / NFD / "a.mp4").write_bytes(b"x")
+    assert find(root, f"{NFC}/a.mp4") == root / NFD / "a.mp4"
+
+
+def test_another_letter_is_another_file(root: Path) -> None:
+    (root / "data/cafe.mp4").write_bytes(b"x")
+    (root / "data/ﬁlm.mp4").write_bytes(b"x")  # a ligature, which only a compatibility form takes apart
+    for path in (f"data/{NFC}.mp4", "data/film.mp4", f"data/{NFC.upper()}.mp4"):
+        with pytest.raises(MissingMediaError):
+            find(root, path)
+
+
+def test_another_spelling_is_no_way_out(root: Path, tmp_path: Path) -> None:
+    (root / f"data/{NFD}.mp4").symlink_to(tmp_path / "secret.mp4")
+    with pytest.raises(UnsafePathError, match="leads out of the media folder"):
+        find(root, f"data/{NFC}.mp4")
 
 
 def test_only_plain_files_are_videos_and_only_folders_are_frames(root: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.prompts import NO_SUBTITLES, with_subtitles
-from sf_eval.benchmarks.verify import PROMPTS, recorded_protocol_dir, verify_protocol
 from sf_eval.core.errors import DataError
+from sf_eval.verifying.protocol import PROMPTS, recorded_protocol_dir, verify_protocol
 
 SOUND: dict[str, Any] = json.loads((Path(__file__).parent / "sound_rows.json").read_text(encoding="utf-8"))
 VIDEOMME, MLVU, MLVU_TEST = SOUND["videomme"], SOUND["mlvu"], SOUND["mlvu_test"]

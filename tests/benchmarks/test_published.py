@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.published import PublishedVerdict, counts_in_published_denominator, published_score
-from sf_eval.benchmarks.verify import SCORES, recorded_protocol_dir, verify_protocol
+from sf_eval.core.errors import UsageError
+from sf_eval.scoring.published import PublishedVerdict, counts_in_published_denominator, published_score
+from sf_eval.verifying.protocol import SCORES, recorded_protocol_dir, verify_protocol
 
 SOUND: dict[str, Any] = json.loads((Path(__file__).parent / "sound_rows.json").read_text(encoding="utf-8"))
 
@@ -68,7 +69,7 @@ def test_no_verdict_without_a_truth() -> None:
         published_score("egoschema", document, "A")
 
 
-def test_no_verdict_for_a_benchmark_without_published_scorer() -> None:
+def test_no_verdict_for_an_unknown_benchmark() -> None:
     document = get_benchmark("mlvu").read_row(0, SOUND["mlvu"])
-    with pytest.raises(ValueError, match="nextqa"):
-        published_score("nextqa", document, "A")
+    with pytest.raises(UsageError, match="no task called 'nosuch'"):
+        published_score("nosuch", document, "A")

@@ -68,14 +68,14 @@ def test_a_broken_step_costs_itself_alone(tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
-        "import sys\nsys.modules['sf_eval.benchmarks.mini.videomme'] = None\n", encoding="utf-8"
+        "import sys\nsys.modules['sf_eval.editions.videomme'] = None\n", encoding="utf-8"
     )
     out = tmp_path / "out"
     ended = run(out, "--no-preload", "--steps", "answers,machine", env={"PYTHONPATH": str(site)})
     assert ended.returncode == 1
     report = read_report(out / "report.json")
     assert [(step.name, step.status) for step in report.steps] == [("answers", "failed"), ("machine", "ok")]
-    assert "sf_eval.benchmarks.mini.videomme" in report.steps[0].reason
+    assert "sf_eval.editions.videomme" in report.steps[0].reason
     assert report.row("machine.flops") is not None
     assert "the step itself: failed" in ended.stdout
 

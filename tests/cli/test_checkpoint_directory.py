@@ -112,7 +112,7 @@ def test_without_the_hub_the_error_names_the_other_ways(sf_eval: Callable, tmp_p
 def test_a_file_beside_the_weights_that_changes_answers_is_another_checkpoint(
     checkpoint: Path, name: str
 ) -> None:
-    """generate reads a repetition penalty from generation_config.json; the processor reads the tokenizer."""
+    """A run's notes tell what generation_config.json asks for; the processor reads the tokenizer."""
     from sf_eval.model.loading import weights_digest
 
     before = weights_digest(checkpoint)
@@ -123,7 +123,7 @@ def test_a_file_beside_the_weights_that_changes_answers_is_another_checkpoint(
 
 
 def test_data_that_was_moved_is_the_same_data(sf_eval: Callable, tmp_path: Path) -> None:
-    from sf_eval.benchmarks.mini import mini_root
+    from sf_eval.editions import mini_root
 
     shutil.copytree(mini_root(["mlvu"]), tmp_path / "here")
     run = (
@@ -142,3 +142,42 @@ def test_data_that_was_moved_is_the_same_data(sf_eval: Callable, tmp_path: Path)
     (tmp_path / "here").rename(tmp_path / "there")
     assert sf_eval(*run, tmp_path / "there").code == 0
     assert len((tmp_path / "run" / "journal.jsonl").read_bytes().splitlines()) == 2
+
+
+def test_what_a_checkpoint_asks_for_and_is_not_done_is_on_screen_and_in_the_record(
+    sf_eval: Callable, checkpoint: Path, tmp_path: Path
+) -> None:
+    plain = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "plain")
+    assert plain.code == 0, plain.err
+    (checkpoint / "generation_config.json").write_text(
+        json.dumps({"num_beams": 4, "repetition_penalty": 9.0})
+    )
+    asking = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "asking")
+    assert asking.code == 0, asking.err
+    records = [
+        RunRecord.model_validate_json((tmp_path / name / "results.json").read_text())
+        for name in ("plain", "asking")
+    ]
+    assert records[0].notes == []
+    (note,) = records[1].notes
+    assert note.startswith("generation_config.json asks for num_beams=4, repetition_penalty=9.0; not done")
+    assert "num_beams=4" in asking.out
+    assert "num_beams=4" in (tmp_path / "asking" / "leaderboard.md").read_text().replace("\\", "")
+    outputs = [
+        [json.loads(line)["output"] for line in (tmp_path / name / "samples.jsonl").read_text().splitlines()]
+        for name in ("plain", "asking")
+    ]
+    assert outputs[0] == outputs[1]
+
+
+def test_an_adapter_is_one_line(sf_eval: Callable, checkpoint: Path, tmp_path: Path) -> None:
+    (checkpoint / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
+    beside = sf_eval(*RUN, "--model", checkpoint, "--output", tmp_path / "run")
+    alone = tmp_path / "adapter"
+    alone.mkdir()
+    shutil.copyfile(checkpoint / "adapter_config.json", alone / "adapter_config.json")
+    for done in (beside, sf_eval(*RUN, "--model", alone, "--output", tmp_path / "run")):
+        assert done.code == 2
+        assert "LORA adapter" in done.err
+        assert "erge it" in done.err
+        assert len(done.err.strip().splitlines()) == 1

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from zygote import Ended, Zygote, assert_no_workers, shared_zygote
 
-from sf_eval.benchmarks.mini import mini_root
+from sf_eval.editions import mini_root
 from sf_eval.harness.record import RunRecord
-from sf_eval.report.comparison_record import ComparisonRecord
+from sf_eval.report.comparison.record import ComparisonRecord
 
 # Few frames: these tests are about what is compared, not about what is answered.
 TWO = ("run", "--model", "mini,mini-pooled", "--data", "mini")

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
 import video_files as files
 from zygote import Ended, Zygote, assert_no_workers, shared_zygote
 
-from sf_eval.benchmarks.mini import mini_root
+from sf_eval.editions import mini_root
 
 # Nine videos: the long ones, which take longest to decode, come after them.
 RUN = ("run", "--model", "mini", "--num-frames", "4", "--tasks", "videomme", "--limit", "45")
@@ -244,19 +244,24 @@ def test_a_video_cut_without_coding_it_anew_is_shown_as_published(
 ) -> None:
     data = copy_of_mini(tmp_path)
     files.trim_by_edit_list(video(sound.data, "mini-000"), video(data, "mini-000"), 24)  # one second
+    thumbnail, film = {"frames": 1, "size": (48, 32), "codec": "mjpeg"}, {"frames": 20, "size": (96, 64)}
+    files.write_streams(video(data, "mini-001"), thumbnail, film)
     done = Finished(data, tmp_path / "run", zygote.run(
-        tmp_path, *RUN, "--data", "data", "--output", "run", "--limit", "10"
+        tmp_path, *RUN, "--data", "data", "--output", "run", "--limit", "15"
     ))  # fmt: skip
     assert done.ended.code == 0, done.ended
-    trimmed, others = done.samples[:OF_A_VIDEO], done.samples[OF_A_VIDEO:]
+    trimmed, second, others = (done.samples[start : start + OF_A_VIDEO] for start in (0, 5, 10))
+    assert [[note["kind"] for note in s["video_notes"]] for s in second] == [["film_stream"]] * OF_A_VIDEO
+    assert all(s["video_notes"] == [] for s in trimmed + others)
     assert [(s["video"], s["num_frames"], s["frames_missing"]) for s in trimmed] == [
         ("mini-000", 3, 1)
     ] * OF_A_VIDEO
-    assert others == sound.samples[OF_A_VIDEO:10]
+    assert others == sound.samples[10:15]
     assert [(s["num_frames"], s["frames_missing"]) for s in others] == [(4, 0)] * OF_A_VIDEO
     log = (done.run / "run.log").read_text(encoding="utf-8")
     assert "its edit list hides 1 of the 4 wanted frames" in log
     assert f"{video(data, 'mini-000')}" in log
+    assert f"{video(data, 'mini-001')}: the film is stream 1" in log
 
 
 @pytest.mark.parametrize("batch_size", ["1", "4"])

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
 
 import video_files as files
 
-from sf_eval.benchmarks.manifest import DataFile, Manifest
+from sf_eval.data.hub.manifest import DataFile, Manifest
 
 DOCTOR = ("doctor", "--tasks", "videomme", "--data")
 VIDEOS = 4
@@ -122,6 +122,30 @@ def test_with_a_model_a_file_is_judged_by_the_frames_that_it_is_shown(sf_eval: C
     done = sf_eval(*DOCTOR, data, "--model", "mini", "--full")
     assert done.code == 0
     assert "a run with these settings does not miss it" in done.out
+
+
+def test_what_a_run_shows_otherwise_than_stated_is_warned_of(sf_eval: Callable, data: Path) -> None:
+    thumbnail, film = {"frames": 1, "size": (48, 32), "codec": "mjpeg"}, {"frames": 40, "size": (96, 64)}
+    files.write_streams(video(data, 0), thumbnail, film)
+    for flags in ((), ("--full",), ("--model", "mini")):
+        done = sf_eval(*DOCTOR, data, *flags)
+        assert done.code == 0
+        assert f"{video(data, 0)}: film_stream: the film is stream 1" in done.out
+        assert "1 of 4 videos are shown otherwise than their files state" in done.out
+
+
+def test_full_finds_a_size_that_changes_midway(sf_eval: Callable, data: Path, tmp_path: Path) -> None:
+    """In the part that the looked at frames leave out: large pictures between small ones."""
+    small, large = ({"fps": 10, "size": size, "container": "mpegts"} for size in ((96, 64), (192, 128)))
+    parts = [
+        files.write_video(tmp_path / f"part {number}", frames, **settings)
+        for number, (frames, settings) in enumerate(((26, small), (3, large), (31, small)))
+    ]
+    video(data, 0).write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert sf_eval(*DOCTOR, data).code == 0
+    done = sf_eval(*DOCTOR, data, "--full")
+    assert done.code == 1
+    assert "not_decodable: the picture size changes at frame 26" in done.out
 
 
 def test_a_video_cut_without_coding_it_anew_is_sound(sf_eval: Callable, sound: Path, data: Path) -> None:

@@ -19,14 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from zygote import Ended, Zygote, shared_zygote
 
-from sf_eval.benchmarks.mini import EDITIONS, mini_root
+from sf_eval.editions import EDITIONS, mini_root
 
 ROWS = Path(__file__).parents[1] / "benchmarks" / "hostile" / "rows.json"
 HOSTILE: list[dict[str, Any]] = json.loads(ROWS.read_text(encoding="utf-8"))
 # Where a directory source looks for each benchmark's rows as JSON, and the mini edition's own table of them.
 TABLES = {
     "videomme": ("videomme.json", "videomme/test-00000-of-00001.parquet"),
-    "mlvu": ("mlvu.json", "data/test-00000-of-00001.parquet"),
+    "mlvu": ("mlvu.json", "mlvu/test-00000-of-00001.parquet"),
     "egoschema": ("GENERATION.json", "GENERATION/test-00000-of-00001.parquet"),
     "egoschema_subset": ("Subset.json", "Subset/test-00000-of-00001.parquet"),
     "longvideobench": ("validation.json", "validation-00000-of-00001.parquet"),
@@ -88,42 +88,55 @@ def test_a_hostile_row_is_one_line_that_names_row_and_column(
     assert all(word in complaint for word in case["says"])
 
 
-# --- what leads out of the media folder ------------------------------------------------------------------
+# --- what is no video file, whatever leads to it ---------------------------------------------------------
 
 
-def link_to_a_secret(data: Path, outside: Path) -> Path:
-    video = data / "videomme" / "data" / "mini-001.mp4"
-    video.unlink()
-    video.symlink_to(outside / "secret.txt")
-    return video
-
-
-def link_to_a_video(data: Path, outside: Path) -> Path:
-    video = data / "videomme" / "data" / "mini-001.mp4"
-    shutil.move(video, outside / "video.mp4")
-    video.symlink_to(outside / "video.mp4")
-    return video
-
-
-def fifo(data: Path, outside: Path) -> Path:
-    video = data / "videomme" / "data" / "mini-001.mp4"
-    video.unlink()
+def fifo(video: Path, outside: Path) -> None:
     os.mkfifo(video)
-    return video
+
+
+def link_to_a_fifo(video: Path, outside: Path) -> None:
+    os.mkfifo(outside / "fifo")
+    video.symlink_to(outside / "fifo")
+
+
+def link_to_a_device(video: Path, outside: Path) -> None:
+    video.symlink_to("/dev/zero")
+
+
+def link_to_a_folder(video: Path, outside: Path) -> None:
+    video.symlink_to(outside)
+
+
+def link_to_itself(video: Path, outside: Path) -> None:
+    video.symlink_to(video)
 
 
 @pytest.mark.parametrize("option", [(), ("--skip-missing",)], ids=["", "--skip-missing"])
-@pytest.mark.parametrize("make", [link_to_a_secret, link_to_a_video, fifo])
-def test_a_video_that_is_a_way_out_is_refused_by_name(
-    zygote: Zygote, tmp_path: Path, make: Callable[[Path, Path], Path], option: tuple[str, ...]
+@pytest.mark.parametrize("make", [fifo, link_to_a_fifo, link_to_a_device, link_to_a_folder, link_to_itself])
+def test_what_is_no_video_file_is_refused_by_name(
+    zygote: Zygote, tmp_path: Path, make: Callable[[Path, Path], None], option: tuple[str, ...]
 ) -> None:
     shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
     (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "secret.txt").write_text("the password is swordfish")
-    path = make(tmp_path / "data", tmp_path / "outside")
-    complaint = refused(zygote, tmp_path, "videomme", *option).complaint
-    assert str(path) in complaint
-    assert "swordfish" not in complaint
+    video = tmp_path / "data" / "videomme" / "data" / "mini-001.mp4"
+    video.unlink()
+    make(video, tmp_path / "outside")
+    assert str(video) in refused(zygote, tmp_path, "videomme", *option).complaint
+
+
+def test_videos_that_the_user_linked_from_another_disk_are_shown(zygote: Zygote, tmp_path: Path) -> None:
+    shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
+    shutil.move(tmp_path / "data" / "videomme" / "data", tmp_path / "disk2")
+    (tmp_path / "data" / "videomme" / "data").symlink_to("../../disk2")
+    ended = zygote.run(
+        tmp_path, "run", "--model", "mini", "--data", "data", "--tasks", "videomme", "--limit", "1",
+        "--num-frames", "4", "--output", "run",
+    )  # fmt: skip
+    assert ended.code == 0, ended
+    (sample,) = map(json.loads, (tmp_path / "run" / "samples.jsonl").read_text().splitlines())
+    assert sample["num_frames"] == 4
+    assert sample["outcome"] in ("correct", "wrong", "no_answer")
 
 
 def test_hostile_parquet_rows_are_refused_too(zygote: Zygote, tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from lmms_eval.api.instance import Instance
 
 from sf_eval.cli.main import _run
 from sf_eval.core.errors import UsageError
-from sf_eval.harness.adapter import SlowFast
+from sf_eval.core.paths import PACKAGE
+from sf_eval.lmms import context
+from sf_eval.lmms.adapter import SlowFast
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -42,3 +46,43 @@ def test_a_wrong_model_argument_names_the_nearest() -> None:
 def test_without_pretrained_the_error_says_what_to_give() -> None:
     with pytest.raises(UsageError, match="pretrained=DIR"):
         SlowFast()
+
+
+def answer_tokens(model: SlowFast, limit: int) -> int:
+    """How long the answer to a question without a video is, where the task's own limit is `limit`."""
+    model.task_dict = {"some_task": {"test": [{"id": "one"}]}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Which?\nA. Red.\nB. Blue."}]}]
+    arguments = ("", lambda _: messages, {"max_new_tokens": limit}, 0, "some_task", "test")
+    metadata = {"task": "some_task", "doc_id": 0, "repeats": 1}
+    (result,) = model.generate_until([Instance("generate_until", arguments, 0, metadata)])
+    return result.token_counts.output_tokens
+
+
+@pytest.fixture
+def _own_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stock command's context, and none left behind."""
+    monkeypatch.setattr(context, "_active", None)
+    monkeypatch.setenv("SF_EVAL_DATA", "mini")
+
+
+@pytest.mark.usefixtures("_own_context")
+def test_the_limit_of_new_tokens_is_the_arguments_then_the_cards_then_the_tasks(tmp_path: Path) -> None:
+    """As `sf-eval run` has it, where --max-new-tokens goes before the card's and that before the task's."""
+    tasks_own = answer_tokens(SlowFast(pretrained="mini", device="cpu"), 16)
+    assert tasks_own > 1
+    assert answer_tokens(SlowFast(pretrained="mini", device="cpu", max_new_tokens=1), 16) == 1
+    directory = Path(shutil.copytree(PACKAGE / "assets" / "mini", tmp_path / "own"))
+    (directory / "sf_eval_card.yaml").write_text("title: Short\nnum_frames: 16\nmax_new_tokens: 1\n")
+    assert answer_tokens(SlowFast(pretrained=str(directory), device="cpu"), 16) == 1
+    by_argument = SlowFast(pretrained=str(directory), device="cpu", max_new_tokens=16)
+    assert answer_tokens(by_argument, 1) == tasks_own
+
+
+@pytest.mark.usefixtures("_own_context")
+@pytest.mark.parametrize(
+    ("argument", "value"), [("max_new_tokens", True), ("max_new_tokens", -4), ("max_new_tokens", 2.5),
+                            ("num_frames", True), ("num_frames", "many")],
+)  # fmt: skip
+def test_a_limit_that_means_nothing_is_refused(argument: str, value: object) -> None:
+    with pytest.raises(UsageError, match=rf"--model_args: {argument} is "):
+        SlowFast(pretrained="mini", **{argument: value})

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sf_eval.benchmarks.mini import mini_root
+from sf_eval.editions import mini_root
 from sf_eval.video import Clip, SamplingRule, load_clip
 
 RUN = ("run", "--model", "mini", "--num-frames", "4", "--tasks", "videomme_w_subtitle")

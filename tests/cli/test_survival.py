@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from zygote import Ended, Zygote, assert_no_workers, shared_zygote, video_workers
 
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.paths import PACKAGE
+from sf_eval.editions import mini_root
 
 # Four frames instead of 128: these tests are about what is kept, not about what is answered.
 BASE = ("run", "--model", "mini", "--data", "mini", "--num-frames", "4")
@@ -236,7 +236,6 @@ def test_batch_size_limit_order_and_added_tasks_ask_nothing_again(
         return sum(after.values()) - sum(before.values())
 
     assert go_on("--tasks", "videomme", "--limit", "5", "--batch-size", "3") == 5
-    assert go_on("--tasks", "videomme", "--limit", "2") == 0
     assert go_on("--tasks", "videomme", "--limit", "10", "--batch-size", "2") == 5
     assert go_on("--tasks", "mlvu,videomme", "--limit", "10", "--batch-size", "4") == 10
     assert go_on(*TASKS) == 0
@@ -264,7 +263,47 @@ def test_another_setting_is_not_the_same_run(
     assert ended.code == 2
     assert named in ended.complaint
     assert str(undisturbed) in ended.complaint
-    assert (undisturbed / "run.json").read_bytes(), answered(undisturbed) == before
+    assert ((undisturbed / "run.json").read_bytes(), answered(undisturbed)) == before
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (("--tasks", "videomme,mlvu", "--limit", "2"), "it asks 10 questions of mlvu, this command 2"),
+        (("--tasks", "videomme", "--limit", "10"), "it has answers to mlvu, which this command does not ask"),
+        (("--tasks", "videomme,mlvu", "--limit", "10", "--data", "data"), "data was 'mini edition"),
+    ],
+)
+def test_results_are_never_replaced_by_those_of_less_or_other_data(
+    zygote: Zygote, undisturbed: Path, tmp_path: Path, other: tuple[str, ...], named: str
+) -> None:
+    shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / "data" / "videomme")
+    before = {path.name: path.read_bytes() for path in undisturbed.iterdir() if path.is_file()}
+    ended = zygote.run(tmp_path, *BASE, *other, "--output", undisturbed)
+    assert ended.code == 2
+    assert named in ended.complaint
+    assert before == {name: (undisturbed / name).read_bytes() for name in before}
+
+
+def test_a_run_with_a_failed_sample_is_not_overwritten_by_one_on_other_data(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    """The failed run counts as unfinished; the next command's data and limit are others."""
+    for name in ("data", "other"):
+        shutil.copytree(mini_root(["videomme"]) / "videomme", tmp_path / name / "videomme")
+    rows = next((tmp_path / "other" / "videomme").rglob("*.parquet"))
+    pq.write_table(pq.read_table(rows).slice(0, 30), rows)
+    first = (*BASE[:3], "--num-frames", "4", "--data", "data", "--tasks", "videomme", "--limit", "6")
+    for video in (tmp_path / "data" / "videomme").rglob("*.*4"):
+        video.write_bytes(video.read_bytes()[:100])
+    assert zygote.run(tmp_path, *first).code == 1
+    (kept,) = (tmp_path / "results/runs").iterdir()
+    before = (kept / "samples.jsonl").read_bytes()
+    assert {sample["outcome"] for sample in samples_of(kept)} == {"decode_error"}
+    second = (*BASE[:3], "--num-frames", "4", "--data", "other", "--tasks", "videomme", "--limit", "2")
+    assert zygote.run(tmp_path, *second).code == 0
+    assert (kept / "samples.jsonl").read_bytes() == before
+    assert len(list((tmp_path / "results/runs").iterdir())) == 2
 
 
 def test_a_changed_video_is_asked_about_again_and_no_other(zygote: Zygote, tmp_path: Path) -> None:

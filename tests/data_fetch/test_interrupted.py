@@ -12,7 +12,7 @@ import pytest
 from fetch_machine import VIDEOMME, Machine, assert_holds, finish, kill, noise, videomme_files, zip_of
 from loopback_hub import Faults, HubServer
 
-from sf_eval.benchmarks import manifest
+from sf_eval.data.hub import manifest
 
 CHUNK = "videos_chunked_01.zip"
 

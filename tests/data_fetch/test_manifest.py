@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sf_eval.benchmarks import manifest
-from sf_eval.benchmarks.manifest import DataFile, Manifest, RepositoryFile
 from sf_eval.core.errors import DataError
+from sf_eval.data.hub import manifest
+from sf_eval.data.hub.manifest import DataFile, Manifest, RepositoryFile
 
 
 @pytest.fixture

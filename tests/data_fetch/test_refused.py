@@ -23,7 +23,10 @@ def test_unknown_revision(machine: Machine, server: HubServer) -> None:
 
 def test_unknown_commit(machine: Machine, server: HubServer) -> None:
     server.add(VIDEOMME, videomme_files()[0])
-    assert "has no revision" in machine.fetch("--tasks", "videomme", "--revision", "0" * 40, code=2)
+    for flag in ("--revision", "--data-revision"):
+        refused = machine.fetch("--tasks", "videomme", flag, "0" * 40, code=2)
+        assert "has no revision" in refused
+        assert "with --data-revision" in " ".join(refused.split())  # what every verb calls it
 
 
 def test_unknown_dataset(machine: Machine) -> None:

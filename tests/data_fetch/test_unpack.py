@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from fetch_machine import noise, split, tar_of, zip_of
 
-from sf_eval.benchmarks.archives import archive_name, group_archives, joined
-from sf_eval.benchmarks.unpack import UnpackedFile, unpack
 from sf_eval.core.errors import DataError
+from sf_eval.data.hub.archives import archive_name, group_archives, joined
+from sf_eval.data.hub.unpack import UnpackedFile, unpack
 
 ROOM = 1 << 40
 

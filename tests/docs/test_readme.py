@@ -95,12 +95,12 @@ def test_the_published_schemas_are_those_of_the_code() -> None:
     import json
 
     from sf_eval.harness.record import RunRecord, SampleRecord
-    from sf_eval.report.comparison_record import ComparisonRecord
+    from sf_eval.report.comparison.record import ComparisonRecord
 
     for name, model, maker in (
         ("results", RunRecord, "sf_eval.harness.record"),
         ("samples", SampleRecord, "sf_eval.harness.record"),
-        ("comparison", ComparisonRecord, "sf_eval.report.comparison_record"),
+        ("comparison", ComparisonRecord, "sf_eval.report.comparison.record"),
     ):
         written = json.loads((ROOT / "docs" / "schemas" / f"{name}.schema.json").read_text())
         assert written == model.model_json_schema(), f"run python -m {maker}"

@@ -1,103 +1,79 @@
-"""Which device a process takes, and what float32 means there; the machine's GPUs are made up."""
+"""Which errors mean that memory ran out, and which that the device is lost: the drivers' own words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
 
 import pytest
 import torch
 
-from sf_eval.core.errors import UsageError
-from sf_eval.inference.device import keep_float32_exact, resolve_device
+from sf_eval.inference.device import is_device_lost, is_out_of_memory
+
+# As torch raises them; see the issues named beside.
+RAN_OUT = [
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",  # pytorch 128601
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasLtCreate(&handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED\nException raised from run_conv_plan",
+    "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+    "cuFFT error: CUFFT_ALLOC_FAILED",
+    "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some other API call",
+    "CUDA driver error: out of memory",
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.1 GiB",
+    "HIP out of memory. Tried to allocate 2.00 GiB",
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
+    "allocate 1152921504606846976 bytes. Error code 12 (Cannot allocate memory)",
+    "[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: not enough memory: you tried to allocate",
+]
+LOST = [
+    "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported",
+    "CUDA error: an illegal memory access was encountered",
+    "CUDA error: unspecified launch failure",
+    "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle, opa, opb, m, n, k)`",
+]
+NEITHER = [
+    "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)",
+    "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED",
+    "cuDNN error: CUDNN_STATUS_BAD_PARAM",
+    "the question was: what does 'out of memory' mean?",
+    "expected all tensors on the same device; can't allocate memory for that",
+]
 
 
-@pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
-    """A machine with so many GPUs, and no launcher."""
-    count = int(request.param)
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    return count
+@pytest.mark.parametrize("text", RAN_OUT)
+def test_a_driver_that_ran_out_of_memory(text: str) -> None:
+    error = RuntimeError(text)
+    assert is_out_of_memory(error)
+    assert not is_device_lost(error)
 
 
-@pytest.mark.parametrize("gpus", [0], indirect=True)
-@pytest.mark.parametrize("rank", [None, "0", "1"])
-def test_without_a_gpu_auto_is_the_cpu_under_any_rank(
-    gpus: int, rank: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if rank is not None:
-        monkeypatch.setenv("LOCAL_RANK", rank)
-    assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(UsageError, match="no such device"):
-        resolve_device("cuda")
+@pytest.mark.parametrize("text", LOST)
+def test_a_device_that_is_lost(text: str) -> None:
+    error = RuntimeError(text)
+    assert is_device_lost(error)
+    assert not is_out_of_memory(error)
 
 
-@pytest.mark.parametrize(
-    ("gpus", "rank", "name", "device"),
-    [
-        (4, None, "auto", "cuda:0"),
-        (4, None, "cuda", "cuda:0"),
-        (4, "", "auto", "cuda:0"),
-        (4, "0", "auto", "cuda:0"),
-        (4, "3", "auto", "cuda:3"),
-        (4, "3", "cuda", "cuda:3"),
-        (4, "3", "cuda:1", "cuda:1"),  # said is said
-        (4, "3", "cpu", "cpu"),
-        (1, "3", "auto", "cuda:0"),  # the launcher lets each process see its own alone
-        (1, "3", "cuda", "cuda:0"),
-    ],
-    indirect=["gpus"],
-)
-def test_under_a_launcher_each_process_takes_its_own_gpu(
-    gpus: int, rank: str | None, name: str, device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if rank is not None:
-        monkeypatch.setenv("LOCAL_RANK", rank)
-    assert resolve_device(name) == torch.device(device)
+@pytest.mark.parametrize("text", NEITHER)
+def test_an_error_of_one_sample(text: str) -> None:
+    assert not is_out_of_memory(RuntimeError(text))
+    assert not is_device_lost(RuntimeError(text))
 
 
-@pytest.mark.parametrize("gpus", [2], indirect=True)
-@pytest.mark.parametrize("name", ["auto", "cuda"])
-@pytest.mark.parametrize(
-    ("rank", "said"),
-    [("2", "no GPU of its own"), ("-1", "LOCAL_RANK"), ("first", "LOCAL_RANK"), ("²", "LOCAL_RANK")],
-)
-def test_a_process_without_a_gpu_of_its_own_is_told(
-    gpus: int, name: str, rank: str, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LOCAL_RANK", rank)
-    with pytest.raises(UsageError, match=said):
-        resolve_device(name)
+def test_errors_that_have_a_type() -> None:
+    no_memory = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    assert all(
+        map(is_out_of_memory, (MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), no_memory))
+    )
+    assert not is_out_of_memory(OSError(errno.ENOENT, "out of memory"))
+    assert not is_out_of_memory(ValueError("CUDA out of memory."))
+    assert is_device_lost(torch.AcceleratorError("CUDA error: unspecified launch failure"))
+    assert not is_device_lost(torch.AcceleratorError("CUDA error: out of memory"))
 
 
-@pytest.mark.parametrize("gpus", [2], indirect=True)
-def test_a_gpu_that_is_not_there_is_refused(gpus: int) -> None:
-    with pytest.raises(UsageError, match="2 GPU"):
-        resolve_device("cuda:2")
-
-
-@pytest.fixture
-def tf32_allowed() -> Iterator[None]:
-    """torch's own default for convolutions; put back as it was."""
-    cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
-    yield
-    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = cudnn, matmul
-
-
-@pytest.mark.parametrize(
-    ("device", "dtype", "rounded"),
-    [
-        ("cuda:0", torch.float32, False),
-        ("cuda:1", torch.float32, False),
-        ("cuda:0", torch.bfloat16, True),  # nothing in it is float32: nothing is changed
-        ("cpu", torch.float32, True),
-    ],
-)
-def test_float32_on_a_gpu_is_not_rounded_to_tf32(
-    tf32_allowed: None, device: str, dtype: torch.dtype, rounded: bool
-) -> None:
-    keep_float32_exact(torch.device(device), dtype)
-    assert torch.backends.cudnn.allow_tf32 is rounded
-    assert torch.backends.cuda.matmul.allow_tf32 is rounded
+def test_the_allocators_own_error() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)

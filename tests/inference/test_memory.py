@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from sf_eval.benchmarks.mini import mini_root
 from sf_eval.core.cards import card_for
-from sf_eval.inference import Answer, Failure, FailureKind, Question
+from sf_eval.editions import mini_root
+from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey
 from sf_eval.inference.engine import CHUNK_FRAMES, Engine
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.modeling import SlowFastForConditionalGeneration, VideoFeatures
@@ -21,8 +21,10 @@ from sf_eval.video import Clip, ClipLoader, SamplingRule
 FRAMES = 9
 
 
-def run_out() -> None:
-    """Ask for memory that no machine has: the allocator's own error, not one made by hand."""
+def run_out(said: str = "") -> None:
+    """Ask for memory that no machine has: the allocator's own error; or `said`, as a GPU's driver says it."""
+    if said:
+        raise RuntimeError(said)
     torch.empty(1 << 60, dtype=torch.uint8)
 
 
@@ -30,10 +32,11 @@ class SmallMachine(SlowFastForConditionalGeneration):  # type: ignore[misc]
     """The real model on a machine that holds so many frames, rows and encoded videos at once."""
 
     most_frames = most_rows = most_videos = 1 << 30
+    said = ""
 
     def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = CHUNK_FRAMES) -> VideoFeatures:
         if min(chunk_frames, len(pixel_values)) > self.most_frames or len(self.held()) >= self.most_videos:
-            run_out()
+            run_out(self.said)
         features = super().encode_video(pixel_values, chunk_frames)
         self.videos.append(weakref.ref(features))
         return features
@@ -44,7 +47,7 @@ class SmallMachine(SlowFastForConditionalGeneration):  # type: ignore[misc]
     def generate(self, input_ids: torch.Tensor, **options: Any) -> torch.Tensor:
         self.rows.append(len(input_ids))
         if len(input_ids) > self.most_rows:
-            run_out()
+            run_out(self.said)
         return super().generate(input_ids, **options)
 
 
@@ -66,7 +69,12 @@ def loader() -> Iterator[ClipLoader]:
 def questions() -> list[Question]:
     short = sorted((mini_root(["videomme"]) / "videomme" / "data").iterdir())[:4]
     return [
-        Question(f"q{number}", Clip(short[number % 4]), f"What?{' Really?' * number}\nA. One.\nB. Two.", 8)
+        Question(
+            QuestionKey("t", number),
+            Clip(short[number % 4]),
+            f"What?{' Really?' * number}\nA. One.\nB. Two.",
+            8,
+        )
         for number in range(7)
     ]
 
@@ -100,6 +108,30 @@ def test_a_batch_that_does_not_fit_is_halved_for_good(
         "out of memory with a batch: going on with batches of 2",
     ]
     assert [record.getMessage() for record in caplog.records] == [f"{what}." for what in engine.degraded]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "CUDA error: out of memory",
+    ],
+)
+def test_memory_that_a_library_of_the_gpu_lacks_is_memory_too(
+    loaded: LoadedModel,
+    loader: ClipLoader,
+    questions: list[Question],
+    singles: list[tuple[str, str]],
+    said: str,
+) -> None:
+    loaded.model.said, loaded.model.most_rows, loaded.model.most_frames = said, 2, 8
+    engine = Engine(loaded, loader, batch_size=4)
+    assert texts(list(engine.answer(questions[:4]))) == singles[:4]
+    assert engine.degraded == [
+        "out of memory in the vision tower: going on with 8 frames a chunk",
+        "out of memory with a batch: going on with batches of 2",
+    ]
 
 
 def test_frames_that_do_not_fit_are_encoded_in_smaller_chunks_for_good(
@@ -143,7 +175,7 @@ def test_a_sample_that_does_not_fit_alone_fails_as_out_of_memory(
 def test_another_error_in_a_batch_costs_its_own_sample_and_no_memory(
     loaded: LoadedModel, loader: ClipLoader, questions: list[Question], singles: list[tuple[str, str]]
 ) -> None:
-    too_long = Question("long", questions[0].clip, "very " * 5000, 8)
+    too_long = Question(QuestionKey("long", 0), questions[0].clip, "very " * 5000, 8)
     engine = Engine(loaded, loader, batch_size=4)
     results = list(engine.answer([*questions[:2], too_long, *questions[2:]]))
     assert isinstance(results[2], Failure)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from sf_eval.core.cards import load_card
-from sf_eval.mini.footage import Video, draw_scenes, see, watch
-from sf_eval.mini.lessons import Teacher
 from sf_eval.model.loading import LoadedModel, load_model
+from sf_eval.training.footage import Video, draw_scenes, see, watch
+from sf_eval.training.lessons import Teacher
 
 Load = Callable[[str], LoadedModel]
 

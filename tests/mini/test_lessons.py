@@ -7,14 +7,14 @@ import random
 import pytest
 import torch
 
-from sf_eval.benchmarks.mini.phrasing import wordings
-from sf_eval.benchmarks.mini.questions import KINDS, most_options
-from sf_eval.mini.decoder import AuxiliaryHeads, adopt_slow_path, forward
-from sf_eval.mini.footage import Video, watch
-from sf_eval.mini.lessons import Asker, Teacher
-from sf_eval.mini.packing import pack
-from sf_eval.mini.stages import pick
+from sf_eval.editions.phrasing import wordings
+from sf_eval.editions.questions import KINDS, most_options
 from sf_eval.model.processor import SlowFastProcessor
+from sf_eval.training.decoder import AuxiliaryHeads, adopt_slow_path, forward
+from sf_eval.training.footage import Video, watch
+from sf_eval.training.lessons import Asker, Teacher
+from sf_eval.training.packing import pack
+from sf_eval.training.stages import pick
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,14 +15,15 @@ import pytest
 import torch
 
 from sf_eval.benchmarks.catalog import get_benchmark
-from sf_eval.benchmarks.data import open_benchmark, parse_source
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.extract import extract_answer
-from sf_eval.benchmarks.intervals import interval95
-from sf_eval.benchmarks.kinds import kinds_of
+from sf_eval.data.kinds import kinds_of
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
 from sf_eval.inference.generation import generate_batch
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.modeling import VideoFeatures
+from sf_eval.scoring.answers.extract import extract_answer
+from sf_eval.scoring.intervals import interval95
 from sf_eval.video import Clip, ClipLoader, SamplingRule
 
 PINNED = Path(__file__).with_name("answers.json")

@@ -15,18 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sf_eval.benchmarks.mini.scene import BRIGHT
 from sf_eval.cli.main import _run
-from sf_eval.mini import recipe
-from sf_eval.mini.decoder import AuxiliaryHeads, adopt_slow_path
-from sf_eval.mini.footage import Video, draw_scenes, see, watch
-from sf_eval.mini.lessons import Teacher
-from sf_eval.mini.recipe import BUDGETS, VARIANTS
-from sf_eval.mini.stages import Stage, Trainer, examine
-from sf_eval.mini.store import Store
-from sf_eval.mini.tower import FrameCodes, frame_labels
+from sf_eval.editions.scene import BRIGHT
 from sf_eval.model.checkpoint import config_from
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
+from sf_eval.training import recipe
+from sf_eval.training.decoder import AuxiliaryHeads, adopt_slow_path
+from sf_eval.training.footage import Video, draw_scenes, see, watch
+from sf_eval.training.lessons import Teacher
+from sf_eval.training.recipe import BUDGETS, VARIANTS
+from sf_eval.training.stages import Stage, Trainer, examine
+from sf_eval.training.store import Store
+from sf_eval.training.tower import FrameCodes, frame_labels
 
 NEEDLES = ("disc_colour", "disc_background")
 

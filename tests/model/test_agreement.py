@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from sf_eval.core.errors import CheckpointError, UsageError
 from sf_eval.core.paths import PACKAGE
 from sf_eval.model.errors import RecordError
-from sf_eval.model.verify import RECORDED, TOLERANCES, run_recorded_cases
+from sf_eval.verifying.model import RECORDED, TOLERANCES, run_recorded_cases
 
 CASES = sorted(path.name for path in RECORDED.iterdir())
 

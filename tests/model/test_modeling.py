@@ -228,8 +228,15 @@ def test_videos_and_placeholders_must_fit_together(model, frames) -> None:
         model(input_ids=QUESTION)
     with pytest.raises(PromptError, match="2 video placeholders"):
         model(input_ids=prompt(-200, 3, -200), video_features=[features])
-    with pytest.raises(PromptError, match="3 videos were given for 1 placeholders"):
+    with pytest.raises(PromptError, match="3 videos were given for 1 prompts"):
         model(input_ids=QUESTION, video_features=[features] * 3)
+    with pytest.raises(PromptError, match="1 videos were given for 2 prompts") as caught:
+        model(input_ids=torch.cat([QUESTION, prompt(1, 2, 3, 4, 5, 6)]), video_features=[features])
+    assert "None" in caught.value.hint
+    with pytest.raises(PromptError, match="not inputs_embeds"):
+        model(inputs_embeds=torch.zeros(1, 2, 64), video_features=[features])
+    with pytest.raises(PromptError, match="input_ids or inputs_embeds"):
+        model(inputs_embeds=torch.zeros(1, 2, 64), input_ids=QUESTION)
     with pytest.raises(PromptError, match="not both"):
         model(input_ids=QUESTION, video_features=[features], pixel_values_videos=[frames(2)])
 
@@ -240,14 +247,58 @@ def test_frames_of_another_shape_are_said(model, shape: tuple[int, ...]) -> None
         model.encode_video(torch.zeros(shape))
 
 
-def test_one_entry_a_placeholder_or_one_a_row(model, frames) -> None:
+def test_a_video_belongs_to_its_row(model, frames) -> None:
+    """One entry a row; what a row without a placeholder is given is not used, as in the published code."""
     features = model.encode_video(frames(4))
+    other = VideoFeatures(*[torch.ones(3, 64)] * 2, 1)
     ids = torch.cat([prompt(1, 2, 3, 4, 5, 6), QUESTION])
     by_row = model(input_ids=ids, video_features=[None, features])
-    by_placeholder = model(input_ids=ids, video_features=[features])
-    unused = model(input_ids=ids, video_features=[VideoFeatures(*[torch.ones(3, 64)] * 2, 1), features])
-    assert torch.equal(by_row.logits, by_placeholder.logits)
+    unused = model(input_ids=ids, video_features=[other, features])
     assert torch.equal(by_row.logits, unused.logits)
+    assert not torch.equal(by_row.logits, model(input_ids=ids, video_features=[features, other]).logits)
+
+
+def split_after(model, features, at: int, *, continues: str = "response") -> torch.Tensor:
+    """The last logits of QUESTION in two passes: its first `at` ids and the video, then the rest."""
+    first = model(input_ids=QUESTION[:, :at], video_features=features)
+    return model(
+        input_ids=QUESTION[:, at:], past_key_values=first.past_key_values, continues=continues
+    ).logits[0, -1]
+
+
+@pytest.mark.parametrize("at", [3, 4, 5])
+@pytest.mark.parametrize("slow_in_decoding", [True, False])
+def test_the_rest_of_a_prompt_queries_slow_tokens_be_it_one_token(
+    model, frames, at: int, slow_in_decoding: bool
+) -> None:
+    model.config.decode_slow_attention = slow_in_decoding
+    features = [model.encode_video(frames(8))]
+    whole = model(input_ids=QUESTION, video_features=features).logits[0, -1]
+    torch.testing.assert_close(split_after(model, features, at, continues="prompt"), whole, **TOLERANCE)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_response_tokens_are_responses_however_many_come_at_once(model, frames, count: int) -> None:
+    """As assisted decoding and a forced answer feed them: the published code shows none of them the video."""
+    model.config.decode_slow_attention = False
+    features = [model.encode_video(frames(8))]
+    response = [7, 11, 12][:count]
+    cache = model(input_ids=QUESTION, video_features=features).past_key_values
+    for token in response:
+        one_by_one = model(input_ids=prompt(token), past_key_values=cache).logits[0, -1]
+    cache = model(input_ids=QUESTION, video_features=features).past_key_values
+    at_once = model(input_ids=prompt(*response), past_key_values=cache).logits[0, -1]
+    torch.testing.assert_close(at_once, one_by_one, **TOLERANCE)
+
+
+@pytest.mark.parametrize("slow_in_decoding", [True, False])
+def test_guessing_ahead_changes_no_answer(model, frames, slow_in_decoding: bool) -> None:
+    """transformers' prompt lookup verifies several response tokens in one pass."""
+    model.config.decode_slow_attention = slow_in_decoding
+    features = [model.encode_video(frames(8))]
+    greedy = model.generate(QUESTION, video_features=features, max_new_tokens=12)
+    ahead = model.generate(QUESTION, video_features=features, max_new_tokens=12, prompt_lookup_num_tokens=3)
+    assert torch.equal(ahead, greedy)
 
 
 def test_gradients_reach_the_slow_path_and_labels_follow_their_tokens(model, frames) -> None:

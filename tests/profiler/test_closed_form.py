@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
 from sf_eval.core.cards import load_card
+from sf_eval.core.config_defaults import QWEN2, SLOW_FAST
 from sf_eval.core.errors import CheckpointError
+from sf_eval.model import SlowFastConfig
 from sf_eval.model.loading import config_for
 from sf_eval.profiler import (
     Convention,
@@ -17,7 +23,7 @@ from sf_eval.profiler import (
     cost_of_question,
     count_tokens,
 )
-from sf_eval.profiler.question import shape_of
+from sf_eval.profiler.cost.question import shape_of
 
 # frames -> TMAC at 100 text tokens, s2t4, at least 16 fast frames: vision, projector, self-attention-only
 # prefill, fast frames, slow-fast prefill, of it cross-attention. From the project's reference table.
@@ -144,6 +150,85 @@ def test_configuration_without_sizes_is_refused_by_name() -> None:
         ModelShape.from_config({"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2})
     with pytest.raises(CheckpointError, match="qformer"):
         ModelShape.from_config({**load_card("slowfast-7b-64f").config, "mm_projector_type": "qformer"})
+
+
+SIZES = {
+    "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 20, "num_attention_heads": 32,
+    "num_key_value_heads": 4, "vocab_size": 500,
+}  # fmt: skip
+
+
+REQUIRED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+STATED = {**SLOW_FAST, **SIZES, "tie_word_embeddings": True, "max_position_embeddings": 999}
+MAY_BE_NULL = (
+    "mm_video_pooling_stride", "fast_token_spatial_stride", "fast_token_temporal_stride",
+    "fast_token_temporal_sampling_stride", "min_fast_frames", "cross_attn_every_n_layers",
+    "cross_attn_min_layer_depth", "cross_attn_max_layer_depth", "tokenizer_model_max_length",
+    "num_key_value_heads", "vision_config",
+)  # fmt: skip
+
+
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in STATED.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(pytest.param(without(key), id=f"no {key}") for key in sorted({*SLOW_FAST, *QWEN2})),
+        *(pytest.param({**STATED, key: None}, id=f"{key} null") for key in MAY_BE_NULL),
+        pytest.param({key: SIZES[key] for key in REQUIRED}, id="nothing but sizes"),
+        pytest.param({**STATED, "mm_vision_tower": "convnext-320"}, id="image size in the tower's name"),
+    ],
+)
+def test_what_a_configuration_lacks_counts_as_the_model_takes_it(config: dict[str, Any]) -> None:
+    """One source of defaults: closed form and model never disagree about a key that is not there."""
+    made = SlowFastConfig(**config)
+    made.check()
+    shape = ModelShape.from_config(config)
+    assert shape == ModelShape.from_config(made.to_dict())
+    assert shape.context_tokens == made.max_prompt_tokens
+    assert shape.decode_slow_attention == made.decode_slow_attention
+    assert shape.hybrid_layers == len(made.hybrid_layers)
+
+
+def test_the_language_models_defaults_are_transformers() -> None:
+    config = Qwen2Config()
+    assert {key: getattr(config, key) for key in QWEN2} == dict(QWEN2)
+
+
+@pytest.mark.parametrize(
+    "implementation", ["vanilla", "vanilla-masksystem", "text-only-vanilla-masksystem-x"]
+)
+def test_who_queries_is_decided_by_the_models_rule(implementation: str) -> None:
+    config = SlowFastConfig(**SIZES, cross_attn_implementation=implementation)
+    rule = shape_of(config).query_rule
+    assert (rule == "all") == config.all_tokens_query
+    assert (rule == "text after video") == (config.masks_system and not config.all_tokens_query)
+
+
+def test_decoding_without_slow_tokens_is_counted_without_them() -> None:
+    """What `--published-decoding` does; 256 tokens then cost 4.0% less to decode than with cached K/V."""
+    config = load_card("slowfast-7b-128f").config
+    off = {**config, "decode_slow_attention": False}
+    cached, without = cost_of_question(config, 128, 100, 256), cost_of_question(off, 128, 100, 256)
+    assert without == cost_of_question(config, 128, 100, 256, decode="without")
+    assert cached == cost_of_question(off, 128, 100, 256, decode="cached")
+    assert cached.decode_flops / without.decode_flops == pytest.approx(1.040, abs=0.001)
+    assert compare_question(off, 128, 100, 256).model == without
+    off_card = replace(load_card("slowfast-7b-128f"), decode_slow_attention=False)
+    assert cost_of_question(off_card, 128, 100, 256) == without
+
+
+def test_masked_system_prompts_are_not_counted_as_querying() -> None:
+    config = load_card("slowfast-7b-128f").config
+    masked = {**config, "cross_attn_implementation": "text-only-vanilla-masksystem"}
+    all_text, after = cost_of_question(config, 128, 100, 1), cost_of_question(masked, 128, 100, 1)
+    # The published markup has 14 tokens before the video: 4 layers, 2 n N_s A and the gate's n A, in FLOPs
+    fewer = 2 * 4 * 14 * (2 * 10368 + 1) * 3584
+    assert all_text.cross_attention_flops - after.cross_attention_flops == fewer
+    assert cost_of_question(masked, 128, 100, 1, text_before_video=0) == all_text
+    assert cost_of_question(masked, 128, 5, 1).cross_attention_flops > 0  # projecting keys and values
 
 
 def test_the_packaged_controls_have_the_llms_budget_of_the_slow_fast_model() -> None:

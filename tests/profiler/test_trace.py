@@ -15,8 +15,8 @@ from sf_eval.core.cards import card_names, load_card
 from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.model.loading import config_for, load_model
 from sf_eval.profiler import Convention, DecodeVariant, ModelShape, Workload, cost, count_tokens
-from sf_eval.profiler.ops import TraceError
-from sf_eval.profiler.trace import compare, meta_model, trace
+from sf_eval.profiler.traced.ops import TraceError
+from sf_eval.profiler.traced.trace import compare, meta_model, trace
 
 from .shapes import tiny
 

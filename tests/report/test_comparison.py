@@ -17,20 +17,26 @@ from typing import Any
 import pytest
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.kinds import kinds_of
-from sf_eval.benchmarks.mini import mini_root
+from sf_eval.data.kinds import kinds_of
+from sf_eval.editions import mini_root
+from sf_eval.harness import recording
+from sf_eval.harness.ask import Asked
+from sf_eval.harness.facts import documents_of, task_facts
 from sf_eval.harness.plan import RunPlan, TaskPlan, make_plan
-from sf_eval.harness.record import MemoryRecord, ModelRecord, RunRecord
-from sf_eval.harness.scored import group_records, sample_record, task_record
+from sf_eval.harness.record import MemoryRecord, ModelRecord, RunFacts, Usage
 from sf_eval.harness.settings import RunSettings, parse_limit
-from sf_eval.inference import Answer, Failure, FailureKind
+from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey
 from sf_eval.inference.question import StageTimings
-from sf_eval.report import comparison_plot, comparison_tables, leaderboard
-from sf_eval.report.comparison import Finished, build
-from sf_eval.report.comparison_record import ComparisonRecord, GainRecord, KindRecord, PairRecord
+from sf_eval.report import leaderboard
+from sf_eval.report.comparison import plot as comparison_plot
+from sf_eval.report.comparison import tables as comparison_tables
+from sf_eval.report.comparison.build import build
+from sf_eval.report.comparison.finished import Finished
+from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, KindRecord, PairRecord
 
 Player = Callable[[TaskPlan, Document], str | None]  # a letter; None for a question that failed
 
+KEY = QuestionKey("task", 0)
 SUBTASKS = ("mvbench_action_count", "mvbench_moving_count")
 TASKS = ",".join(("videomme", "videomme_w_subtitle", "mlvu", "egoschema", "egoschema_subset", *SUBTASKS))
 
@@ -68,15 +74,12 @@ def at_random(seed: int, share: float) -> Player:
 
 def finished(plan: RunPlan, play: Player, *, frames: int = 64, name: str = "mini") -> Finished:
     """A run in which `play` was the model."""
-    samples = [
-        sample_record(task, document, document.prompt, result(play(task, document), frames))
+    results = {
+        QuestionKey(task.benchmark.name, document.index): result(play(task, document), frames)
         for task in plan.tasks
         for document in task.documents
-    ]
-    asked = {
-        task.benchmark.name: [s for s in samples if s.task == task.benchmark.name] for task in plan.tasks
     }
-    record = RunRecord(
+    facts = RunFacts(
         created="2025-04-01T00:00:00+00:00",
         command=["sf-eval", "run"],
         settings={"batch_size": 1},
@@ -85,35 +88,34 @@ def finished(plan: RunPlan, play: Player, *, frames: int = 64, name: str = "mini
         machine={"processor": "a processor"},
         model=model_record(name, frames),
         data=plan.data_label,
+        clip="whole",
         scoring="sf-eval",
-        seconds=1.0,
         load_seconds=0.1,
-        memory=MemoryRecord(
-            process_peak_bytes=1, device_allocated_peak_bytes=None, device_reserved_peak_bytes=None
-        ),
-        complete=True,
-        tasks=[
-            task_record(task, asked[task.benchmark.name], clip="whole", submission=plan.output)
-            for task in plan.tasks
-        ],
-        groups=group_records(plan.tasks, samples),
+        planned=[task_facts(task) for task in plan.tasks],
     )
-    return Finished(plan, record, samples, profile(len(samples), frames))
+    memory = MemoryRecord(
+        process_peak_bytes=1, device_allocated_peak_bytes=None, device_reserved_peak_bytes=None
+    )
+    output = recording.record(
+        plan.output, facts, documents_of(plan), Asked(results), Usage(seconds=1.0, memory=memory)
+    )
+    return Finished(output, profile(len(results), frames))
 
 
 def model_record(name: str, frames: int) -> ModelRecord:
     return ModelRecord(
         name=name, title=f"Model {name}", weights="", revision="", weights_digest="", parameters=1,
         untrained=True, slow_path="on", decode_slow_attention=True, num_frames=frames, sampling="published",
-        target_fps=2.0, dtype="float32", attn="sdpa", licence="", published="",
+        target_fps=2.0, dtype="float32", attn="sdpa", licence="", published="", config={},
+        text_before_video=14,
     )  # fmt: skip
 
 
 def result(letter: str | None, frames: int) -> Answer | Failure:
     if letter is None:
-        return Failure("key", FailureKind.DECODE_ERROR, "damaged")
+        return Failure(KEY, FailureKind.DECODE_ERROR, "damaged")
     timings = StageTimings(0.1, 0.1, 0, 0.1, 0.1, 0.1, 1)
-    return Answer("key", letter, frames, (), 100, 16, 4 * frames, 1, "stop", timings)
+    return Answer(KEY, "What?", letter, frames, (), 100, 16, 4 * frames, 1, "stop", timings)
 
 
 def profile(questions: int, frames: int) -> dict[str, Any]:
@@ -355,7 +357,7 @@ def test_a_note_of_some_runs_names_them(plan: RunPlan) -> None:
     trained = run.record.model_copy(
         update={"model": run.record.model.model_copy(update={"untrained": False})}
     )
-    notes = build({"one": run, "two": replace(run, record=trained)}).notes
+    notes = build({"one": run, "two": replace(run, output=replace(run.output, record=trained))}).notes
     assert next(note for note in notes if "untrained" in note).startswith("one: ")
     assert sum("synthetic" in note for note in notes) == 1
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from sf_eval.benchmarks.paired import Comparison, Estimate, Judged, compare, mean_accuracy
+from sf_eval.scoring.paired import Comparison, Estimate, Judged, compare, mean_accuracy
 
 
 def judged(*right: tuple[bool, ...], per_video: int = 1, group: str = "") -> list[Judged]:

@@ -58,13 +58,15 @@ def write_video(
     still: bool = False,
     times_ms: Sequence[int] | None = None,
     prepare: Callable[[Any], None] | None = None,
+    container: str | None = None,
 ) -> Path:
     """Write `frames` pictures of `size` (width, height), or the first of them again and again (`still`);
-    `times_ms` gives a variable frame rate.
+    `times_ms` gives a variable frame rate, `container` the format where the file's name does not.
     """
     rate = Fraction(fps).limit_denominator(1001)
-    with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as container:
-        stream = container.add_stream(codec, rate=rate)
+    movflags = {"movflags": "faststart"} if faststart else {}
+    with av.open(str(path), "w", format=container, options=movflags) as file:
+        stream = file.add_stream(codec, rate=rate)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
         stream.options = options or {}
@@ -77,8 +79,8 @@ def write_video(
                 frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
             frame.pts = index if times_ms is None else times_ms[index]
             frame.time_base = 1 / rate if times_ms is None else Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
     return path
 
 
@@ -93,6 +95,53 @@ def write_audio(path: Path) -> Path:
         frame.pts = 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def write_late(path: Path, first_s: float, frames: int = 40, fps: int = 10) -> Path:
+    """A video whose sound starts at 0 and whose `frames` pictures start at `first_s`."""
+    packets: list[Any] = []
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000)
+        sound.layout = "mono"
+        film = container.add_stream("libvpx" if path.suffix == ".webm" else "libx264", rate=fps)
+        film.width, film.height, film.pix_fmt = 96, 64, "yuv420p"
+        film.options = FAST_VPX if path.suffix == ".webm" else {"bf": "0"}
+        film.codec_context.time_base = Fraction(1, 1000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="fltp", layout="mono")
+        silence.sample_rate = 48000
+        for block in range(int((first_s + frames / fps) * 50)):
+            silence.pts = block * 960
+            packets += sound.encode(silence)
+        packets += sound.encode(None)
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(index, 96, 64), format="rgb24")
+            frame.pts, frame.time_base = round((first_s + index / fps) * 1000), Fraction(1, 1000)
+            packets += film.encode(frame)
+        packets += film.encode(None)
+        for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
+            container.mux(packet)
+    return path
+
+
+def write_streams(path: Path, *streams: dict[str, Any]) -> Path:
+    """Several video streams: each with `frames`, `size` and, if wanted, `codec`, `fps` and `disposition`."""
+    with av.open(str(path), "w") as container:
+        added = []
+        for each in streams:
+            stream = container.add_stream(each.get("codec", "libx264"), rate=each.get("fps", 10))
+            stream.width, stream.height = each["size"]
+            stream.pix_fmt = "yuvj420p" if each.get("codec") == "mjpeg" else "yuv420p"
+            if "disposition" in each:
+                stream.disposition = each["disposition"]
+            added.append(stream)
+        for stream, each in zip(added, streams, strict=True):
+            for index in range(each["frames"]):
+                frame = av.VideoFrame.from_ndarray(picture(index, *each["size"]), format="rgb24")
+                frame = frame.reformat(format=stream.pix_fmt)
+                frame.pts, frame.time_base = index, Fraction(1, each.get("fps", 10))
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
     return path
 
 

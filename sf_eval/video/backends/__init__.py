@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError, nearest
+from sf_eval.core.resize import Resize
+from sf_eval.video.types import DecodeOptions, VideoNote
 
 # name -> (module of the library, what to install)
 _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec": ("torchcodec", "torchcodec")}
@@ -23,19 +26,30 @@ _BACKENDS = {"pyav": ("av", "av"), "decord": ("decord", "decord"), "torchcodec":
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's first frame.
+    """Pixels uint8 [T, H, W, 3], RGB, and T presentation times in seconds since the file's start (`clock`).
 
-    T is the number of wanted frames, or less: then the file's edit list hides the last of them.
+    T is the number of wanted frames, or less: then the file's edit list hides the last of them. `notes` say
+    what was done otherwise than usual to get them, `resize_s` how long the resizing took, in seconds.
     """
 
     pixels: NDArray[np.uint8]
     times_s: tuple[float, ...]
+    notes: tuple[VideoNote, ...] = ()
+    resize_s: float = 0.0
+
+    def resized(self, resize: Resize | None) -> Decoded:
+        """The same with every picture resized; for decoders that give all pictures at once."""
+        if resize is None:
+            return self
+        started = time.perf_counter()
+        pixels = np.stack([resize(picture) for picture in self.pixels])
+        return replace(self, pixels=pixels, resize_s=time.perf_counter() - started)
 
 
 class Backend(Protocol):
     """One way to decode a video file."""
 
-    def decode(self, path: Path, indices: Sequence[int]) -> Decoded:
+    def decode(self, path: Path, indices: Sequence[int], options: DecodeOptions) -> Decoded:
         """The decoded frames at strictly increasing, non-negative `indices` (at least one).
 
         The i-th frame is the i-th that comes out of the decoder, whatever its time. The display rotation

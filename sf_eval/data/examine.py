@@ -1,0 +1,117 @@
+"""What a run would find in one video: damage, what it shows otherwise than stated, spans it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from sf_eval.benchmarks.document import Document
+from sf_eval.data.checks import BadFile, Status
+from sf_eval.video import Clip, ClipLoader, VideoError, VideoErrorReason, VideoInfo, VideoNoteKind
+
+# What a run meets only where its own frames are concerned.
+_ONLY_WHERE_WANTED = (VideoErrorReason.ends_early, VideoErrorReason.not_decodable)
+
+
+class FindingKind(str, Enum):
+    """What is the matter with a video."""
+
+    damaged = "damaged"
+    span = "span"
+    note = "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found about a video; "warning" where a run answers its questions all the same."""
+
+    kind: FindingKind
+    status: Status
+    file: BadFile
+
+
+def examine_video(
+    loader: ClipLoader, path: Path, documents: Sequence[Document], *, full: bool, know_rule: bool
+) -> list[Finding]:
+    """Decode frames of a video, and plan the spans that `documents` ask about.
+
+    Args:
+        full: every frame; else those of the loader's rule with `know_rule`, else the ends.
+    """
+    clip = Clip(path, fps=documents[0].media.fps)
+    try:
+        info = loader.check(clip, "full" if full else "rule" if know_rule else "ends")
+    except VideoError as error:
+        reason = f"{error.reason.value}: {error.detail}"
+        info_of_run = _shown(loader, clip) if full and know_rule else None
+        if info_of_run is None or error.reason not in _ONLY_WHERE_WANTED:
+            return [Finding(FindingKind.damaged, "failure", BadFile(str(path), reason))]
+        reason = f"{reason}; a run with these settings does not miss it"
+        return [
+            Finding(FindingKind.damaged, "warning", BadFile(str(path), reason)),
+            *_notes(path, info_of_run),
+        ]
+    return [*_notes(path, info), *_spans(loader, path, documents), *_moments(path, documents)]
+
+
+def of_videos(findings: Sequence[Finding], videos: int) -> str:
+    """How many of `videos` are damaged, shown otherwise than stated, or asked about beyond their end."""
+    words = {
+        FindingKind.damaged: "damaged",
+        FindingKind.span: "shorter than what is asked about",
+        FindingKind.note: "shown otherwise than their files state",
+    }
+    files = {kind: {each.file.path for each in findings if each.kind is kind} for kind in words}
+    return ", ".join(
+        f"{len(files[kind])} of {videos} videos are {word}" for kind, word in words.items() if files[kind]
+    )
+
+
+def _shown(loader: ClipLoader, clip: Clip) -> VideoInfo | None:
+    """The facts of a video that a run with the loader's rule shows; None where it does not."""
+    try:
+        return loader.check(clip, "rule")
+    except VideoError:
+        return None
+
+
+def _notes(path: Path, info: VideoInfo) -> list[Finding]:
+    return [
+        Finding(FindingKind.note, "warning", BadFile(str(path), f"{note.kind.value}: {note.detail}"))
+        for note in info.notes
+        if note.kind is not VideoNoteKind.in_order  # slower, and shown as it is
+    ]
+
+
+def _spans(loader: ClipLoader, path: Path, documents: Sequence[Document]) -> list[Finding]:
+    """A warning where a question asks about a part that is not there: a run that cuts would lose it."""
+    beyond: list[tuple[str, VideoError]] = []
+    for document in documents:
+        media = document.media
+        if media.start_s is None and media.end_s is None:
+            continue
+        try:
+            loader.plan(Clip(path, media.start_s, media.end_s, media.fps))
+        except VideoError as error:
+            beyond.append((document.id, error))
+    if not beyond:
+        return []
+    names = [name for name, _ in beyond]
+    reason = f"what question {_listed(names)} asks about is not in it: {beyond[0][1].detail}"
+    return [Finding(FindingKind.span, "warning", BadFile(str(path), reason))]
+
+
+def _moments(path: Path, documents: Sequence[Document]) -> list[Finding]:
+    """A warning where a question's part ends where it starts: a run that cuts shows one frame of it."""
+    parts = [(document.id, document.media) for document in documents]
+    names = [name for name, media in parts if media.end_s is not None and media.end_s <= (media.start_s or 0)]
+    if not names:
+        return []
+    reason = f"the part of question {_listed(names)} ends where it starts: --clip cut shows one frame of it"
+    return [Finding(FindingKind.span, "warning", BadFile(str(path), reason))]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} others" if len(names) > 1 else "")

@@ -1,0 +1,1 @@
+"""What is fetched from the Hub: manifests, layouts, downloads, archives unpacked safely."""

@@ -1,0 +1,58 @@
+"""How many questions go into a batch, and how many processes decode ahead, where the user does not say."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from sf_eval.inference.device import total_memory
+from sf_eval.model.loading import LoadedModel
+from sf_eval.profiler.cost.closed_form import Workload
+from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler.cost.shape import ModelShape
+from sf_eval.profiler.cost.tokens import count_tokens
+
+#: More questions than this gain nothing: their prefill fills the device by then.
+MOST = 32
+#: Without a GPU, decoding tokens for a few questions at once is what a batch gains.
+ON_CPU = 8
+_TEXT_TOKENS, _NEW_TOKENS = 400, 32
+# Of the memory that the weights leave; the rest is for activations, which the tower's chunks bound.
+_SHARE_FOR_CACHES = 0.5
+_MOST_DECODERS = 8
+
+
+def automatic_batch_size(loaded: LoadedModel) -> int:
+    """What `--batch-size auto` means: what fits the device's memory beside the weights, at most `MOST`.
+
+    Every question is counted with a cache of its own, as if no two of a batch were about one video. Where it
+    is too many all the same, the engine halves it.
+    """
+    device = loaded.model.device
+    if device.type != "cuda":
+        return ON_CPU
+    shape = ModelShape.from_config(loaded.model.config.to_dict(), slow_path=loaded.card.slow_path == "on")
+    work = Workload(frames=loaded.card.num_frames, text_tokens=_TEXT_TOKENS, new_tokens=_NEW_TOKENS)
+    tokens = count_tokens(shape, work.frames)
+    width = torch.empty((), dtype=loaded.model.dtype).element_size()
+    per_question = kv_cache_bytes(shape, tokens, work, width) + slow_bytes(shape, tokens, work, width)
+    free = total_memory(device) - torch.cuda.memory_allocated(device)
+    return max(1, min(MOST, int(_SHARE_FOR_CACHES * free / per_question)))
+
+
+def automatic_decoders(device: torch.device) -> int:
+    """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
+
+
+def limit_threads(device: torch.device, decoders: int) -> None:
+    """Leave the decoders their cores: on the CPU, torch takes those that are left, unless the user has said
+    how many.
+
+    Two busy pools of threads on the same cores wait for each other far longer than either works.
+    """
+    if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))

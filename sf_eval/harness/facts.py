@@ -1,0 +1,122 @@
+"""What is known of a run once its model is loaded: what it is, what determines its answers, what it will
+ask."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sf_eval.core import provenance
+from sf_eval.data.kinds import kinds_of
+from sf_eval.harness.batching import automatic_batch_size
+from sf_eval.harness.identity import ModelIdentity, libraries_that_answer
+from sf_eval.harness.plan import RunPlan, TaskPlan
+from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
+from sf_eval.harness.recording import AskedDocument
+from sf_eval.inference import QuestionKey, machine
+from sf_eval.model import VIDEO_TOKEN_ID
+from sf_eval.model.loading import LoadedModel
+
+
+def facts_of(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, load_seconds: float) -> RunFacts:
+    settings = plan.settings
+    return RunFacts(
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=list(settings.command),
+        settings={
+            "seed": settings.seed,
+            "batch_size": settings.batch_size or automatic_batch_size(loaded),
+            "share": settings.share,
+            "seek": settings.seek,
+            "decoders": settings.decoders,
+            "limit": str(settings.limit.value) if settings.limit else None,
+            "max_new_tokens": plan.card.max_new_tokens or None,
+            "clip": settings.clip,
+            "video_backend": settings.video_backend,
+            "decode_timeout_s": settings.decode_timeout_s,
+        },
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+        machine=machine.describe(loaded.model.device),
+        model=_model_record(loaded, identity),
+        data=plan.data_label,
+        clip=settings.clip,
+        scoring=settings.scoring,
+        load_seconds=load_seconds,
+        planned=[task_facts(task) for task in plan.tasks],
+        notes=list(loaded.notes),
+    )
+
+
+def task_facts(task: TaskPlan) -> TaskFacts:
+    documents = task.opened.documents
+    return TaskFacts(
+        task=task.benchmark.name,
+        data=task.opened.source_label,
+        is_mini=task.opened.is_mini,
+        revision=task.opened.revision,
+        annotations_digest=task.data_digest,
+        questions_total=len(documents),
+        questions_planned=task.count,
+        one_question_per_video=len({document.video_id for document in documents}) == len(documents),
+    )
+
+
+def _model_record(loaded: LoadedModel, identity: ModelIdentity) -> ModelRecord:
+    card = loaded.card
+    return ModelRecord(
+        name=card.name,
+        title=card.title,
+        weights=card.weights,
+        revision=loaded.revision,
+        weights_digest=loaded.weights_digest,
+        parameters=loaded.parameters,
+        untrained=card.untrained,
+        slow_path=card.slow_path,
+        decode_slow_attention=card.decode_slow_attention,
+        num_frames=card.num_frames,
+        sampling=card.sampling,
+        target_fps=card.target_fps,
+        dtype=identity.dtype,
+        attn=identity.attn,
+        licence=card.licence,
+        published=card.published,
+        config=loaded.model.config.to_dict(),
+        text_before_video=loaded.processor.tokenize("")[0].tolist().index(VIDEO_TOKEN_ID),
+    )
+
+
+def identity_of(plan: RunPlan, loaded: LoadedModel) -> ModelIdentity:
+    card = loaded.card
+    return ModelIdentity(
+        weights_digest=loaded.weights_digest,
+        slow_path=card.slow_path,
+        decode_slow_attention=card.decode_slow_attention,
+        dtype=str(loaded.model.dtype).removeprefix("torch."),
+        attn=plan.settings.attn,
+        device_type=loaded.model.device.type,
+        sampling=card.sampling,
+        num_frames=card.num_frames,
+        target_fps=card.target_fps,
+        video_backend=plan.settings.video_backend,
+        prompt_format=card.prompt_format,
+        libraries=libraries_that_answer(),
+    )
+
+
+def documents_of(plan: RunPlan) -> list[AskedDocument]:
+    """What is asked, in the order of tasks and rows."""
+    asked = []
+    for task in plan.tasks:
+        kinds = kinds_of(task.opened)
+        for document in task.documents:
+            kind = kinds.get(document.index)
+            asked.append(
+                AskedDocument(
+                    key=QuestionKey(task.benchmark.name, document.index),
+                    document=document,
+                    kind=None
+                    if kind is None
+                    else KindOfQuestionRecord(name=kind.name, group=kind.group, row=kind.row),
+                )
+            )
+    return asked

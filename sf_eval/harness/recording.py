@@ -1,0 +1,287 @@
+"""From answers to records and files. Needs no model, no GPU, no video and no lmms-eval.
+
+What a run was asked (`questions.jsonl`), what it was (`run.json`) and what was answered (`journal.jsonl`)
+lie in its folder, so that `sf-eval score` records it anew from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sf_eval.benchmarks import catalog
+from sf_eval.benchmarks.document import Document
+from sf_eval.core import files
+from sf_eval.harness.ask import Asked
+from sf_eval.harness.record import (
+    CategoryRecord,
+    GroupRecord,
+    KindOfQuestionRecord,
+    PublishedScoreRecord,
+    RunFacts,
+    RunRecord,
+    SampleRecord,
+    ScoreRecord,
+    TaskFacts,
+    TaskRecord,
+    Usage,
+    VideoNoteRecord,
+)
+from sf_eval.harness.stopped import StoppedError
+from sf_eval.inference import Failure, QuestionKey, Result
+from sf_eval.scoring.judge import judge
+from sf_eval.scoring.outcome import Outcome
+from sf_eval.scoring.published import (
+    PublishedVerdict,
+    counts_in_published_denominator,
+    published_score,
+)
+from sf_eval.scoring.scores import (
+    PublishedScore,
+    Score,
+    ScoredSample,
+    breakdown,
+    headline_score,
+    published_of_groups,
+    score,
+    score_of_groups,
+    score_published,
+)
+
+RESULTS = "results.json"
+SAMPLES = "samples.jsonl"
+QUESTIONS = "questions.jsonl"
+
+
+@dataclass(frozen=True)
+class AskedDocument:
+    """A document as it was asked.
+
+    Attributes:
+        kind: what it takes, for questions of a mini edition.
+    """
+
+    key: QuestionKey
+    document: Document
+    kind: KindOfQuestionRecord | None
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """A run, as written to its folder.
+
+    Attributes:
+        stopped: why the run ended before its end (Ctrl-C, `--fail-on-error`); then it holds what was
+            answered until then. None for a complete run.
+    """
+
+    folder: Path
+    record: RunRecord
+    samples: list[SampleRecord]
+    stopped: StoppedError | None = None
+
+    @property
+    def failed(self) -> int:
+        """Questions that failed."""
+        return sum(sum(task.micro.failures.values()) for task in self.record.tasks)
+
+    @property
+    def planned(self) -> int:
+        """Questions that the run was to ask."""
+        return sum(task.questions_planned for task in self.record.planned)
+
+
+def record(
+    folder: Path,
+    facts: RunFacts,
+    questions: Sequence[AskedDocument],
+    asked: Asked,
+    usage: Usage,
+    *,
+    rescored: str | None = None,
+) -> RunOutput:
+    """Judge every answer, work out the scores, write `samples.jsonl` and `results.json`.
+
+    Args:
+        questions: what was to be asked, in the order of tasks and rows.
+        asked: its results; a question without one was not come to, and is in no file.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    facts_of = {task.task: task for task in facts.planned}
+    samples = [
+        sample_record(facts_of[question.key.task], question, asked.results[question.key])
+        for question in questions
+        if question.key in asked.results
+    ]
+    by_task: dict[str, list[SampleRecord]] = {}
+    for sample in samples:
+        by_task.setdefault(sample.task, []).append(sample)
+    begun = [task for task in facts.planned if task.task in by_task]  # all, unless it was stopped
+    written = RunRecord(
+        **facts.model_dump(),
+        **usage.model_dump(),
+        rescored=rescored,
+        complete=asked.stopped is None and len(samples) == len(questions),
+        tasks=[task_record(task, by_task[task.task], facts, submission=folder) for task in begun],
+        groups=group_records([task.task for task in begun], samples),
+    )
+    files.write_text(folder / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
+    files.write_json(folder / RESULTS, written.model_dump(mode="json"))
+    return RunOutput(folder, written, samples, asked.stopped)
+
+
+def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> SampleRecord:
+    """One line of `samples.jsonl`."""
+    document = question.document
+    asked: dict[str, Any] = {
+        "task": task.task,
+        "data": task.data,
+        "doc_id": document.index,
+        "question_id": document.id,
+        "video": document.video_id,
+        "categories": document.categories,
+        "options": document.options,
+        "target": document.answer,
+        "kind": question.kind,
+    }
+    if isinstance(result, Failure):
+        return SampleRecord(
+            **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
+        )
+    verdict = judge(document, result.text, cut_off=result.finish_reason == "length")
+    reading = verdict.reading
+    return SampleRecord(
+        **asked,
+        prompt=result.prompt,
+        output=result.text,
+        answer=reading.letter,
+        answer_rule=None if reading.rule is None else reading.rule.value,
+        answer_frame=reading.frame.value,
+        output_truncated=reading.truncated,
+        outcome=verdict.outcome.value,
+        published_verdict=_published_verdict(task.task, document, result.text),
+        num_frames=result.num_frames,
+        frames_missing=result.frames_missing,
+        video_notes=[VideoNoteRecord(kind=note.kind, detail=note.detail) for note in result.video_notes],
+        prompt_tokens=result.prompt_tokens,
+        fast_tokens=result.fast_tokens,
+        slow_tokens=result.slow_tokens,
+        new_tokens=result.new_tokens,
+        finish_reason=result.finish_reason,
+        timings=asdict(result.timings),
+    )
+
+
+def _published_verdict(task: str, document: Document, output: str) -> str | None:
+    if document.answer is None:
+        return None
+    verdict = published_score(task, document, output)
+    return None if verdict is None else verdict.value
+
+
+def task_record(
+    task: TaskFacts, samples: Sequence[SampleRecord], facts: RunFacts, *, submission: Path
+) -> TaskRecord:
+    """The scores of one task; writes its submission file into `submission` where its truth is not public."""
+    benchmark = catalog.get_benchmark(task.task)
+    scored = [_scored(sample) for sample in samples]
+    return TaskRecord(
+        task=benchmark.name,
+        title=benchmark.title,
+        data=task.data,
+        dataset=benchmark.hub_id,
+        split=benchmark.split,
+        revision=task.revision,
+        clip=facts.clip,
+        questions_total=task.questions_total,
+        questions_asked=len(samples),
+        videos_asked=len({sample.video for sample in samples}),
+        mean_over=benchmark.mean_over,
+        score=score_record(headline_score(scored, benchmark.mean_over)),
+        micro=score_record(score(scored)),
+        breakdown=[
+            CategoryRecord(category=part.category, value=part.value, score=score_record(part.score))
+            for part in breakdown(scored, benchmark.breakdown)
+        ],
+        published=_published_record(score_published(scored)),
+        submission_file=_write_submission(task, samples, submission) if benchmark.writes_submission else None,
+    )
+
+
+def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list[GroupRecord]:
+    """The mean of each group that the run touched: of those of its tasks that have a judged answer.
+
+    Args:
+        asked: the tasks that have samples.
+    """
+    groups = dict.fromkeys(catalog.get_benchmark(task).group for task in asked)
+    records = []
+    for group in filter(None, groups):
+        all_members = catalog.members_of(group.name)
+        members = [member for member in all_members if member in asked]
+        parts = {
+            member: [_scored(sample) for sample in samples if sample.task == member] for member in members
+        }
+        judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
+        total = len(all_members)
+        records.append(
+            GroupRecord(
+                group=group.name,
+                title=group.title,
+                tasks=judged,
+                unanswered=[member for member in members if member not in judged],
+                complete=len(judged) == total,
+                score=score_record(score_of_groups(list(parts.values()), total=total)),
+                published=_published_record(published_of_groups(list(parts.values()), total=total)),
+            )
+        )
+    return records
+
+
+def score_record(value: Score) -> ScoreRecord:
+    return ScoreRecord(**asdict(value))
+
+
+def _scored(sample: SampleRecord) -> ScoredSample:
+    verdict = sample.published_verdict
+    return ScoredSample(
+        outcome=Outcome(sample.outcome),
+        video_id=sample.video,
+        categories=sample.categories,
+        published=None if verdict is None else PublishedVerdict(verdict),
+        in_published=counts_in_published_denominator(sample.task, sample.output or ""),
+        has_truth=sample.target is not None,
+    )
+
+
+def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
+    """None where no output carries a published verdict: the truth is not public, or every sample failed."""
+    return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
+
+
+def _submission_name(task: TaskFacts) -> str:
+    """The mini edition is named, so that nobody submits it."""
+    edition = "_mini_edition" if task.is_mini else ""
+    return f"submission_{task.task}{edition}.json"
+
+
+def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: Path) -> str:
+    """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
+
+    The server knows a question by its video, since it has one question a video. Where the data has more, they
+    are known by their own ids: no answer may take another's place.
+    """
+    answers = {
+        sample.video if task.one_question_per_video else sample.question_id: -1
+        if sample.answer is None
+        else ord(sample.answer) - ord("A")
+        for sample in samples
+    }
+    name = _submission_name(task)
+    files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
+    return name

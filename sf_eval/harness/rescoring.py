@@ -1,0 +1,107 @@
+"""A run's folder is judged anew: no weights, no GPU, no video, no annotation file is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sf_eval.benchmarks.document import Document, MediaRef
+from sf_eval.core.errors import OutputError
+from sf_eval.harness import output_dir
+from sf_eval.harness.ask import Asked
+from sf_eval.harness.journal import read_journal
+from sf_eval.harness.record import QuestionRecord, RunFacts, RunRecord, Usage
+from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, record
+from sf_eval.harness.settings import Scoring
+from sf_eval.inference import QuestionKey, Result
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """What a run's folder holds.
+
+    Attributes:
+        results: of every question that has one; failures too.
+        usage: what the run took; empty where it was killed before it wrote that.
+    """
+
+    folder: Path
+    facts: RunFacts
+    documents: list[AskedDocument]
+    results: dict[QuestionKey, Result]
+    usage: Usage
+
+
+def read_run(folder: Path) -> KeptRun:
+    """Read what a run left behind, finished or not.
+
+    Raises:
+        OutputError: no run of ours, one that was stopped before its model was loaded, or a damaged file.
+    """
+    state = output_dir.read_state(folder)
+    if state is None:
+        raise OutputError(f"{folder} holds no run of sf-eval.", hint="Give the folder of a run (--output).")
+    if state.facts is None:
+        raise OutputError(
+            f"the run in {folder} was stopped before anything was asked.", hint="Run its command again."
+        )
+    documents, digests = [], {}
+    for line in _question_lines(folder / QUESTIONS):
+        document = _document(line.document)
+        key = QuestionKey(line.task, document.index)
+        documents.append(AskedDocument(key, document, line.kind))
+        digests[key] = line.digest
+    kept = read_journal(folder / output_dir.JOURNAL)
+    results = {key: kept[digest] for key, digest in digests.items() if digest in kept}
+    return KeptRun(folder, state.facts, documents, results, _usage(folder / RESULTS))
+
+
+def rescore(run: KeptRun, *, scoring: Scoring | None = None) -> RunOutput:
+    """Write the results of a kept run anew, by today's reading of the answers. The caller holds the lock.
+
+    Args:
+        scoring: what the tables show; None keeps the run's own.
+
+    Raises:
+        OutputError: nothing was answered, or the folder cannot be written.
+    """
+    if not run.results:
+        raise OutputError(f"nothing was answered in {run.folder}.", hint="Run its command again.")
+    facts = run.facts if scoring is None else run.facts.model_copy(update={"scoring": scoring})
+    return record(
+        run.folder,
+        facts,
+        run.documents,
+        Asked(run.results),
+        run.usage,
+        rescored=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _question_lines(path: Path) -> Iterator[QuestionRecord]:
+    try:
+        # Not splitlines: a question may hold U+2028 and its like.
+        lines = path.read_text(encoding="utf-8").split("\n")
+        yield from (QuestionRecord.model_validate_json(line) for line in lines if line)
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged, or of another version"
+        raise OutputError(f"{path} cannot be read: {reason}.") from error
+
+
+def _document(fields: dict[str, Any]) -> Document:
+    media = fields["media"]
+    return Document(**{**fields, "media": MediaRef(**{**media, "candidates": tuple(media["candidates"])})})
+
+
+def _usage(results: Path) -> Usage:
+    """What the run wrote of it; nothing where it was killed before."""
+    try:
+        kept = RunRecord.model_validate_json(results.read_bytes())
+    except (OSError, ValidationError):
+        return Usage(seconds=None, memory=None)
+    return Usage(**{name: getattr(kept, name) for name in Usage.model_fields})

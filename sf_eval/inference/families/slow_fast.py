@@ -1,0 +1,95 @@
+"""The slow-fast model as the engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from sf_eval.core.resize import Resize
+from sf_eval.inference.device import keep_float32_exact
+from sf_eval.inference.family import Asked, Generated
+from sf_eval.inference.generation import generate_batch
+from sf_eval.model.loading import LoadedModel
+from sf_eval.model.preprocess import normalise
+from sf_eval.model.shared_prefix import Prefix, answer_suffixes, prefill_prefix, split_prompt
+from sf_eval.model.tokens import VideoFeatures
+
+
+class SlowFastVideoModel:
+    """A `VideoModel` around a loaded slow-fast model."""
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self.loaded = loaded
+        self.resize = Resize(loaded.processor.image_size)
+        keep_float32_exact(self.device, loaded.model.dtype)
+        self._reads_slow = loaded.model.config.slow_path == "on"
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.loaded.model.device
+        return device
+
+    @torch.inference_mode()
+    def encode(self, pixels: torch.Tensor, *, chunk_frames: int) -> VideoFeatures:
+        dtype = self.loaded.model.dtype
+        # Chunk by chunk: float32 pixels of a long video would take four times the room of its bytes.
+        normalised = torch.cat([normalise(chunk).to(dtype) for chunk in pixels.split(chunk_frames)])
+        return self.loaded.model.encode_video(normalised.contiguous(), chunk_frames=chunk_frames)
+
+    def prefix(self, video: VideoFeatures | None) -> Prefix:
+        ids, _ = split_prompt(self._ids("", video))
+        return prefill_prefix(self.loaded.model, ids, video)
+
+    def answer(self, asked: Sequence[Asked]) -> list[Generated]:
+        if all(item.prefix is None for item in asked):
+            return self._whole_prompts(asked)
+        answers = answer_suffixes(
+            self.loaded.model,
+            [(item.prefix, split_prompt(self._ids(item.text, item.video))[1]) for item in asked],
+            max_new_tokens=[item.max_new_tokens for item in asked],
+            stop_ids=self.loaded.processor.eos_token_ids,
+        )
+        return [
+            Generated(
+                text=self.loaded.processor.decode(answer.token_ids),
+                prompt_tokens=answer.prompt_tokens,
+                visual_tokens=item.prefix.fast_tokens,
+                slow_tokens=self._slow_tokens(item.video),
+                new_tokens=answer.new_tokens,
+                finish_reason=answer.finish_reason,
+                finite=answer.finite,
+                prefill_s=answer.first_token_s,
+                generate_s=answer.later_tokens_s,
+            )
+            for item, answer in zip(asked, answers, strict=True)
+        ]
+
+    def _whole_prompts(self, asked: Sequence[Asked]) -> list[Generated]:
+        results = generate_batch(
+            self.loaded,
+            prompts=[item.text for item in asked],
+            features=[item.video for item in asked],
+            max_new_tokens=[item.max_new_tokens for item in asked],
+        )
+        return [
+            Generated(
+                text=result.text,
+                prompt_tokens=result.prompt_tokens,
+                visual_tokens=0 if item.video is None else item.video.fast_tokens.shape[0],
+                slow_tokens=self._slow_tokens(item.video),
+                new_tokens=result.new_tokens,
+                finish_reason=result.finish_reason,
+                finite=result.finite,
+                prefill_s=result.prefill_s,
+                generate_s=result.generate_s,
+            )
+            for item, result in zip(asked, results, strict=True)
+        ]
+
+    def _ids(self, text: str, video: VideoFeatures | None) -> list[int]:
+        ids: list[int] = self.loaded.processor.tokenize(text, has_video=video is not None)[0].tolist()
+        return ids
+
+    def _slow_tokens(self, video: VideoFeatures | None) -> int:
+        return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0

@@ -1,0 +1,1 @@
+"""The plugin to lmms-eval: its model `slowfast` and our tasks. Nothing but the command line imports it."""

@@ -1,0 +1,1 @@
+"""FLOPs, tokens and memory in closed form: plain integers, no torch."""

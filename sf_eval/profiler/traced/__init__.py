@@ -1,0 +1,1 @@
+"""FLOPs counted by running the real modules on the meta device."""

@@ -1,0 +1,1 @@
+"""Several runs against each other: the record, its tables, plot and files."""

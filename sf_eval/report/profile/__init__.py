@@ -1,0 +1,1 @@
+"""A profile as tables, plots and a page, on the screen and on disk."""

@@ -1,0 +1,39 @@
+"""From a model's words to a typed outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sf_eval.benchmarks.document import Document
+from sf_eval.scoring.answers.extract import read_answer
+from sf_eval.scoring.answers.reading import Reading
+from sf_eval.scoring.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reading` says which letter was read from the output, if any, and by which rule."""
+
+    outcome: Outcome
+    reading: Reading
+
+    @property
+    def answer(self) -> str | None:
+        """The letter read from the output, None for none."""
+        return self.reading.letter
+
+
+def judge(document: Document, text: str, *, cut_off: bool = False) -> Verdict:
+    """Read a letter from `text`, a model's own words, and compare.
+
+    A document whose truth is not public is `unjudged`, whatever was answered: nobody here knows.
+
+    Args:
+        cut_off: the model was stopped by its token limit (`finish_reason` is "length").
+    """
+    reading = read_answer(text, document.options, cut_off=cut_off)
+    if document.answer is None:
+        return Verdict(Outcome.unjudged, reading)
+    if reading.letter is None:
+        return Verdict(Outcome.no_answer, reading)
+    return Verdict(Outcome.correct if reading.letter == document.answer else Outcome.wrong, reading)

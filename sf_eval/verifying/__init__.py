@@ -1,0 +1,1 @@
+"""What `sf-eval verify` compares with recorded outputs of the published code: model, protocol, tables."""

@@ -1,0 +1,226 @@
+"""`ClipPool`: clips decoded ahead by several processes that can be killed, as many as fit into so many bytes.
+
+A decoder is a `ClipLoader`: a process, the pipe to it, a time limit. A thread of ours waits for each, and
+does no more than wait: decoding and resizing are the process's work.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
+from sf_eval.video.errors import VideoError
+from sf_eval.video.loader import ClipLoader
+from sf_eval.video.pool_queue import Job, JobQueue
+from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
+
+DEFAULT_MAX_BYTES = 2_000_000_000
+_T = TypeVar("_T")
+CheckedFrames = Sequence[int] | Literal["ends", "full", "rule"]
+
+
+class ClipPool:
+    """Decodes clips in `decoders` processes, each of which is killed if it hangs and replaced if it dies.
+
+    What `prefetch`, `in_order` and `as_finished` are given is begun in that order, as long as the pictures
+    that are decoded or being decoded and not yet taken fit into `max_bytes`. What somebody waits for goes
+    first, and needs no room. A clip that failed is not tried again: its error stands for all its questions.
+    Frames do not depend on the number of decoders. May be used from several threads.
+
+    Args:
+        rule: which frames to take of every clip.
+        decoders: processes; 0 is one process that decodes a clip when it is asked for, and nothing ahead.
+        resize: carried out in the decoders' processes.
+        threads: of FFmpeg in each decoder; None is as many as there are cores.
+        max_bytes: of pictures that wait to be taken. A clip larger than that is decoded when nothing else
+            waits. Without `resize` a clip's size is known only afterwards: the largest so far is expected of
+            the next.
+        backend, timeout_s, seek: as of `ClipLoader`; the limit is of one clip, from when a decoder begins it.
+
+    Attributes:
+        waited_s: seconds that callers have waited for clips so far.
+
+    Raises:
+        UsageError: a negative number of decoders, no room at all, or what `ClipLoader` refuses.
+    """
+
+    def __init__(
+        self,
+        rule: SamplingRule,
+        *,
+        decoders: int,
+        resize: Resize | None = None,
+        threads: int | None = 1,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        backend: str = "pyav",
+        timeout_s: float = 600.0,
+        seek: bool = True,
+    ) -> None:
+        if decoders < 0:
+            raise UsageError(f"there cannot be {decoders} decoders.", hint="Give 0 or more.")
+        if max_bytes < 1:
+            raise UsageError(f"no clip fits into {max_bytes} bytes.", hint="Give more.")
+        count = max(decoders, 1)
+        self._loaders = [
+            ClipLoader(rule, backend=backend, timeout_s=timeout_s, seek=seek, threads=threads, resize=resize)
+            for _ in range(count)
+        ]
+        self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
+        self.decoders = decoders
+        self.waited_s = 0.0
+        self._waiting = threading.Lock()  # guards waited_s
+        clip_bytes = None if resize is None else rule.num_frames * resize.size**2 * 3
+        self._queue = JobQueue(max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=count)
+        self._threads = [
+            threading.Thread(target=self._serve, args=(loader,), name="clip-pool", daemon=True)
+            for loader in self._loaders[:decoders]
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def prefetch(self, clips: Iterable[Clip]) -> None:
+        """Decode `clips` ahead, in this order, one for each coming call of `load`; does not wait.
+
+        Every clip should be loaded once for each time it is prefetched: until then it takes room.
+
+        Raises:
+            LoaderClosedError: after `close`.
+        """
+        if self.decoders:
+            self._queue.add([Job(clip, ClipLoader.load) for clip in clips], keep=True)
+
+    def load(self, clip: Clip) -> Frames:
+        """The frames of `clip`, decoded ahead or now; as `ClipLoader.load`.
+
+        Raises:
+            VideoError: what is wrong with the clip; at once, if that is known.
+            LoaderClosedError: after, or because of, `close`.
+        """
+        frames: Frames = self._result(self._queue.prefetched(clip) or Job(clip, ClipLoader.load))
+        return frames
+
+    def plan(self, clip: Clip) -> ClipPlan:
+        """Which frames `load` gives and when they are shown; raises the same."""
+        plan: ClipPlan = self._result(Job(clip, ClipLoader.plan, shows_pictures=False))
+        return plan
+
+    def check(self, clip: Clip, indices: CheckedFrames = "ends") -> VideoInfo:
+        """As `ClipLoader.check`; raises the same."""
+        info: VideoInfo = self._result(_check_job(clip, indices))
+        return info
+
+    def in_order(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]:
+        """Each clip with its frames, or with what is wrong with it, in the order of `clips`.
+
+        Raises:
+            LoaderClosedError: after, or because of, `close`.
+        """
+        return self._each([Job(clip, ClipLoader.load) for clip in clips])
+
+    def as_finished(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]:
+        """As `in_order`, but each as soon as it is done: a clip that hangs keeps nothing waiting."""
+        done: deque[Job] = deque()
+        return self._each([Job(clip, ClipLoader.load, done=done) for clip in clips], done)
+
+    def checked(
+        self, clips: Iterable[Clip], indices: CheckedFrames = "ends"
+    ) -> Iterator[tuple[Clip, VideoInfo | VideoError]]:
+        """Each clip with its facts after `check`, or with what is wrong with it, in the order of `clips`."""
+        return self._each([_check_job(clip, indices) for clip in clips])
+
+    def close(self) -> None:
+        """End the processes, also in the middle of a clip. Can be called twice and from any thread."""
+        self._queue.close()
+        for loader in self._loaders:
+            loader.close()
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> ClipPool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of pictures that are decoded, or expected of those being decoded, and not yet taken."""
+        return self._queue.held_bytes
+
+    def worker_pids(self) -> list[int]:
+        """Process ids of the decoders that run."""
+        return [pid for loader in self._loaders if (pid := loader.worker_pid()) is not None]
+
+    def _serve(self, loader: ClipLoader) -> None:
+        while (job := self._queue.next()) is not None:
+            self._do(loader, job)
+
+    def _do(self, loader: ClipLoader, job: Job) -> None:
+        outcome: Any = self._queue.known_error(job)
+        if outcome is None:
+            try:
+                outcome = job.work(loader, job.clip)
+            except Exception as error:  # whoever takes the job gets it
+                outcome = error
+        self._queue.finish(job, outcome)
+
+    def _each(self, jobs: list[Job], done: deque[Job] | None = None) -> Iterator[tuple[Clip, Any]]:
+        """The jobs' clips and outcomes, in order, or as they come into `done`."""
+        left = deque(jobs)
+        if self.decoders:
+            self._queue.add(jobs)
+        try:
+            for following in jobs:
+                job = following
+                if done is not None and self.decoders:
+                    job = self._waited(partial(self._queue.first, done))
+                try:
+                    outcome = self._result(job)
+                except VideoError as error:
+                    outcome = error
+                left.remove(job)
+                clip = job.clip
+                job.outcome = None  # the pictures are the caller's alone
+                yield clip, outcome
+        finally:
+            self._queue.abandon(left)
+
+    def _result(self, job: Job) -> Any:
+        """Wait for a job; its outcome, raised if it is an error."""
+        try:
+            outcome = self._waited(partial(self._outcome, job))
+        except BaseException:  # Ctrl-C too: nobody will take what is being decoded
+            self._queue.abandon([job])
+            raise
+        if isinstance(outcome, VideoError):  # it may be raised often, and an error collects its tracebacks
+            raise VideoError(outcome.path, outcome.reason, outcome.detail)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _outcome(self, job: Job) -> Any:
+        if not self.decoders:
+            self._do(self._loaders[0], job)
+        return self._queue.take(job)
+
+    def _waited(self, wait: Callable[[], _T]) -> _T:
+        started = time.perf_counter()
+        try:
+            return wait()
+        finally:
+            with self._waiting:
+                self.waited_s += time.perf_counter() - started
+
+
+def _check_job(clip: Clip, indices: CheckedFrames) -> Job:
+    def work(loader: ClipLoader, clip: Clip) -> VideoInfo:
+        return loader.check(clip, indices)
+
+    # What a check finds may lie where no question looks.
+    return Job(clip, work, shows_pictures=False, remember=False)

@@ -1,3 +1,0 @@
-"""The class that this folder's yaml names; lmms-eval looks for it beside the yaml."""
-
-from sf_eval.harness.lmms_task import SlowFastTask as Task  # noqa: F401

@@ -1,0 +1,132 @@
+"""Asking, held to a stand-in for the engine: what is asked, what is kept, when it stops."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from sf_eval.harness.ask import ask
+from sf_eval.harness.journal import Journal
+from sf_eval.harness.settings import FailurePolicy
+from sf_eval.harness.stopped import InterruptedRunError, TooManyFailuresError
+from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result, StageTimings
+
+TIMINGS = StageTimings(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1)
+QUESTIONS = {
+    f"digest {number}": Question(QuestionKey("videomme", number), None, f"What is {number}?", 16)
+    for number in range(12)
+}
+
+
+class Engine:
+    """Answers every question with its number; some fail, and Ctrl-C may come after so many results."""
+
+    def __init__(self, *, failing: Iterable[int] = (), ends_after: int | None = None, order: int = 0) -> None:
+        self.failing = set(failing)
+        self.ends_after = ends_after
+        self.order = order
+        self.asked: list[int] = []
+
+    def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
+        asked = list(questions)
+        random.Random(self.order).shuffle(asked)
+        for count, question in enumerate(asked):
+            if count == self.ends_after:
+                raise KeyboardInterrupt
+            self.asked.append(question.key.index)
+            yield self._result(question)
+
+    def _result(self, question: Question) -> Result:
+        if question.key.index in self.failing:
+            return Failure(question.key, FailureKind.TIMEOUT, "slow")
+        words = str(question.key.index)
+        return Answer(question.key, question.text(), words, 0, (), 9, 0, 0, 1, "stop", TIMINGS)
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.seen: list[tuple[QuestionKey, bool]] = []
+
+    def result(self, result: Result, *, resumed: bool) -> None:
+        self.seen.append((result.key, resumed))
+
+
+def asked(folder: Path, engine: Engine, failures: FailurePolicy = FailurePolicy(), questions=QUESTIONS):  # noqa: B008
+    watcher = Watcher()
+    with Journal(folder / "journal.jsonl") as journal:
+        given = ask(questions, engine, journal, watcher=watcher, failures=failures)
+    assert [key for key, _ in watcher.seen] == list(given.results)
+    return given
+
+
+def test_every_question_has_one_result_in_whatever_order_they_come(tmp_path: Path) -> None:
+    for order in range(3):
+        given = asked(tmp_path / str(order), Engine(order=order))
+        assert {key.index: result.text for key, result in given.results.items()} == {
+            number: str(number) for number in range(12)
+        }
+        assert (given.resumed, given.stopped) == (0, None)
+
+
+def test_interruptions_at_any_point_ask_nothing_twice(tmp_path: Path) -> None:
+    generator = random.Random(3)
+    answered: list[int] = []
+    while len(answered) < len(QUESTIONS):
+        engine = Engine(ends_after=generator.randrange(4), order=len(answered))
+        given = asked(tmp_path, engine)
+        assert given.resumed == len(answered)
+        answered += engine.asked
+        assert len(given.results) == len(answered)
+        if len(answered) < len(QUESTIONS):
+            assert isinstance(given.stopped, InterruptedRunError)
+            assert f"after {len(answered)} of 12 questions" in given.stopped.message
+    assert sorted(answered) == list(range(12))
+    last = Engine()
+    assert asked(tmp_path, last).resumed == 12
+    assert last.asked == []
+
+
+def test_a_failed_question_is_tried_again_and_an_answered_one_is_not(tmp_path: Path) -> None:
+    asked(tmp_path, Engine(failing=[3, 7]))
+    again = Engine()
+    given = asked(tmp_path, again)
+    assert sorted(again.asked) == [3, 7]
+    assert not any(isinstance(result, Failure) for result in given.results.values())
+
+
+def test_an_answer_follows_its_question_to_another_row(tmp_path: Path) -> None:
+    asked(tmp_path, Engine())
+    moved = {
+        digest: Question(QuestionKey("videomme", 100 + question.key.index), None, question.text(), 16)
+        for digest, question in QUESTIONS.items()
+    }
+    engine = Engine()
+    given = asked(tmp_path, engine, questions=moved)
+    assert engine.asked == []
+    assert given.results[QuestionKey("videomme", 103)].text == "3"
+    assert all(result.key == key for key, result in given.results.items())
+
+
+@pytest.mark.parametrize(
+    ("policy", "fails", "stops"),
+    [
+        (FailurePolicy(Fraction(0)), 1, True),
+        (FailurePolicy(Fraction(2)), 2, False),
+        (FailurePolicy(Fraction(2)), 3, True),
+        (FailurePolicy(Fraction("0.25"), is_fraction=True), 3, False),
+        (FailurePolicy(Fraction("0.25"), is_fraction=True), 4, True),
+        (FailurePolicy(), 12, False),
+    ],
+)
+def test_a_run_stops_once_more_fail_than_it_accepts(
+    tmp_path: Path, policy: FailurePolicy, fails: int, stops: bool
+) -> None:
+    given = asked(tmp_path, Engine(failing=range(fails)), policy)
+    assert isinstance(given.stopped, TooManyFailuresError) == stops
+    if stops:
+        assert sum(isinstance(result, Failure) for result in given.results.values()) == fails
+        assert str(tmp_path) in given.stopped.hint

@@ -1,0 +1,231 @@
+"""Several decoders: the same frames, bounded by bytes, and one bad clip costs itself alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import video_files as files
+from processes import hanging, is_alive, wait_for
+
+from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
+from sf_eval.video import (
+    Clip,
+    ClipPool,
+    LoaderClosedError,
+    SamplingRule,
+    VideoError,
+    VideoErrorReason,
+    load_clip,
+    plan_frames,
+    probe,
+)
+
+RULE = SamplingRule("uniform", 4)
+CLIP_BYTES = 4 * 64 * 96 * 3
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> list[Clip]:
+    folder = tmp_path_factory.mktemp("pool")
+    return [Clip(files.write_video(folder / f"{count}.mp4", count)) for count in (40, 5, 30, 6, 20, 7)]
+
+
+@pytest.mark.parametrize("decoders", [0, 1, 3])
+def test_clips_come_in_order_and_as_one_process_decodes_them(clips, tmp_path, decoders):
+    missing = Clip(tmp_path / "none.mp4")
+    asked = [*clips[:2], missing, *clips[2:], clips[0]]
+    with ClipPool(RULE, decoders=decoders) as pool:
+        outcomes = list(pool.in_order(asked))
+    assert [clip for clip, _ in outcomes] == asked
+    for clip, outcome in outcomes:
+        if clip is missing:
+            assert isinstance(outcome, VideoError)
+            assert outcome.reason is VideoErrorReason.missing
+        else:
+            here = load_clip(clip, RULE)
+            np.testing.assert_array_equal(outcome.pixels, here.pixels)
+            assert (outcome.indices, outcome.times_s, outcome.info) == (here.indices, here.times_s, here.info)
+
+
+@pytest.mark.parametrize("decoders", [0, 2])
+def test_it_takes_the_place_of_a_loader(clips, decoders):
+    with ClipPool(RULE, decoders=decoders, resize=Resize(32)) as pool:
+        pool.prefetch(clips)
+        for clip in (*clips, clips[0]):  # the last was not decoded ahead
+            assert pool.load(clip).pixels.shape == (4, 32, 32, 3)
+        assert pool.plan(clips[0]) == plan_frames(clips[0], RULE)
+        assert pool.check(clips[0], "full") == probe(clips[0].path)
+        assert pool.waited_s > 0
+        assert pool.held_bytes == 0
+
+
+def test_a_clip_that_hangs_costs_itself_and_is_not_tried_again(clips, tmp_path):
+    pipe = Clip(hanging(tmp_path / "hangs.mp4"))
+    with ClipPool(RULE, decoders=2, timeout_s=2.0) as pool:
+        outcomes = list(pool.as_finished([pipe, *clips]))
+        assert {clip for clip, _ in outcomes} == {pipe, *clips}
+        assert outcomes[-1][0] is pipe  # the others did not wait for it
+        assert outcomes[-1][1].reason is VideoErrorReason.timeout
+        pipe.path.unlink()  # whoever opened it again would find it missing
+        for ask in (pool.load, pool.plan):
+            with pytest.raises(VideoError) as error:
+                ask(pipe)
+            assert error.value.reason is VideoErrorReason.timeout
+        assert dict(pool.in_order([clips[0], pipe]))[pipe].reason is VideoErrorReason.timeout
+
+
+def test_a_clip_that_hangs_in_the_middle_leaves_the_order_as_it_is(clips, tmp_path):
+    asked = [clips[1], Clip(hanging(tmp_path / "hangs.mp4")), *clips[2:]]
+    with ClipPool(RULE, decoders=2, timeout_s=1.0) as pool:
+        outcomes = list(pool.in_order(asked))
+    assert [clip for clip, _ in outcomes] == asked
+    assert [isinstance(outcome, VideoError) for _, outcome in outcomes] == [False, True, *[False] * 4]
+
+
+def test_a_decoder_that_dies_costs_its_clip(clips, tmp_path):
+    pipe = Clip(hanging(tmp_path / "hangs.mp4"))
+    with ClipPool(RULE, decoders=1) as pool:
+        pool.prefetch([pipe])
+        (pid,) = wait_for(pool.worker_pids, "a decoder runs")
+        opened = wait_for(lambda: _opened(pipe.path), "it has the clip")
+        os.kill(pid, signal.SIGSEGV)
+        with pytest.raises(VideoError) as error:
+            pool.load(pipe)
+        os.close(opened)
+        assert error.value.reason is VideoErrorReason.crashed
+        assert pool.load(clips[0]).indices == (0, 13, 26, 39)
+
+
+def _opened(pipe: Path) -> int | None:
+    """A handle of the pipe as soon as a decoder has opened it."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+@pytest.mark.parametrize("resize", [None, Resize(48)])
+def test_no_more_is_decoded_ahead_than_fits(clips, resize):
+    room = 2 * (CLIP_BYTES if resize is None else 4 * 48 * 48 * 3)
+    with ClipPool(RULE, decoders=2, resize=resize, max_bytes=room) as pool:
+        pool.prefetch(clips * 2)
+        wait_for(lambda: len(pool.worker_pids()) == 2, "both decoders run")
+        seen = set()
+        for clip in clips * 2:
+            seen.add(pool.held_bytes)
+            pool.load(clip)
+            seen.add(pool.held_bytes)
+        assert max(seen) <= room
+
+
+def test_a_clip_larger_than_the_room_is_decoded_alone(clips):
+    with ClipPool(RULE, decoders=2, max_bytes=1) as pool:
+        assert [outcome.pixels.shape[0] for _, outcome in pool.in_order(clips)] == [4] * 6
+
+
+def test_what_is_waited_for_needs_no_room(clips):
+    """All room is taken by a clip that is asked for last."""
+    with ClipPool(RULE, decoders=1, max_bytes=CLIP_BYTES) as pool:
+        pool.prefetch(clips)
+        for clip in reversed(clips):
+            assert pool.load(clip).info.path == clip.path
+        assert pool.held_bytes == 0
+
+
+def test_who_stops_early_leaves_no_room_taken(clips):
+    with ClipPool(RULE, decoders=2) as pool:
+        outcomes = pool.in_order(clips * 3)
+        next(outcomes)
+        outcomes.close()
+        wait_for(lambda: pool.held_bytes == 0, "what was begun is given up")
+        assert pool.load(clips[0]).indices == (0, 13, 26, 39)
+
+
+def test_many_clips_are_checked(clips, tmp_path):
+    broken = Clip(files.cut(files.write_video(tmp_path / "v.mp4", 30, faststart=True), 0.6))
+    with ClipPool(RULE, decoders=2) as pool:
+        found = list(pool.checked([clips[0], broken, clips[1]], "full"))
+        assert [clip for clip, _ in found] == [clips[0], broken, clips[1]]
+        assert (found[0][1], found[2][1]) == (probe(clips[0].path), probe(clips[1].path))
+        assert isinstance(found[1][1], VideoError)
+
+
+def test_closing_ends_everything_in_the_middle(clips, tmp_path):
+    pipes = [Clip(hanging(tmp_path / f"{name}.mp4")) for name in "abc"]
+    pool = ClipPool(RULE, decoders=2)
+    pool.prefetch([*pipes, *clips])
+    outcome: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            pool.load(pipes[0])
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    pids = wait_for(lambda: len(pool.worker_pids()) == 2 and pool.worker_pids(), "both decoders run")
+    pool.close()
+    thread.join(30)
+    assert isinstance(outcome[0], LoaderClosedError)
+    assert not any(is_alive(pid) for pid in pids)
+    pool.close()
+    for use in (
+        lambda: pool.load(clips[0]),
+        lambda: pool.prefetch(clips),
+        lambda: list(pool.in_order(clips)),
+    ):
+        with pytest.raises(LoaderClosedError):
+            use()
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from sf_eval.video import Clip, ClipPool, SamplingRule
+good, *bad = [Clip(Path(path)) for path in sys.argv[2:]]
+pool = ClipPool(SamplingRule("uniform", 4), decoders=3)
+if sys.argv[1] != "ends":
+    pool.prefetch(bad)
+pool.load(good)
+while sys.argv[1] != "ends" and len(pool.worker_pids()) < 3:
+    time.sleep(0.01)
+print(*pool.worker_pids(), flush=True)
+if sys.argv[1] == "waits":
+    with pool:
+        pool.load(bad[0])
+if sys.argv[1] == "killed":
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "end"), [("waits", signal.SIGINT), ("killed", signal.SIGKILL), ("ends", None)]
+)
+def test_no_process_is_left_behind(clips, tmp_path, how, end):
+    pipes = [hanging(tmp_path / f"{name}.mp4") for name in "ab"]
+    command = [sys.executable, "-c", SCRIPT, how, str(clips[0].path), *map(str, pipes)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert pids
+    if end is not None:
+        assert len(pids) == 3
+        parent.send_signal(end)
+    _, printed = parent.communicate(timeout=60)
+    assert ("KeyboardInterrupt" in printed) is (end is signal.SIGINT)
+    for pid in pids:
+        wait_for(lambda pid=pid: not is_alive(pid), "the decoder is gone")
+
+
+def test_settings_that_cannot_be_meant_are_refused():
+    for settings in ({"decoders": -1}, {"decoders": 1, "max_bytes": 0}, {"decoders": 1, "timeout_s": 0}):
+        with pytest.raises(UsageError):
+            ClipPool(RULE, **settings)

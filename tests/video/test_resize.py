@@ -1,0 +1,55 @@
+"""Pictures resized by the decoder's process are those of the model's preprocessing, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import video_files as files
+from PIL import Image
+
+from sf_eval.core.errors import UsageError
+from sf_eval.core.resize import Resize
+from sf_eval.model.preprocess import centre_square, preprocess_frames
+from sf_eval.video import Clip, ClipLoader, DecodeOptions, SamplingRule, available_backends, load_clip
+
+RULE = SamplingRule("uniform", 4)
+SIZES = [(96, 64), (64, 96), (72, 72), (130, 48), (48, 48)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("seek", [True, False])
+def test_resized_pictures_are_those_of_the_preprocessing(tmp_path, size, seek):
+    clip = Clip(files.write_video(tmp_path / "v.mp4", 24, size=size))
+    full = load_clip(clip, RULE, options=DecodeOptions(seek=seek))
+    with ClipLoader(RULE, resize=Resize(48), seek=seek) as loader:
+        frames = loader.load(clip)
+    assert frames.pixels.shape == (4, 48, 48, 3)
+    np.testing.assert_array_equal(frames.pixels, np.stack([centre_square(each, 48) for each in full.pixels]))
+    assert (frames.indices, frames.times_s, frames.info) == (full.indices, full.times_s, full.info)
+    # The preprocessing leaves a square of the right size as it is, so nothing is resized twice.
+    assert torch.equal(preprocess_frames(frames.pixels, 48), preprocess_frames(full.pixels, 48))
+
+
+@pytest.mark.parametrize("backend", available_backends())
+def test_every_backend_resizes(clip_path, backend):
+    full = load_clip(Clip(clip_path), RULE, backend=backend)
+    frames = load_clip(Clip(clip_path), RULE, backend=backend, options=DecodeOptions(resize=Resize(40)))
+    np.testing.assert_array_equal(frames.pixels, np.stack([centre_square(each, 40) for each in full.pixels]))
+    assert frames.resize_s > 0
+    assert full.resize_s == 0
+
+
+def test_pictures_of_a_folder_are_resized_too(tmp_path):
+    for index in range(4):
+        Image.fromarray(files.picture(index, 96, 64)).save(tmp_path / f"{index}.png")
+    frames = load_clip(Clip(tmp_path), RULE, options=DecodeOptions(resize=Resize(40)))
+    expected = np.stack([centre_square(files.picture(index, 96, 64), 40) for index in range(4)])
+    np.testing.assert_array_equal(frames.pixels, expected)
+
+
+def test_what_cannot_be_meant_is_refused():
+    with pytest.raises(UsageError, match="0 pixels"):
+        Resize(0)
+    with pytest.raises(UsageError, match="nearest"):
+        Resize(48, "nearest")
