@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from sf_eval.model.loading import load_on_device
-from sf_eval.model.verify import RECORDED, read_record
+from sf_eval.verifying.model import RECORDED, read_record
 
 
 class FlashInPlace:
