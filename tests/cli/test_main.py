@@ -80,7 +80,9 @@ def test_a_group_is_one_line_unless_its_subtasks_are_asked_for(sf_eval: Callable
     listed = [line.split()[0] for line in sf_eval("ls", "tasks").out.splitlines() if line.startswith(" ")]
     alone = [name for name in catalog.benchmark_names() if catalog.get_benchmark(name).group is None]
     assert set(listed[1:]) - {"─" * len(listed[1])} == {"mvbench", *alone}
-    opened = [line.split()[0] for line in sf_eval("ls", "tasks", "--all").out.splitlines() if line.startswith(" ")]
+    opened = [
+        line.split()[0] for line in sf_eval("ls", "tasks", "--all").out.splitlines() if line.startswith(" ")
+    ]
     assert {"mvbench", *catalog.benchmark_names()} <= set(opened)
     assert len(opened) == len(listed) + 20
 
