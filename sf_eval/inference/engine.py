@@ -163,7 +163,8 @@ class Engine:
             yield group, next(pictures)[1]
 
     def _show(self, group: _Group, pictures: Frames | VideoError | None, *, alone: bool) -> _Shown | Failure:
-        """The group's video, encoded and prefilled, or why it cannot be shown (as the first question's failure).
+        """The group's video, encoded and prefilled, or why it cannot be shown (as the first question's
+        failure).
 
         Args:
             alone: no other encoded video waits.
