@@ -86,7 +86,7 @@ def _run(plan: RunPlan, progress: RunProgress) -> Finished:
 
 def _announce(place: str, plan: RunPlan, console: Console) -> None:
     text = (
-        f"{place}: {plan.card.title}, {plan.card.num_frames} frames a video, {plan.total} questions "
+        f"{place}: {plan.card.title}, {plan.card.num_frames} frames per video, {plan.total} questions "
         f"-> {plan.output.name}"
     )
     console.print(Text(printable(text), style="dim"))

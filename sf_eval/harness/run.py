@@ -123,7 +123,7 @@ def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
     settings = plan.settings
     torch.manual_seed(settings.seed)
     device = resolve_device(settings.device)
-    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames a video")
+    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames per video")
     return load_model(
         plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
     )
