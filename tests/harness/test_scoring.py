@@ -37,7 +37,7 @@ def test_what_the_token_limit_cut_off_may_have_been_a_list() -> None:
 
 
 def test_a_failure_is_never_read_for_a_letter() -> None:
-    text = failed_text.to_text(Failure("q", FailureKind.decode_error, "The answer is B."))
+    text = failed_text.to_text(Failure("q", FailureKind("decode_error"), "The answer is B."))
     verdict = judge(document("B"), text)
     assert (verdict.outcome, verdict.reading) == (Outcome.decode_error, Reading())
 
