@@ -129,7 +129,7 @@ def test_memory_that_a_library_of_the_gpu_lacks_is_memory_too(
     engine = Engine(loaded, loader, batch_size=4)
     assert texts(list(engine.answer(questions[:4]))) == singles[:4]
     assert engine.degraded == [
-        "out of memory in the vision tower: going on with 8 frames a chunk",
+        "out of memory in the vision tower: going on with 8 frames per chunk",
         "out of memory with a batch: going on with batches of 2",
     ]
 
@@ -141,8 +141,8 @@ def test_frames_that_do_not_fit_are_encoded_in_smaller_chunks_for_good(
     engine = Engine(loaded, loader, batch_size=2)
     assert texts(list(engine.answer(questions))) == singles
     assert engine.degraded == [
-        "out of memory in the vision tower: going on with 8 frames a chunk",
-        "out of memory in the vision tower: going on with 4 frames a chunk",
+        "out of memory in the vision tower: going on with 8 frames per chunk",
+        "out of memory in the vision tower: going on with 4 frames per chunk",
     ]
 
 
