@@ -15,13 +15,17 @@ from safetensors.torch import load_file, save_file
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.paths import PACKAGE
+from sf_eval.core.resize import Resize
 from sf_eval.editions import mini_root
-from sf_eval.inference import Answer, Failure, FailureKind, Question
+from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey
 from sf_eval.inference.engine import Engine
-from sf_eval.model.loading import load_model
-from sf_eval.video import Clip, ClipLoader, SamplingRule
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.model.loading import LoadedModel, load_model
+from sf_eval.model.processor import SlowFastProcessor
+from sf_eval.video import Clip, ClipPool, SamplingRule
 
 MINI = PACKAGE / "assets" / "mini"
+IMAGE_SIZE = SlowFastProcessor.from_pretrained(MINI).image_size
 Results = list[Answer | Failure]
 
 ASKED: list[dict[str, Any]] = [
@@ -62,15 +66,24 @@ ASKED: list[dict[str, Any]] = [
 def questions() -> list[Question]:
     (clip, *_) = sorted((mini_root(["videomme"]) / "videomme" / "data").iterdir())
     return [
-        Question("q1", Clip(clip), "Which colour does the disc have?\nA. Red.\nB. Blue.", 8),
-        Question("q2", Clip(clip), "What?\nA. One.\nB. Two.\nC. Three.", 8),
+        Question(QuestionKey("t", 1), Clip(clip), "Which colour does the disc have?\nA. Red.\nB. Blue.", 8),
+        Question(QuestionKey("t", 2), Clip(clip), "What?\nA. One.\nB. Two.\nC. Three.", 8),
     ]
 
 
 @pytest.fixture(scope="module")
-def loader() -> Iterator[ClipLoader]:
-    with ClipLoader(SamplingRule("uniform", 4), in_process=True) as loader:
-        yield loader
+def pool() -> Iterator[ClipPool]:
+    with ClipPool(SamplingRule("uniform", 4), decoders=0, resize=Resize(IMAGE_SIZE)) as pool:
+        yield pool
+
+
+def asked_of(loaded: LoadedModel, pool: ClipPool, questions: list[Question], *, share: bool) -> Results:
+    return list(Engine(SlowFastVideoModel(loaded), pool, batch_size=2, share=share).answer(questions))
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["shared", "whole prompts"])
+def share(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
 
 
 @pytest.fixture
@@ -80,13 +93,13 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def answered(
-    checkpoint: Path, questions: list[Question], loader: ClipLoader
+    checkpoint: Path, questions: list[Question], pool: ClipPool, share: bool
 ) -> Callable[[], tuple[Results, tuple[str, ...]]]:
     """What the checkpoint answers in a batch of two, and the notes of its loading."""
 
     def answer() -> tuple[Results, tuple[str, ...]]:
         loaded = load_model(card_for(str(checkpoint)), dtype=torch.float32)
-        return list(Engine(loaded, loader, batch_size=2).answer(questions)), loaded.notes
+        return asked_of(loaded, pool, questions, share=share), loaded.notes
 
     return answer
 
@@ -102,10 +115,10 @@ def words(results: Results) -> list[tuple[str, int, str]]:
 
 
 @pytest.fixture(scope="module")
-def plain(questions: list[Question], loader: ClipLoader) -> list[tuple[str, int, str]]:
+def plain(questions: list[Question], pool: ClipPool, share: bool) -> list[tuple[str, int, str]]:
     loaded = load_model(card_for("mini"), dtype=torch.float32)
     assert loaded.notes == ()  # the shipped checkpoints ask for nothing else
-    return words(list(Engine(loaded, loader, batch_size=2).answer(questions)))
+    return words(asked_of(loaded, pool, questions, share=share))
 
 
 @pytest.mark.parametrize("settings", ASKED, ids=lambda settings: "-".join(settings))
