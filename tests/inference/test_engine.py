@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.video import Clip, ClipPool, LoaderClosedError, SamplingRule, WorkerStartError
 
-RULE = SamplingRule("uniform", 6)
-VIDEOS = 4
+RULE = SamplingRule("uniform", 5)
+VIDEOS = 3
 
 
 class CountingModel(SlowFastVideoModel):
@@ -87,8 +88,7 @@ def pools(loaded: LoadedModel) -> Iterator[Callable[..., ClipPool]]:
 
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
-    """Of two tasks about the same videos, one of them with subtitles; one without a video, and two that are
-    answered with more than a letter."""
+    """Of two tasks about the same videos, one of them with subtitles; and some of neither."""
     asked = []
     for task in ("videomme", "videomme_w_subtitle"):
         opened = open_benchmark(get_benchmark(task), parse_source("mini"))
@@ -127,14 +127,14 @@ def plain(
     given = answers(engine.answer(questions))
     assert next(iter(given)) == QuestionKey("text", 0)  # needs no video
     assert len({answer.text for answer in given.values()}) > 3
-    assert {answer.finish_reason for answer in given.values()} == {"stop", "length"}
-    assert max(answer.new_tokens for answer in given.values()) > 2
+    assert {answer.new_tokens for answer in given.values()} == {1, 2}  # a letter and the stop, or that alone
     return given
 
 
-@pytest.mark.parametrize("seek", [True, False], ids=["seek", "in order"])
-@pytest.mark.parametrize("decoders", [0, 1, 2])
-@pytest.mark.parametrize(("share", "batch_size"), [(True, 1), (True, 3), (True, 8), (False, 3)])
+@pytest.mark.parametrize(
+    ("share", "batch_size", "decoders", "seek"),
+    [*product([True], [1, 3, 8], [0, 1, 2], [True, False]), (False, 3, 0, False), (False, 8, 2, True)],
+)
 def test_answers_do_not_depend_on_what_is_shared(
     model: CountingModel,
     pools: Callable[..., ClipPool],
@@ -151,6 +151,25 @@ def test_answers_do_not_depend_on_what_is_shared(
     assert max(model.batches) == batch_size
     assert model.calls["encode"] == (VIDEOS if share else len(questions) - 1)
     assert model.calls["prefix"] == (VIDEOS + 1 if share else 0)  # the one without a video has an empty one
+
+
+def test_long_answers_do_not_depend_on_it_either(
+    loaded: LoadedModel,
+    pools: Callable[..., ClipPool],
+    questions: list[Question],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mini model says a letter and stops: here the limit alone stops it, row by row."""
+    monkeypatch.setattr(loaded.processor, "eos_token_ids", (1,))
+    asked = [
+        replace(question, max_new_tokens=3 + 2 * (number % 6)) for number, question in enumerate(questions)
+    ]
+    alone = answers(Engine(SlowFastVideoModel(loaded), pools(0), share=False).answer(asked))
+    together = answers(Engine(SlowFastVideoModel(loaded), pools(2), batch_size=8).answer(asked))
+    assert without_times(together) == without_times(alone)
+    for question in asked:
+        given = together[question.key]
+        assert (given.new_tokens, given.finish_reason) == (question.max_new_tokens, "length")
 
 
 def test_questions_come_video_by_video_whatever_the_order_of_tasks(
