@@ -14,8 +14,8 @@ class HubLayout:
 
     None of the real repositories could be opened while this was written: an adapter says beside its layout
     how it is known ("guides" are public download guides and scripts, "assumed" is a guess that fits them),
-    and docs/fetching.md has the whole account. A layout that does not fit ends in an error that lists what the
-    repository has.
+    and docs/fetching.md has the whole account. A layout that does not fit ends in an error that lists what
+    the repository has.
 
     In the globs, `*` also crosses folders, and capitals are told apart.
 
