@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,10 +41,14 @@ _FAILURE_OF_VIDEO = {
 }
 
 
+_Pictures = Frames | Exception | None
+"""Of a clip; or why it has none, a `VideoError` if that is the file's fault; None without a clip."""
+
+
 class ClipSource(Protocol):
     """What gives the engine its pictures, resized: `sf_eval.video.ClipPool`."""
 
-    def in_order(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]: ...
+    def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,33 +122,27 @@ class Engine:
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
         """Answer video by video, in the order in which they are first asked about.
 
-        A result is yielded as soon as its batch is done. Questions without a video come first.
+        A result is yielded as soon as its batch is done, a failure as soon as it is known. Questions without
+        a video come first. Nothing decodes ahead any more once the iterator is closed.
         """
-        groups = self._grouped(questions)
-        pending: list[_Ready] = []
-        for group, pictures in self._with_pictures(groups):
-            shown = self._show(group, pictures, alone=not pending)
-            if pending and _ran_out(shown):
-                # The encoded videos that wait for their batch may be what is in the way.
-                waiting, chunk_frames = len(pending), self.chunk_frames
-                yield from self._answer_all(pending)
-                pending = []
-                shown = self._show(group, pictures, alone=True)
-                if chunk_frames == self.chunk_frames and not _ran_out(shown):
-                    self._shrink_batch(waiting)
-            if isinstance(shown, Failure):
-                yield from (Failure(question.key, shown.kind, shown.reason) for question in group.questions)
-                continue
-            for question in group.questions:
-                ready = _ready(question, shown)
-                if isinstance(ready, Failure):
-                    yield ready
-                    continue
-                pending.append(ready)
-                if len(pending) >= self.batch_size:
-                    batch, pending = pending, []
-                    yield from self._answer_batch(batch)
-        yield from self._answer_all(pending)
+        waiting: deque[_Ready] = deque()
+        with closing(self._with_pictures(self._grouped(questions))) as clips:
+            for group, pictures in clips:
+                shown, failures = self._show(group, pictures, alone=not waiting)
+                if waiting and any(failure.kind is FailureKind.OUT_OF_MEMORY for failure in failures):
+                    # The encoded videos that wait for their batch may be what is in the way.
+                    asked, chunk_frames = len(waiting), self.chunk_frames
+                    yield from self._answer_batches(waiting, least=1)
+                    _free(self.model.device)
+                    shown, failures = self._show(group, pictures, alone=True)
+                    if shown and chunk_frames == self.chunk_frames:
+                        self._shrink_batch(asked)
+                del pictures  # the next video must find room, and so must the batches in between
+                yield from failures
+                waiting.extend(shown)
+                del shown
+                yield from self._answer_batches(waiting, least=self.batch_size)
+        yield from self._answer_batches(waiting, least=1)
 
     def _grouped(self, questions: Iterable[Question]) -> list[_Group]:
         if not self.share:
@@ -153,36 +153,58 @@ class Engine:
             members.setdefault(question.clip, []).append(question)
         return [_Group(clip, tuple(asked)) for clip, asked in members.items() if asked]
 
-    def _with_pictures(self, groups: Sequence[_Group]) -> Iterator[tuple[_Group, Frames | VideoError | None]]:
-        """Each group with its clip's pictures, decoded ahead, or with what is wrong with the clip."""
-        yield from ((group, None) for group in groups if group.clip is None)
-        about_clips = [group for group in groups if group.clip is not None]
-        clips = (group.clip for group in about_clips if group.clip is not None)
-        pictures = self.source.in_order(clips)
-        for group in about_clips:
-            yield group, next(pictures)[1]
+    def _with_pictures(self, groups: Sequence[_Group]) -> Generator[tuple[_Group, _Pictures], None, None]:
+        """Each group with its clip's pictures, decoded ahead, or with the error that they ended in.
 
+<<<<<<< HEAD
     def _show(self, group: _Group, pictures: Frames | VideoError | None, *, alone: bool) -> _Shown | Failure:
         """The group's video, encoded and prefilled, or why it cannot be shown (as the first question's
         failure).
+=======
+        Holds no pictures itself: whoever takes them is the only one.
+        """
+        yield from ((group, None) for group in groups if group.clip is None)
+        left = deque(group for group in groups if group.clip is not None)
+        while left:
+            try:
+                with closing(self.source.in_order(group.clip for group in left if group.clip)) as clips:
+                    while left:
+                        yield left[0], next(clips)[1]
+                        left.popleft()
+                return
+            except Exception as error:  # no fault of the file: out of memory here, say
+                if _ends_everything(error):
+                    raise
+                failed = error
+            yield left.popleft(), failed
+
+    def _show(self, group: _Group, pictures: _Pictures, *, alone: bool) -> tuple[list[_Ready], list[Failure]]:
+        """The group's questions with their video, encoded and prefilled; and those that cannot be asked.
+>>>>>>> engine-proof
 
         Args:
             alone: no other encoded video waits.
         """
-        first = group.questions[0]
         if isinstance(pictures, VideoError):
             kind = _FAILURE_OF_VIDEO.get(pictures.reason, FailureKind.DECODE_ERROR)
-            return Failure(first.key, kind, str(pictures))
+            return [], [Failure(question.key, kind, str(pictures)) for question in group.questions]
+        if isinstance(pictures, Exception):
+            return [], _failures(group.questions, pictures)
+        texts, failures = _texts(group.questions, () if pictures is None else pictures.times_s)
+        if not texts:
+            return [], failures
         try:
             if pictures is None:
-                return _Shown(None, self.model.prefix(None) if self.share else None)
-            return self._encode(group, pictures, alone)
+                shown = _Shown(None, self.model.prefix(None) if self.share else None)
+            else:
+                shown = self._encode(pictures, len(texts), alone)
         except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
             if _ends_everything(error):
                 raise
-            return _failure(first, error)
+            return [], failures + _failures([question for question, _ in texts], error)
+        return [_Ready(question, text, shown) for question, text in texts], failures
 
-    def _encode(self, group: _Group, frames: Frames, alone: bool) -> _Shown:
+    def _encode(self, frames: Frames, shared_by: int, alone: bool) -> _Shown:
         """Upload, encode and prefill.
 
         Raises:
@@ -201,6 +223,7 @@ class Engine:
         synchronise(device)
         uploaded = time.perf_counter()
         video = self._tower(pixels, may_shrink=alone)
+        del pixels
         synchronise(device)
         encoded = time.perf_counter()
         prefix = self.model.prefix(video) if self.share else None
@@ -217,7 +240,7 @@ class Engine:
             upload_s=uploaded - start,
             vision_s=encoded - uploaded,
             prefix_s=time.perf_counter() - encoded,
-            shared_by=len(group.questions),
+            shared_by=shared_by,
         )
 
     def _tower(self, pixels: torch.Tensor, *, may_shrink: bool) -> Any:
@@ -244,44 +267,60 @@ class Engine:
         self.degraded.append(what)
         logger.warning("%s.", what)
 
-    def _answer_all(self, ready: list[_Ready]) -> Iterator[Result]:
-        """In batches of what is the batch size by then."""
-        while ready:
-            batch, ready = ready[: self.batch_size], ready[self.batch_size :]
+    def _answer_batches(self, waiting: deque[_Ready], *, least: int) -> Iterator[Result]:
+        """Answer what waits, in batches of what is the batch size by then, as long as at least `least` wait.
+
+        Takes them out of `waiting`: a video whose questions are answered is held by nobody.
+        """
+        while waiting and len(waiting) >= min(least, self.batch_size):
+            batch = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
             yield from self._answer_batch(batch)
 
     def _answer_batch(self, batch: list[_Ready]) -> Iterator[Result]:
-        middle = -(-len(batch) // 2)
+        """Empties `batch`."""
+        parts = [batch[:]]
+        batch.clear()
+        while parts:
+            part = parts.pop()
+            results = self._results(part)
+            if results is None:
+                # Some question of it failed: halves find out which, answer the others, and need less memory.
+                _free(self.model.device)
+                middle = -(-len(part) // 2)
+                parts += [part[middle:], part[:middle]]
+            del part
+            yield from results or ()
+
+    def _results(self, batch: list[_Ready]) -> list[Result] | None:
+        """Of every question of the batch; None if it must be asked in halves."""
         try:
             generated = self.model.answer([ready.asked for ready in batch])
-        except Exception as error:  # as above: one sample's failure is recorded
+        except Exception as error:  # as above: one question's failure is recorded
             if _ends_everything(error):
                 raise
             if len(batch) == 1:
-                yield _failure(batch[0].question, error)
-                return
+                return list(_failures([batch[0].question], error))
             if is_out_of_memory(error):
-                self._shrink_batch(middle)
+                self._shrink_batch(-(-len(batch) // 2))
             else:
                 logger.warning(
                     "a batch of %d failed, answering it in halves: %s", len(batch), _first_line(error)
                 )
-        else:
-            for ready, result in zip(batch, generated, strict=True):
-                yield _to_answer(ready, result, len(batch))
-            return
-        # Some sample of the batch failed: halves find out which, answer the others, and need less memory.
-        _free(self.model.device)
-        yield from self._answer_batch(batch[:middle])
-        yield from self._answer_batch(batch[middle:])
+            return None
+        return [_to_answer(ready, result, len(batch)) for ready, result in zip(batch, generated, strict=True)]
 
 
-def _ready(question: Question, shown: _Shown) -> _Ready | Failure:
-    """The question with its words, which may depend on when the shown frames are."""
-    try:
-        return _Ready(question, question.text(shown.times_s), shown)
-    except Exception as error:  # its subtitles, say: recorded, not fatal
-        return _failure(question, error)
+def _texts(
+    questions: Sequence[Question], times_s: Sequence[float]
+) -> tuple[list[tuple[Question, str]], list[Failure]]:
+    """The questions' words, which may depend on when the shown frames are; and those that have none."""
+    texts, failures = [], []
+    for question in questions:
+        try:
+            texts.append((question, question.text(times_s)))
+        except Exception as error:  # its subtitles, say: recorded, not fatal
+            failures += _failures([question], error)
+    return texts, failures
 
 
 def _to_answer(ready: _Ready, result: Generated, batch_size: int) -> Result:
@@ -326,16 +365,14 @@ def _ends_everything(error: Exception) -> bool:
     return isinstance(error, (WorkerStartError, LoaderClosedError)) or is_device_lost(error)
 
 
-def _failure(question: Question, error: Exception) -> Failure:
+def _failures(questions: Sequence[Question], error: Exception) -> list[Failure]:
+    """The same for all of them; a defect is logged with its traceback, once."""
     reason = f"{type(error).__name__}: {_first_line(error)}"
     if is_out_of_memory(error):
-        return Failure(question.key, FailureKind.OUT_OF_MEMORY, reason)
-    logger.error("question %s failed in the model.", question.key, exc_info=error)
-    return Failure(question.key, FailureKind.MODEL_ERROR, reason)
-
-
-def _ran_out(shown: _Shown | Failure) -> bool:
-    return isinstance(shown, Failure) and shown.kind is FailureKind.OUT_OF_MEMORY
+        return [Failure(question.key, FailureKind.OUT_OF_MEMORY, reason) for question in questions]
+    names = ", ".join(str(question.key) for question in questions)
+    logger.error("%s failed in the model.", names, exc_info=error)
+    return [Failure(question.key, FailureKind.MODEL_ERROR, reason) for question in questions]
 
 
 def _first_line(error: Exception) -> str:

@@ -99,6 +99,11 @@ def split_prompt(input_ids: Sequence[int]) -> tuple[list[int], list[int]]:
     return ids[:at], ids[at:]
 
 
+def can_share_prefixes(model: SlowFastForConditionalGeneration) -> bool:
+    """Not with sliding windows: places in the cache then depend on what comes after."""
+    return not getattr(model.config, "use_sliding_window", False)
+
+
 @torch.inference_mode()
 def prefill_prefix(
     model: SlowFastForConditionalGeneration,
@@ -115,7 +120,7 @@ def prefill_prefix(
         PromptError, PromptTooLongError: the ids and the video do not fit together, or the model.
         UsageError: the model has sliding windows, or is in training with gradient checkpointing.
     """
-    if getattr(model.config, "use_sliding_window", False):
+    if not can_share_prefixes(model):
         raise UsageError("a model with sliding-window attention cannot share prefixes.")
     ids = list(input_ids)
     if features is not None and VIDEO_TOKEN_ID not in ids:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -116,7 +116,7 @@ class ClipPool:
         info: VideoInfo = self._result(_check_job(clip, indices))
         return info
 
-    def in_order(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]:
+    def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
         """Each clip with its frames, or with what is wrong with it, in the order of `clips`.
 
         Raises:
@@ -124,14 +124,14 @@ class ClipPool:
         """
         return self._each([Job(clip, ClipLoader.load) for clip in clips])
 
-    def as_finished(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]:
+    def as_finished(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
         """As `in_order`, but each as soon as it is done: a clip that hangs keeps nothing waiting."""
         done: deque[Job] = deque()
         return self._each([Job(clip, ClipLoader.load, done=done) for clip in clips], done)
 
     def checked(
         self, clips: Iterable[Clip], indices: CheckedFrames = "ends"
-    ) -> Iterator[tuple[Clip, VideoInfo | VideoError]]:
+    ) -> Generator[tuple[Clip, VideoInfo | VideoError], None, None]:
         """Each clip with its facts after `check`, or with what is wrong with it, in the order of `clips`."""
         return self._each([_check_job(clip, indices) for clip in clips])
 
@@ -177,7 +177,9 @@ class ClipPool:
                 outcome = error
         self._queue.finish(job, outcome)
 
-    def _each(self, jobs: list[Job], done: deque[Job] | None = None) -> Iterator[tuple[Clip, Any]]:
+    def _each(
+        self, jobs: list[Job], done: deque[Job] | None = None
+    ) -> Generator[tuple[Clip, Any], None, None]:
         """The jobs' clips and outcomes, in order, or as they come into `done`."""
         left = deque(jobs)
         if self.decoders:
@@ -187,16 +189,19 @@ class ClipPool:
                 job = following
                 if done is not None and self.decoders:
                     job = self._waited(partial(self._queue.first, done))
-                try:
-                    outcome = self._result(job)
-                except VideoError as error:
-                    outcome = error
                 left.remove(job)
-                clip = job.clip
-                job.outcome = None  # the pictures are the caller's alone
-                yield clip, outcome
+                yield job.clip, self._handed_over(job)  # in no variable of ours
         finally:
             self._queue.abandon(left)
+
+    def _handed_over(self, job: Job) -> Any:
+        """The job's outcome, or its clip's error; the pictures are the caller's alone."""
+        try:
+            return self._result(job)
+        except VideoError as error:
+            return error
+        finally:
+            job.outcome = None
 
     def _result(self, job: Job) -> Any:
         """Wait for a job; its outcome, raised if it is an error."""

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from sf_eval.benchmarks.document import Document, MediaRef
-from sf_eval.inference import Failure, FailureKind
+from sf_eval.inference import Failure, FailureKind, QuestionKey
 from sf_eval.lmms import failed_text
 from sf_eval.scoring import Outcome
 from sf_eval.scoring.answers.reading import Frame, Reading, Rule
 from sf_eval.scoring.judge import judge
 
 OPTIONS = {"A": "The man is cooking dinner", "B": "The man is washing dishes"}
+KEY = QuestionKey("videomme", 0)
 SCORING_PAGE = Path(__file__).resolve().parents[2] / "docs" / "scoring.md"
 
 
@@ -36,10 +37,12 @@ def test_what_the_token_limit_cut_off_may_have_been_a_list() -> None:
     assert judge(document("A"), said, cut_off=True).outcome is Outcome.no_answer
 
 
-def test_a_failure_is_never_read_for_a_letter() -> None:
-    text = failed_text.to_text(Failure("q", FailureKind("decode_error"), "The answer is B."))
-    verdict = judge(document("B"), text)
-    assert (verdict.outcome, verdict.reading) == (Outcome.decode_error, Reading())
+def test_a_failure_is_told_from_every_word_of_a_model() -> None:
+    """lmms-eval knows texts alone: our tasks take a failure's back out of its text before anything is read."""
+    text = failed_text.to_text(Failure(KEY, FailureKind.DECODE_ERROR, "The answer is B."))
+    assert failed_text.from_text(text) is FailureKind.DECODE_ERROR
+    for said in ("The answer is B.", "", text[1:], f" {text}"):
+        assert failed_text.from_text(said) is None
 
 
 def test_the_page_lists_every_name_that_a_record_may_hold() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,11 +12,14 @@ import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.editions import mini_root
-from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey
+from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result
 from sf_eval.inference.engine import CHUNK_FRAMES, Engine
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model
-from sf_eval.model.modeling import SlowFastForConditionalGeneration, VideoFeatures
-from sf_eval.video import Clip, ClipLoader, SamplingRule
+from sf_eval.model.shared_prefix import Prefix
+from sf_eval.model.tokens import VideoFeatures
+from sf_eval.video import Clip, ClipPool, Frames, SamplingRule
 
 FRAMES = 9
 
@@ -28,41 +31,64 @@ def run_out(said: str = "") -> None:
     torch.empty(1 << 60, dtype=torch.uint8)
 
 
-class SmallMachine(SlowFastForConditionalGeneration):  # type: ignore[misc]
+class SmallMachine(SlowFastVideoModel):
     """The real model on a machine that holds so many frames, rows and encoded videos at once."""
 
-    most_frames = most_rows = most_videos = 1 << 30
+    most_frames = most_rows = most_videos = most_prefixes = 1 << 30
     said = ""
 
-    def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = CHUNK_FRAMES) -> VideoFeatures:
-        if min(chunk_frames, len(pixel_values)) > self.most_frames or len(self.held()) >= self.most_videos:
+    def __init__(self, loaded: LoadedModel) -> None:
+        super().__init__(loaded)
+        self.videos: list[weakref.ref[VideoFeatures]] = []
+        self.prefixes: list[weakref.ref[Prefix]] = []
+        self.rows: list[int] = []
+
+    def encode(self, pixels: torch.Tensor, *, chunk_frames: int) -> VideoFeatures:
+        if min(chunk_frames, len(pixels)) > self.most_frames or len(held(self.videos)) >= self.most_videos:
             run_out(self.said)
-        features = super().encode_video(pixel_values, chunk_frames)
-        self.videos.append(weakref.ref(features))
-        return features
+        video = super().encode(pixels, chunk_frames=chunk_frames)
+        self.videos.append(weakref.ref(video))
+        return video
 
-    def held(self) -> list[VideoFeatures]:
-        return [features for reference in self.videos if (features := reference()) is not None]
-
-    def generate(self, input_ids: torch.Tensor, **options: Any) -> torch.Tensor:
-        self.rows.append(len(input_ids))
-        if len(input_ids) > self.most_rows:
+    def prefix(self, video: VideoFeatures | None) -> Prefix | None:
+        if len(held(self.prefixes)) >= self.most_prefixes:
             run_out(self.said)
-        return super().generate(input_ids, **options)
+        prefix = super().prefix(video)
+        assert prefix is not None
+        self.prefixes.append(weakref.ref(prefix))
+        return prefix
+
+    def answer(self, asked: Sequence[Asked]) -> list[Generated]:
+        self.rows.append(len(asked))
+        if len(asked) > self.most_rows:
+            run_out(self.said)
+        return super().answer(asked)
 
 
-@pytest.fixture
+def held(references: list[weakref.ref[Any]]) -> list[Any]:
+    return [one for reference in references if (one := reference()) is not None]
+
+
+@pytest.fixture(scope="module")
 def loaded() -> LoadedModel:
-    loaded = load_model(card_for("mini"), device=torch.device("cpu"), dtype=torch.float32, attn="sdpa")
-    loaded.model.__class__ = SmallMachine
-    loaded.model.videos, loaded.model.rows = [], []
-    return loaded
+    return load_model(card_for("mini"), device=torch.device("cpu"), dtype=torch.float32, attn="sdpa")
 
 
 @pytest.fixture
-def loader() -> Iterator[ClipLoader]:
-    with ClipLoader(SamplingRule("uniform", FRAMES), in_process=True) as loader:
-        yield loader
+def model(loaded: LoadedModel) -> SmallMachine:
+    return SmallMachine(loaded)
+
+
+@pytest.fixture(scope="module")
+def pool(loaded: LoadedModel) -> Iterator[ClipPool]:
+    resize = SlowFastVideoModel(loaded).resize
+    with ClipPool(SamplingRule("uniform", FRAMES), decoders=1, resize=resize) as pool:
+        yield pool
+
+
+@pytest.fixture(params=[True, False], ids=["shared", "not shared"])
+def share(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -79,30 +105,32 @@ def questions() -> list[Question]:
     ]
 
 
-def texts(results: list[Answer | Failure]) -> list[tuple[str, str]]:
-    assert all(isinstance(result, Answer) for result in results), results
-    return [(result.key, result.text) for result in results if isinstance(result, Answer)]
+def texts(results: Iterable[Result]) -> dict[QuestionKey, str]:
+    answers = list(results)
+    assert all(isinstance(result, Answer) for result in answers), answers
+    return {result.key: result.text for result in answers if isinstance(result, Answer)}
 
 
-@pytest.fixture
-def singles(loaded: LoadedModel, loader: ClipLoader, questions: list[Question]) -> list[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def singles(loaded: LoadedModel, pool: ClipPool, questions: list[Question]) -> dict[QuestionKey, str]:
     """What the questions are answered one by one, with all the memory they want."""
-    return texts(list(Engine(loaded, loader).answer(questions)))
+    return texts(Engine(SlowFastVideoModel(loaded), pool, share=False).answer(questions))
 
 
 def test_a_batch_that_does_not_fit_is_halved_for_good(
-    loaded: LoadedModel,
-    loader: ClipLoader,
+    model: SmallMachine,
+    pool: ClipPool,
     questions: list[Question],
-    singles: list[tuple[str, str]],
+    singles: dict[QuestionKey, str],
+    share: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    loaded.model.most_rows, loaded.model.rows = 2, []
-    engine = Engine(loaded, loader, batch_size=7)
+    model.most_rows = 2
+    engine = Engine(model, pool, batch_size=7, share=share)
     with caplog.at_level(logging.WARNING):
-        assert texts(list(engine.answer(questions))) == singles
-        assert texts(list(engine.answer(questions))) == singles
-    assert loaded.model.rows == [7, 4, 2, 2, 3, 2, 1, *(2, 2, 2, 1)]
+        assert texts(engine.answer(questions)) == singles
+        assert texts(engine.answer(questions)) == singles
+    assert model.rows == [7, 4, 2, 2, 3, 2, 1, *(2, 2, 2, 1)]
     assert engine.degraded == [
         "out of memory with a batch: going on with batches of 4",
         "out of memory with a batch: going on with batches of 2",
@@ -119,15 +147,18 @@ def test_a_batch_that_does_not_fit_is_halved_for_good(
     ],
 )
 def test_memory_that_a_library_of_the_gpu_lacks_is_memory_too(
-    loaded: LoadedModel,
-    loader: ClipLoader,
+    model: SmallMachine,
+    pool: ClipPool,
     questions: list[Question],
-    singles: list[tuple[str, str]],
+    singles: dict[QuestionKey, str],
+    share: bool,
     said: str,
 ) -> None:
-    loaded.model.said, loaded.model.most_rows, loaded.model.most_frames = said, 2, 8
-    engine = Engine(loaded, loader, batch_size=4)
-    assert texts(list(engine.answer(questions[:4]))) == singles[:4]
+    model.said, model.most_rows, model.most_frames = said, 2, 8
+    engine = Engine(model, pool, batch_size=4, share=share)
+    given = texts(engine.answer(questions[:4]))
+    assert given == {key: singles[key] for key in given}
+    assert len(given) == 4
     assert engine.degraded == [
         "out of memory in the vision tower: going on with 8 frames per chunk",
         "out of memory with a batch: going on with batches of 2",
@@ -135,50 +166,121 @@ def test_memory_that_a_library_of_the_gpu_lacks_is_memory_too(
 
 
 def test_frames_that_do_not_fit_are_encoded_in_smaller_chunks_for_good(
-    loaded: LoadedModel, loader: ClipLoader, questions: list[Question], singles: list[tuple[str, str]]
+    model: SmallMachine,
+    pool: ClipPool,
+    questions: list[Question],
+    singles: dict[QuestionKey, str],
+    share: bool,
 ) -> None:
-    loaded.model.most_frames = 4
-    engine = Engine(loaded, loader, batch_size=2)
-    assert texts(list(engine.answer(questions))) == singles
+    model.most_frames = 4
+    engine = Engine(model, pool, batch_size=2, share=share)
+    assert texts(engine.answer(questions)) == singles
     assert engine.degraded == [
         "out of memory in the vision tower: going on with 8 frames per chunk",
         "out of memory in the vision tower: going on with 4 frames per chunk",
     ]
 
 
+@pytest.mark.parametrize(
+    ("share", "lack", "most", "rows"),
+    [
+        (True, "most_videos", 2, [4, 3]),  # two questions each of three videos, one of a fourth
+        (True, "most_videos", 1, [2, 2, 2, 1]),
+        (True, "most_prefixes", 2, [4, 3]),
+        (True, "most_prefixes", 1, [2, 2, 2, 1]),
+        (False, "most_videos", 3, [3, 3, 1]),
+        (False, "most_videos", 1, [1] * 7),
+    ],
+)
 def test_videos_that_wait_for_their_batch_make_room(
-    loaded: LoadedModel, loader: ClipLoader, questions: list[Question], singles: list[tuple[str, str]]
+    model: SmallMachine,
+    pool: ClipPool,
+    questions: list[Question],
+    singles: dict[QuestionKey, str],
+    share: bool,
+    lack: str,
+    most: int,
+    rows: list[int],
 ) -> None:
-    loaded.model.most_videos, loaded.model.rows = 3, []
-    engine = Engine(loaded, loader, batch_size=5)
-    assert texts(list(engine.answer(questions))) == singles
-    assert loaded.model.rows == [3, 3, 1]
+    setattr(model, lack, most)
+    engine = Engine(model, pool, batch_size=5, share=share)
+    assert texts(engine.answer(questions)) == singles
+    assert model.rows == rows
     assert engine.chunk_frames == CHUNK_FRAMES
-    assert engine.degraded == ["out of memory with a batch: going on with batches of 3"]
+    assert engine.degraded == [f"out of memory with a batch: going on with batches of {rows[0]}"]
 
 
-@pytest.mark.parametrize("lack", ["most_frames", "most_rows"])
-def test_a_sample_that_does_not_fit_alone_fails_as_out_of_memory(
-    loaded: LoadedModel, loader: ClipLoader, questions: list[Question], lack: str
+def test_the_halves_of_a_batch_are_not_held_until_its_end(
+    model: SmallMachine, pool: ClipPool, questions: list[Question]
 ) -> None:
-    setattr(loaded.model, lack, 0)
-    results = list(Engine(loaded, loader, batch_size=2).answer(questions[:3]))
-    assert [result.key for result in results] == ["q0", "q1", "q2"]
+    """Its first half is answered, and may go, before the second is asked."""
+    model.most_rows = 1
+    engine = Engine(model, pool, batch_size=4, share=True)
+    counts = []
+    for _ in engine.answer([questions[number] for number in (0, 1, 2, 3)]):
+        counts.append(len(held(model.prefixes)))
+    assert counts == [3, 2, 1, 0]
+
+
+def test_no_pictures_are_held_while_questions_are_answered(
+    model: SmallMachine, loaded: LoadedModel, questions: list[Question]
+) -> None:
+    pictures: list[weakref.ref[Frames]] = []
+
+    class Watched(ClipPool):
+        def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Any], None, None]:
+            given = super().in_order(clips)
+            while True:
+                try:
+                    yield noted(next(given))
+                except StopIteration:
+                    return
+
+    def noted(item: tuple[Clip, Any]) -> tuple[Clip, Any]:
+        pictures.append(weakref.ref(item[1]))
+        return item
+
+    with Watched(SamplingRule("uniform", FRAMES), decoders=0, resize=model.resize) as pool:
+        counts = [len(held(pictures)) for _ in Engine(model, pool).answer(questions)]
+    assert (len(pictures), counts) == (4, [0] * 7)
+
+
+@pytest.mark.parametrize(
+    ("lack", "share"),
+    [
+        ("most_frames", True),
+        ("most_frames", False),
+        ("most_prefixes", True),
+        ("most_rows", True),
+        ("most_rows", False),
+    ],
+)
+def test_a_sample_that_does_not_fit_alone_fails_as_out_of_memory(
+    model: SmallMachine, pool: ClipPool, questions: list[Question], lack: str, share: bool
+) -> None:
+    setattr(model, lack, 0)
+    results = list(Engine(model, pool, batch_size=2, share=share).answer(questions[:3]))
+    assert [result.key for result in results] == [question.key for question in questions[:3]]
     for result in results:
         assert isinstance(result, Failure)
         assert result.kind is FailureKind.OUT_OF_MEMORY
         assert "allocate" in result.reason
-    setattr(loaded.model, lack, 1 << 30)
-    assert texts(list(Engine(loaded, loader).answer(questions[:1])))
+    setattr(model, lack, 1 << 30)
+    assert texts(Engine(model, pool, share=share).answer(questions[:1]))
 
 
 def test_another_error_in_a_batch_costs_its_own_sample_and_no_memory(
-    loaded: LoadedModel, loader: ClipLoader, questions: list[Question], singles: list[tuple[str, str]]
+    model: SmallMachine,
+    pool: ClipPool,
+    questions: list[Question],
+    singles: dict[QuestionKey, str],
+    share: bool,
 ) -> None:
     too_long = Question(QuestionKey("long", 0), questions[0].clip, "very " * 5000, 8)
-    engine = Engine(loaded, loader, batch_size=4)
-    results = list(engine.answer([*questions[:2], too_long, *questions[2:]]))
-    assert isinstance(results[2], Failure)
-    assert results[2].kind is FailureKind.MODEL_ERROR
-    assert texts([*results[:2], *results[3:]]) == singles
+    engine = Engine(model, pool, batch_size=4, share=share)
+    results = {result.key: result for result in engine.answer([*questions[:2], too_long, *questions[2:]])}
+    failed = results.pop(too_long.key)
+    assert isinstance(failed, Failure)
+    assert failed.kind is FailureKind.MODEL_ERROR
+    assert texts(results.values()) == singles
     assert (engine.degraded, engine.batch_size) == ([], 4)

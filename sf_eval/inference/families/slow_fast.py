@@ -12,7 +12,13 @@ from sf_eval.inference.family import Asked, Generated
 from sf_eval.inference.generation import generate_batch
 from sf_eval.model.loading import LoadedModel
 from sf_eval.model.preprocess import normalise
-from sf_eval.model.shared_prefix import Prefix, answer_suffixes, prefill_prefix, split_prompt
+from sf_eval.model.shared_prefix import (
+    Prefix,
+    answer_suffixes,
+    can_share_prefixes,
+    prefill_prefix,
+    split_prompt,
+)
 from sf_eval.model.tokens import VideoFeatures
 
 
@@ -37,7 +43,9 @@ class SlowFastVideoModel:
         normalised = torch.cat([normalise(chunk).to(dtype) for chunk in pixels.split(chunk_frames)])
         return self.loaded.model.encode_video(normalised.contiguous(), chunk_frames=chunk_frames)
 
-    def prefix(self, video: VideoFeatures | None) -> Prefix:
+    def prefix(self, video: VideoFeatures | None) -> Prefix | None:
+        if not can_share_prefixes(self.loaded.model):
+            return None
         ids, _ = split_prompt(self._ids("", video))
         return prefill_prefix(self.loaded.model, ids, video)
 
