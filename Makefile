@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint check bench clean constraints
+.PHONY: setup demo test lint check readme bench clean constraints
 .DEFAULT_GOAL := help
 
 help:            ## this list
@@ -33,6 +33,9 @@ lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 check: lint test  ## what CI runs
+
+readme: setup  ## README's figures anew, from results/mini
+	$(BIN)/python -m sf_eval.report.readme
 
 constraints:  ## write constraints.txt anew: the pinned versions for every supported Python
 	$(BIN)/uv pip compile --universal --python-version 3.10 --extra dev --no-annotate --no-emit-index-url \

@@ -29,8 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WHEELS = ROOT / "benchmarks" / "gpu" / "wheels"
 _DRY_PATIENCE = 4.0  # a rehearsal shares its CPU with whatever else runs there
 # What nearly every step needs. Importing them uses no GPU.
-_LIBRARIES = (
-    "sf_eval.inference.engine", "sf_eval.verifying.model", "sf_eval.profiler.measured.pipeline", "sf_eval.profiler.profile",
+LIBRARIES = (
+    "sf_eval.inference.engine", "sf_eval.inference.families.slow_fast", "sf_eval.verifying.model",
+    "sf_eval.profiler.measured.pipeline", "sf_eval.profiler.profile",
 )  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def _chosen(names: str, patience: float) -> list[Step]:
 def _preload() -> bool:
     """Import what the steps need; where that fails, every step says so itself."""
     try:
-        for name in _LIBRARIES:
+        for name in LIBRARIES:
             importlib.import_module(name)
     except Exception as error:
         print(f"cannot import ahead of the steps: {error!r}", file=sys.stderr)

@@ -38,7 +38,7 @@ class Setup:
         return cls(**{**value, "step_file": Path(value["step_file"]), "out": Path(value["out"])})
 
 
-class StepProblem(Exception):
+class StepError(Exception):
     """A step that went through, but not with everything in it; its message says what is lacking."""
 
 

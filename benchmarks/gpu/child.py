@@ -6,17 +6,17 @@ import importlib
 import sys
 import traceback
 
-from benchmarks.gpu.book import Book, Setup, StepProblem
+from benchmarks.gpu.book import Book, Setup, StepError
 
 PROBLEM = 3
-"""Exit code of a `StepProblem`; its message is the last line printed."""
+"""Exit code of a `StepError`; its message is the last line printed."""
 
 
 def run_step(module: str, setup: Setup) -> int:
     """Run a step's module here; the exit code of its process."""
     try:
         importlib.import_module(module).run(Book(setup))
-    except StepProblem as problem:
+    except StepError as problem:
         print(f"problem: {problem}", file=sys.stderr)
         return PROBLEM
     except BaseException:

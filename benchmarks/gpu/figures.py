@@ -1,8 +1,7 @@
-"""Puts the figures of committed GPU reports into README.md and docs/, between markers; nothing there is
-typed.
+"""Puts the figures of committed GPU reports into README.md and docs/, between markers.
 
-    python -m benchmarks.gpu.figures           writes the pages
-    python -m benchmarks.gpu.figures --check   says which page is not what the reports make it; exit code 1
+python -m benchmarks.gpu.figures           writes the pages
+python -m benchmarks.gpu.figures --check   says which page is not what the reports make it; exit code 1
 """
 
 from __future__ import annotations
@@ -18,13 +17,18 @@ from benchmarks.gpu.table import shown, target, three_digits, verdict
 ROOT = Path(__file__).resolve().parents[2]
 
 _NOT_RUN = (
-    "No GPU was at hand either: CUDA and flash-attention code paths have not been run, and no latency of the 7B\n"
-    "shape is claimed. The script is ready for the minute a GPU is there: [benchmarks/gpu/run.sh](docs/benchmarks-gpu.md)."
+    "No GPU was at hand either: CUDA and flash-attention code paths have not been run, and no latency\n"
+    "of the 7B shape is claimed. The script is ready for the minute a GPU is there:\n"
+    "[benchmarks/gpu/run.sh](docs/benchmarks-gpu.md)."
 )
 _NOT_MEASURED = (
-    "**Not measured yet.** No GPU was lent to the sessions that wrote this, so `results/` holds no latency of the 7B\n"
-    "shape, and none is claimed anywhere."
+    "**Not measured yet.** No GPU was lent to the sessions that wrote this, so `results/` holds no latency\n"
+    "of the 7B shape, and none is claimed anywhere."
 )
+_COLUMNS = (
+    "model", "frames", "tokens in the LLM", "vision", "prefill", "TTFT", "TPOT, plain", "peak memory",
+    "MFU vision", "MFU prefill", "MBU",
+)  # fmt: skip
 _HEADLINES = (
     "shape.overhead", "graph.plain.tpot", "graph.graph.ratio", "graph.compiled.ratio", "limit.self_attention",
     "memory.alike",
@@ -119,11 +123,12 @@ def _in_short(report: Report) -> str:
 
 
 def _in_full(report: Report) -> str:
+    page = f"../results/gpu/{card_slug(report.card)}/report.md"
     lines = [
-        f"**{report.card}**, {_when(report)}; all figures: [report](../results/gpu/{card_slug(report.card)}/report.md).",
+        f"**{report.card}**, {_when(report)}; all figures: [report]({page}).",
         "",
-        "| model | frames | tokens in the LLM | vision | prefill | TTFT | TPOT, plain | peak memory | MFU vision | MFU prefill | MBU |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| " + " | ".join(_COLUMNS) + " |",
+        "|---" + "|---:" * (len(_COLUMNS) - 1) + "|",
     ]
     step = report.step("shape")
     lines += _shape_lines(step) if step else []
@@ -168,7 +173,7 @@ def _figure(row: Row) -> str:
 
 
 def _lacking(report: Report) -> list[str]:
-    """What was not measured, and why: steps that did not go through, rows without a value, flash-attention."""
+    """What was not measured, and why: steps that did not go through, rows without a value, flash."""
     lacking = [f"the step {step.name} ({step.reason})" for step in report.steps if step.status != "ok"]
     lacking += [f"{row.what} ({row.note})" for row in report.rows if row.value is None]
     verify = report.step("verify")

@@ -6,19 +6,22 @@ So they need no PyAV, and every machine sees the very same pixels.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sf_eval.benchmarks.catalog import get_benchmark
+from sf_eval.core.resize import Resize
 from sf_eval.editions.scene import Scene, draw
 from sf_eval.editions.videomme import videomme
-from sf_eval.inference import Answer, Failure, Question
+from sf_eval.inference import Failure, Question
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.inference.question import QuestionKey
 from sf_eval.model.loading import LoadedModel
-from sf_eval.video import Clip, Frames, SamplingRule, VideoInfo
+from sf_eval.video import Clip, Frames, SamplingRule, VideoError, VideoInfo
 from sf_eval.video.sampling import rule_indices
 
 
@@ -30,23 +33,21 @@ class Asked:
     truth: str
 
 
-class DrawnLoader:
-    """Stands where the engine wants a `ClipLoader`: draws the frames that the rule takes of a clip's
-    scene."""
+class DrawnSource:
+    """In the place of a `ClipPool`: draws and resizes the frames that the rule takes of a clip's scene."""
 
-    def __init__(self, scenes: dict[Path, Scene], rule: SamplingRule) -> None:
+    def __init__(self, scenes: dict[Path, Scene], rule: SamplingRule, resize: Resize) -> None:
         self.scenes = scenes
         self.rule = rule
+        self.resize = resize
         self._drawn: dict[Path, Frames] = {}
 
-    def load(self, clip: Clip) -> Frames:
-        """The frames of `clip`; drawn once."""
-        if clip.path not in self._drawn:
-            self._drawn[clip.path] = self._draw(clip.path)
-        return self._drawn[clip.path]
-
-    def close(self) -> None:
-        self._drawn.clear()
+    def in_order(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]:
+        """Each clip with its frames; drawn once."""
+        for clip in clips:
+            if clip.path not in self._drawn:
+                self._drawn[clip.path] = self._draw(clip.path)
+            yield clip, self._drawn[clip.path]
 
     def _draw(self, path: Path) -> Frames:
         scene, start = self.scenes[path], time.perf_counter()
@@ -55,7 +56,7 @@ class DrawnLoader:
             path, scene.num_frames, float(scene.fps), scene.duration_s, scene.width, scene.height, "drawn"
         )
         return Frames(
-            pixels=np.stack([draw(scene, index) for index in indices]),
+            pixels=np.stack([self.resize(draw(scene, index)) for index in indices]),
             indices=tuple(indices),
             times_s=tuple(index / scene.fps for index in indices),
             info=info,
@@ -74,23 +75,29 @@ def mini_questions(videos: int, *, new_tokens: int = 16) -> tuple[list[Asked], d
         document = benchmark.read_row(index, row)
         if document.video_id in chosen and document.answer is not None:
             clip = Clip(scenes[document.video_id][0])
-            asked.append(Asked(Question(document.id, clip, document.prompt, new_tokens), document.answer))
+            asked.append(
+                Asked(
+                    Question(QuestionKey("videomme", index), clip, document.prompt, new_tokens),
+                    document.answer,
+                )
+            )
     return asked, {path: scene for name, (path, scene) in scenes.items() if name in chosen}
 
 
 def answers(
-    loaded: LoadedModel, loader: DrawnLoader, questions: Sequence[Question], batch_size: int
+    loaded: LoadedModel, scenes: dict[Path, Scene], questions: Sequence[Question], batch_size: int
 ) -> tuple[list[str], Engine]:
-    """What the engine answers, in order, and the engine for what it says of itself.
+    """What the engine answers, in the order of the questions, and the engine for what it says of itself.
 
     Raises:
         RuntimeError: a question failed; a failure is no answer to compare.
     """
-    engine = Engine(loaded, loader, batch_size=batch_size)  # type: ignore[arg-type]
-    texts = []
+    model, card = SlowFastVideoModel(loaded), loaded.card
+    source = DrawnSource(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps), model.resize)
+    engine = Engine(model, source, batch_size=batch_size)
+    texts = {}
     for result in engine.answer(questions):
         if isinstance(result, Failure):
             raise RuntimeError(f"question {result.key} failed ({result.kind.value}): {result.reason}")
-        assert isinstance(result, Answer)
-        texts.append(result.text)
-    return texts, engine
+        texts[result.key] = result.text
+    return [texts[question.key] for question in questions], engine

@@ -28,7 +28,7 @@ _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _UNKILLABLE_S = 10.0  # a process in the driver's hands can outlive SIGKILL: it is left behind then
 
-Watcher = Callable[[tuple[StepRecord, ...]], None]
+Watcher = Callable[[tuple[StepRecord, ...]], object]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Runner:
             os.dup2(log, 2)
             if not self.preloaded or _cuda_is_lost():
                 command = [sys.executable, "-m", "benchmarks.gpu.child", step.module, setup.to_json()]
-                os.execv(sys.executable, command)
+                os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
             code = child.run_step(step.module, setup)
             sys.stdout.flush()
             sys.stderr.flush()

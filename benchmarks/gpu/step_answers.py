@@ -1,21 +1,21 @@
-"""The mini model's answers on the device against its answers on the CPU: equal in float32, a rate in
-halves."""
+"""The mini model's answers on the device against the CPU's: equal in float32, a rate in halves."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from transformers.utils import is_flash_attn_2_available
 
-from benchmarks.gpu.book import Book, StepProblem
-from benchmarks.gpu.questions import Asked, DrawnLoader, answers, mini_questions
+from benchmarks.gpu.book import Book, StepError
+from benchmarks.gpu.questions import Asked, answers, mini_questions
 from benchmarks.gpu.report import Row
 from sf_eval.core.cards import card_for
+from sf_eval.editions.scene import Scene
 from sf_eval.inference.device import DTYPES
 from sf_eval.model.loading import load_model
-from sf_eval.video import SamplingRule
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,13 @@ class _Way:
 
 
 def run(book: Book) -> None:
-    dry, card = book.setup.dry, card_for("mini")
+    dry = book.setup.dry
     torch.set_num_threads(
         min(4, torch.get_num_threads())
     )  # more only wait for one another in so small a model
     asked, scenes = mini_questions(1 if dry else 12)
-    loader = DrawnLoader(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps))
     cpu = torch.device("cpu")
-    expected, _ = _answers(book, asked, loader, _Way("float32", "sdpa", 1), cpu)
+    expected, _ = _answers(asked, scenes, _Way("float32", "sdpa", 1), cpu)
     book.put("questions", len(asked))
     book.put("right_on_cpu", _right(asked, expected))
     broken = []
@@ -50,13 +49,13 @@ def run(book: Book) -> None:
             100.0 if way.dtype == "float32" else None,
         )
         try:
-            texts, seconds = _answers(book, asked, loader, way, torch.device(book.setup.device))
+            texts, seconds = _answers(asked, scenes, way, torch.device(book.setup.device))
         except Exception as error:
             broken.append(way.name)
             book.row(Row(key, what, None, "%", at_least=floor, note=f"{type(error).__name__}: {error}"[:300]))
             continue
         differing = [
-            {"question": one.question.key, "cpu": theirs, "here": ours}
+            {"question": str(one.question.key), "cpu": theirs, "here": ours}
             for one, theirs, ours in zip(asked, expected, texts, strict=True)
             if theirs != ours
         ]
@@ -64,7 +63,7 @@ def run(book: Book) -> None:
         note = f"{len(asked) - len(differing)} of {len(asked)}; {_right(asked, texts)} right"
         book.row(Row(key, what, 100 * (1 - len(differing) / len(asked)), "%", at_least=floor, note=note))
     if broken:
-        raise StepProblem(f"{len(broken)} ways of answering could not be run: {'; '.join(broken)}")
+        raise StepError(f"{len(broken)} ways of answering could not be run: {'; '.join(broken)}")
 
 
 def _ways(dry: bool) -> list[_Way]:
@@ -77,11 +76,11 @@ def _ways(dry: bool) -> list[_Way]:
 
 
 def _answers(
-    book: Book, asked: list[Asked], loader: DrawnLoader, way: _Way, device: torch.device
+    asked: list[Asked], scenes: dict[Path, Scene], way: _Way, device: torch.device
 ) -> tuple[list[str], float]:
     loaded = load_model(card_for("mini"), device=device, dtype=DTYPES[way.dtype], attn=way.attn)
     start = time.perf_counter()
-    texts, engine = answers(loaded, loader, [one.question for one in asked], way.batch_size)
+    texts, engine = answers(loaded, scenes, [one.question for one in asked], way.batch_size)
     if engine.degraded:
         raise RuntimeError(f"memory ran out with the mini model: {engine.degraded}")
     return texts, time.perf_counter() - start

@@ -30,10 +30,10 @@ def run(book: Book) -> None:
     dry, device = book.setup.dry, torch.device(book.setup.device)
     work = build(dry, device)
     start, step = (_DRY_START, _DRY_STEP) if dry else (_START, _STEP)
-    with torch.inference_mode(), work.pipeline.set_to(work.baseline):
+    with torch.inference_mode(), work.set_to(work.baseline):
         if dry:  # a CPU's memory is not to be filled for a rehearsal
             work.pipeline.model.register_forward_pre_hook(_small_memory, with_kwargs=True)
-        _prefill(work, start, layers=1)  # kernels are loaded, handles made
+        _prefill(work, 2 * step, layers=1)  # kernels are loaded, handles made
 
         found = largest(
             lambda frames: _holds(work, frames, layers=1),
@@ -43,14 +43,14 @@ def run(book: Book) -> None:
         whole = _whole(book, work, found.fits)
     per_frame = work.counted(work.baseline, 16).fast_tokens // 16
     note = (
-        f"{(found.fits or 0) * per_frame} tokens; the next one tried, {found.fails}, does not fit; {whole}. The "
-        f"trained context of {_TRAINED_CONTEXT} tokens ends at {_TRAINED_CONTEXT // per_frame} frames"
+        f"{(found.fits or 0) * per_frame} tokens; the next one tried, {found.fails}, does not fit; {whole}. "
+        f"The trained context of {_TRAINED_CONTEXT} tokens ends at {_TRAINED_CONTEXT // per_frame} frames"
     )
     if dry:
         note = f"an emulated limit of {_DRY_HOLDS} frames; " + note
     value = None if found.fits is None else float(found.fits)
-    book.row(Row("limit.self_attention", "most frames that self-attention only holds in memory", value, "frames",
-                 note=note))  # fmt: skip
+    what = "most frames that self-attention only holds in memory"
+    book.row(Row("limit.self_attention", what, value, "frames", note=note))
 
 
 def _whole(book: Book, work: Workload, frames: int | None) -> str:

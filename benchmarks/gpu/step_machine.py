@@ -12,8 +12,8 @@ from benchmarks.gpu.report import Row
 from sf_eval.profiler.measured import hardware
 
 _PACKAGES = (
-    "torch", "transformers", "torchvision", "timm", "accelerate", "triton", "numpy", "safetensors", "flash-attn", "av",
-    "pydantic", "rich", "torchcodec", "decord",
+    "torch", "transformers", "torchvision", "timm", "accelerate", "triton", "numpy", "safetensors",
+    "flash-attn", "av", "pydantic", "rich", "torchcodec", "decord",
 )  # fmt: skip
 _ASKED_OF_DRIVER = (
     "name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit,temperature.gpu"
@@ -33,14 +33,10 @@ def run(book: Book) -> None:
         book.put("foreign_load", hardware.foreign_load(device))
     peak = hardware.measure_peak(device, dtype)
     name = str(dtype).removeprefix("torch.")
-    book.row(
-        Row("machine.flops", f"a large {name} matrix product, at best", peak.measured_flops, "FLOP/s",
-            note=_sheet(peak.sheet_flops, 1e12, "TFLOP/s"))
-    )  # fmt: skip
-    book.row(
-        Row("machine.bandwidth", "a large copy, bytes read and written, at best", peak.measured_bytes, "byte/s",
-            note=_sheet(peak.sheet_bytes, 1e12, "TB/s"))
-    )  # fmt: skip
+    what, note = f"a large {name} matrix product, at best", _sheet(peak.sheet_flops, 1e12, "TFLOP/s")
+    book.row(Row("machine.flops", what, peak.measured_flops, "FLOP/s", note=note))
+    what, note = "a large copy, bytes read and written, at best", _sheet(peak.sheet_bytes, 1e12, "TB/s")
+    book.row(Row("machine.bandwidth", what, peak.measured_bytes, "byte/s", note=note))
 
 
 def _sheet(value: float | None, scale: float, unit: str) -> str:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.gpu.book import Book, StepProblem
-from benchmarks.gpu.questions import DrawnLoader, answers, mini_questions
+from benchmarks.gpu.book import Book, StepError
+from benchmarks.gpu.questions import answers, mini_questions
 from benchmarks.gpu.report import Row
 from benchmarks.gpu.workload import give_back_memory
 from sf_eval.core.cards import card_for
+from sf_eval.editions.scene import Scene
 from sf_eval.inference import Question
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.profiler.measured.pipeline import make_model
-from sf_eval.video import SamplingRule
 
 _BATCH = 8
 _HOLDS = 3  # rows that the rehearsal's emulated GPU holds
-_FILLER = " and so on" * 500  # makes a batch need gigabytes, so that what is left can lie between two needs
+_FILLER = " and so on" * 250  # makes a batch need gigabytes, so that what is left can lie between two needs
 # As wide as the 7B shape, with few layers: a layer's activations are what a batch needs memory for.
 _WIDE = {
     "hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28, "num_key_value_heads": 4,
@@ -29,22 +30,20 @@ _WIDE = {
 
 def run(book: Book) -> None:
     dry, device = book.setup.dry, torch.device(book.setup.device)
-    card = card_for("mini")
-    loaded = load_model(card, device="cpu", dtype=torch.float32)
+    loaded = load_model(card_for("mini"), device="cpu", dtype=torch.float32)
     if not dry:
         torch.cuda.set_device(device)
         config = {**loaded.model.config.to_dict(), **_WIDE}
         loaded = replace(loaded, model=make_model(config, device, torch.float32, "sdpa"))
     asked, scenes = mini_questions(2)
-    loader = DrawnLoader(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps))
     questions = [one.question for one in asked[:_BATCH]]
     if not dry:
-        questions = [replace(question, prompt=question.prompt + _FILLER) for question in questions]
-    whole, engine = answers(loaded, loader, questions, _BATCH)
+        questions = [replace(question, prompt=question.text() + _FILLER) for question in questions]
+    whole, engine = answers(loaded, scenes, questions, _BATCH)
     if engine.degraded:
-        raise StepProblem(f"memory ran out before it was taken: {engine.degraded}")
-    taken = _emulate(loaded) if dry else _take(book, loaded, loader, questions, device)
-    short, engine = answers(loaded, loader, questions, _BATCH)
+        raise StepError(f"memory ran out before it was taken: {engine.degraded}")
+    taken = _emulate(loaded) if dry else _take(book, loaded, scenes, questions, device)
+    short, engine = answers(loaded, scenes, questions, _BATCH)
     del taken
     book.put("degraded", engine.degraded)
     book.put("answers", {"whole": whole, "short": short})
@@ -66,14 +65,18 @@ def run(book: Book) -> None:
         )
     )
     if not engine.degraded:
-        raise StepProblem("the run did not run out of memory: too little was taken")
+        raise StepError("the run did not run out of memory: too little was taken")
 
 
 def _take(
-    book: Book, loaded: LoadedModel, loader: DrawnLoader, questions: list[Question], device: torch.device
+    book: Book,
+    loaded: LoadedModel,
+    scenes: dict[Path, Scene],
+    questions: list[Question],
+    device: torch.device,
 ) -> torch.Tensor:
     """Hold so much of the GPU that half a batch fits and a whole one does not."""
-    needs = {size: _need(loaded, loader, questions, size, device) for size in (_BATCH, _BATCH // 2)}
+    needs = {size: _need(loaded, scenes, questions, size, device) for size in (_BATCH, _BATCH // 2)}
     give_back_memory(device)
     free, total = torch.cuda.mem_get_info(device)
     left = needs[_BATCH // 2] + (needs[_BATCH] - needs[_BATCH // 2]) // 3
@@ -83,13 +86,13 @@ def _take(
 
 
 def _need(
-    loaded: LoadedModel, loader: DrawnLoader, questions: list[Question], size: int, device: torch.device
+    loaded: LoadedModel, scenes: dict[Path, Scene], questions: list[Question], size: int, device: torch.device
 ) -> int:
     """Bytes that the allocator takes from the GPU for batches of `size`, beyond the weights."""
     give_back_memory(device)
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_reserved(device)
-    answers(loaded, loader, questions, size)
+    answers(loaded, scenes, questions, size)
     return torch.cuda.max_memory_reserved(device) - before
 
 

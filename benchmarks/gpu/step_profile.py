@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.book import Book, StepProblem
+from benchmarks.gpu.book import Book, StepError
 from benchmarks.gpu.report import Row
 from sf_eval.cli.main import main
 
@@ -33,18 +33,18 @@ def run(book: Book) -> None:
     folder = book.setup.step_file.parent / "profile"
     arguments = [str(folder) if word == _OUTPUT else word for word in arguments]
     if not book.setup.dry and not torch.cuda.is_available():
-        raise StepProblem("there is no GPU here, and the 7B shape is not measured on a CPU")
+        raise StepError("there is no GPU here, and the 7B shape is not measured on a CPU")
     if book.setup.dry:
         arguments = [_SMALL.get(word, word) for word in arguments] + list(_QUICK)
     code = _sf_eval(arguments)
     written = folder / "profile.json"
     if not written.is_file():
-        raise StepProblem(f"it ended with exit code {code} and wrote no profile.json")
+        raise StepError(f"it ended with exit code {code} and wrote no profile.json")
     profile = json.loads(written.read_text(encoding="utf-8"))
     (book.setup.out / "profile.json").write_text(json.dumps(profile), encoding="utf-8")
     _book(book, profile["measured"])
     if code:
-        raise StepProblem(f"it wrote its files and ended with exit code {code}")
+        raise StepError(f"it wrote its files and ended with exit code {code}")
 
 
 def _sf_eval(arguments: list[str]) -> str | int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import torch
 
@@ -19,8 +20,10 @@ from sf_eval.profiler.rows import Subject
 
 _STEPS = 16  # decoding steps timed at once
 _PAIRS = 12
-_NVILA = "NVILA-Video-8B on an A100 in float16: {}"
+_NVILA = tuple(f"NVILA-Video-8B on an A100 in float16: {figure}" for figure in ("0.719 s", "73 tokens/s"))
 _80_GB = 80e9
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,18 @@ class _Vision:
     vision: Samples
     slow_tokens: torch.Tensor
     peak: int | None
+
+
+@dataclass(frozen=True)
+class _Language:
+    """What one model takes at one number of frames."""
+
+    prefill: Samples
+    tpot: Samples
+    ttft: float
+    prefill_rate: float
+    decode_bytes: int
+    peak_bytes: int | None
 
 
 def run(book: Book) -> None:
@@ -47,11 +62,10 @@ def run(book: Book) -> None:
 
 
 def _warm_up(work: Workload) -> None:
-    """Everything once at the least frames: kernels are loaded, handles made. A tower call is always 16
-    frames."""
+    """Everything once at the least frames: kernels are loaded, handles made; a tower call is 16 frames."""
     frames = work.frame_counts[0]
     for subject in (work.slow_fast, work.baseline):
-        with work.pipeline.set_to(subject):
+        with work.set_to(subject):
             ask = work.ask(subject, frames)
             (features,) = work.pipeline.vision([work.upload(frames)])
             first, cache = work.pipeline.prefill(ask, [features])
@@ -66,7 +80,7 @@ def _overhead(book: Book, work: Workload) -> None:
     for round_number in range(min(_PAIRS, work.most_runs) + 2):
         for which in (0, 1) if round_number % 2 == 0 else (1, 0):
             subject, frames = asks[which]
-            with work.pipeline.set_to(subject):
+            with work.set_to(subject):
                 prefill = partial(work.pipeline.prefill, work.ask(subject, frames), [features[which]])
                 took = timed(prefill, work.device)[0]
             if round_number >= 2:
@@ -74,10 +88,9 @@ def _overhead(book: Book, work: Workload) -> None:
     ratio = paired_ratio(seconds[1], seconds[0])
     counted = work.counted(*asks[1]).prefill_flops / work.counted(*asks[0]).prefill_flops
     book.put("prefill_overhead", {"ratio": asdict(ratio), "counted": counted, "seconds": seconds})
-    note = (
-        f"counted: {100 * (counted - 1):.2f}%; 95% interval {100 * (ratio.low - 1):.2f} to "
-        f"{100 * (ratio.high - 1):.2f}%"
-    )
+    note = f"counted: {100 * (counted - 1):.2f}%"
+    if ratio.low is not None and ratio.high is not None:
+        note += f"; 95% interval {100 * (ratio.low - 1):.2f} to {100 * (ratio.high - 1):.2f}%"
     book.row(
         Row("shape.overhead", "prefill, slow-fast at 128 frames over self-attention only at 16",
             100 * (ratio.median - 1), "%", ratio.n, at_most=5.0, note=note)
@@ -85,11 +98,11 @@ def _overhead(book: Book, work: Workload) -> None:
 
 
 def _at(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> None:
-    seen = _try(book, f"shape.vision.{frames}", frames, partial(_vision, book, work, frames, peak))
+    seen = _try(book, f"shape.vision.{frames}", partial(_vision, book, work, frames, peak))
     for name, subject in (("slow_fast", work.slow_fast), ("self_attention", work.baseline)):
         key = f"shape.{name}.{frames}"
         if seen is not None and _fits_in_time(book, work, subject, frames, peak):
-            _try(book, key, frames, partial(_language, book, work, name, subject, frames, seen, peak))
+            _try(book, key, partial(_language, book, work, name, subject, frames, seen, peak))
         else:
             why = (
                 "the step's time would not have lasted" if seen is not None else "its vision was not measured"
@@ -97,7 +110,7 @@ def _at(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> None:
             book.row(Row(f"{key}.ttft", f"{_title(name)}, {frames} frames: TTFT", None, "s", note=why))
 
 
-def _try(book: Book, key: str, frames: int, measure: Any) -> Any:
+def _try(book: Book, key: str, measure: Callable[[], _Result]) -> _Result | None:
     """What `measure` gives; None where memory runs out, which is a result too."""
     try:
         return measure()
@@ -122,7 +135,7 @@ def _vision(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> _Vi
     give_back_memory(work.device)
     forget_peak(work.device)
     upload, pixels = repeated(work, partial(work.upload, frames), at_most=5, budget_s=1.0)
-    with work.pipeline.set_to(work.slow_fast):
+    with work.set_to(work.slow_fast):
         vision, (features,) = repeated(work, partial(work.pipeline.vision, [pixels]), at_most=7, budget_s=4.0)
     rate = flops / vision.median
     book.put(
@@ -143,7 +156,7 @@ def _language(
     pipeline, device, row = work.pipeline, work.device, work.counted(subject, frames)
     give_back_memory(device)
     forget_peak(device)
-    with pipeline.set_to(subject):
+    with work.set_to(subject):
         features = pipeline.model.model.split_paths(_as_grid(seen.slow_tokens, frames))
         ask = work.ask(subject, frames)
         prefill, (first, cache) = repeated(
@@ -152,44 +165,45 @@ def _language(
         tokens, _ = repeated(
             work, partial(pipeline.decode_tokens, first, cache, _STEPS), at_most=3, budget_s=4.0
         )
-    tpot = Samples(tuple(value / _STEPS for value in tokens.values))
-    ttft = seen.upload.median + seen.vision.median + prefill.median
     allocated = peak_bytes(device)
-    most = None if allocated is None else max(allocated, seen.peak or 0)
-    prefill_rate = row.prefill_flops / prefill.median
-    step_bytes = work.decode_bytes(subject, frames)
-    mbu = step_bytes / tpot.median / peak.measured_bytes
+    done = _Language(
+        prefill=prefill,
+        tpot=Samples(tuple(value / _STEPS for value in tokens.values)),
+        ttft=seen.upload.median + seen.vision.median + prefill.median,
+        prefill_rate=row.prefill_flops / prefill.median,
+        decode_bytes=work.decode_bytes(subject, frames),
+        peak_bytes=None if allocated is None else max(allocated, seen.peak or 0),
+    )
+    mbu = done.decode_bytes / done.tpot.median / peak.measured_bytes
     book.put(
         f"{name}.{frames}",
         {
             "fast_tokens": row.fast_tokens, "slow_tokens": row.slow_tokens, "text_tokens": row.text_tokens,
-            "upload_s": seen.upload.median, "vision_s": seen.vision.median, "ttft_s": ttft,
-            "prefill": prefill.to_json(), "tpot": tpot.to_json(),
+            "upload_s": seen.upload.median, "vision_s": seen.vision.median, "ttft_s": done.ttft,
+            "prefill": prefill.to_json(), "tpot": done.tpot.to_json(),
             "prefill_flops": row.prefill_flops, "vision_flops": _vision_flops(work, frames),
-            "prefill_share": _shares(prefill_rate, peak), "decode_bytes": step_bytes, "mbu": mbu,
-            "peak_bytes": most, "prefill_peak_bytes": allocated,
+            "prefill_share": _shares(done.prefill_rate, peak), "decode_bytes": done.decode_bytes, "mbu": mbu,
+            "peak_bytes": done.peak_bytes, "prefill_peak_bytes": allocated,
         },
     )  # fmt: skip
-    title = f"{_title(name)}, {frames} frames"
-    outside = _NVILA.format("0.719 s") if frames == 64 and name == "slow_fast" else ""
+    key, title = f"shape.{name}.{frames}", f"{_title(name)}, {frames} frames"
+    outside = _NVILA if (name, frames) == ("slow_fast", 64) else ("", "")
+    parts = " + ".join(
+        f"{stage} {shown(samples.median, 's')}"
+        for stage, samples in (("upload", seen.upload), ("vision", seen.vision), ("prefill", prefill))
+    )
+    note = f"{parts} ({_mfu(done.prefill_rate, peak)}) of {row.fast_tokens + row.text_tokens} tokens"
+    what = f"{title}: TTFT from resized frames in memory"
+    book.row(Row(f"{key}.ttft", what, done.ttft, "s", len(prefill.values), note=_list(note, outside[0])))
+    note = f"{1 / done.tpot.median:.0f} tokens/s; MBU {100 * mbu:.0f}% of the measured bandwidth"
+    what = f"{title}: TPOT, plain"
     book.row(
-        Row(f"shape.{name}.{frames}.ttft", f"{title}: TTFT from resized frames in memory", ttft, "s",
-            len(prefill.values),
-            note=_list(f"upload {shown(seen.upload.median, 's')} + vision {shown(seen.vision.median, 's')} + prefill "
-                       f"{shown(prefill.median, 's')} ({_mfu(prefill_rate, peak)}) of {row.fast_tokens + row.text_tokens} "
-                       "tokens", outside))
-    )  # fmt: skip
-    outside = _NVILA.format("73 tokens/s") if frames == 64 and name == "slow_fast" else ""
-    book.row(
-        Row(f"shape.{name}.{frames}.tpot", f"{title}: TPOT, plain", tpot.median, "s", len(tpot.values),
-            note=_list(f"{1 / tpot.median:.0f} tokens/s; MBU {100 * mbu:.0f}% of the measured bandwidth", outside))
-    )  # fmt: skip
-    if most is not None:
+        Row(f"{key}.tpot", what, done.tpot.median, "s", len(tokens.values), note=_list(note, outside[1]))
+    )
+    if done.peak_bytes is not None:
         longest = frames == max(work.frame_counts) and name == "slow_fast"
-        book.row(
-            Row(f"shape.{name}.{frames}.memory", f"{title}: peak memory allocated", float(most), "bytes",
-                at_most=_80_GB if longest else None)
-        )  # fmt: skip
+        goal, what = _80_GB if longest else None, f"{title}: peak memory allocated"
+        book.row(Row(f"{key}.memory", what, float(done.peak_bytes), "bytes", at_most=goal))
     return True
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers.utils import is_flash_attn_2_available
 
-from benchmarks.gpu.book import Book, StepProblem
+from benchmarks.gpu.book import Book, StepError
 from benchmarks.gpu.report import Row
 from sf_eval.inference.device import DTYPES
 from sf_eval.verifying.model import RECORDED, CaseResult, find_cases, run_recorded_cases
@@ -26,7 +26,7 @@ def run(book: Book) -> None:
     broken = [pair for pair in combinations if not _compare(book, device, cases, *pair)]
     if broken:
         named = ", ".join("/".join(pair) for pair in broken)
-        raise StepProblem(f"{len(broken)} of {len(combinations)} combinations could not be run: {named}")
+        raise StepError(f"{len(broken)} of {len(combinations)} combinations could not be run: {named}")
 
 
 def _combinations(flash: bool) -> list[tuple[str, str]]:
@@ -50,8 +50,8 @@ def _compare(book: Book, device: torch.device, cases: list[Path], dtype: str, at
     logits = max(result.differences["prefill_logits"] for result in results)
     greedy = [result.greedy_equal for result in results if result.greedy_equal is not None]
     note = (
-        f"{passed} of {len(results)}; logits differ by at most {logits:.1e} (allowed: {results[0].tolerance:g}); "
-        f"greedy ids equal in {sum(greedy)} of {len(greedy)}"
+        f"{passed} of {len(results)}; logits differ by at most {logits:.1e} "
+        f"(allowed: {results[0].tolerance:g}); greedy ids equal in {sum(greedy)} of {len(greedy)}"
     )
     book.row(Row(key, what, 100 * passed / len(results), "%", at_least=100, note=note))
     return True

@@ -35,9 +35,10 @@ def markdown(report: Report) -> str:
     lines = [f"# {'Rehearsal on a CPU' if report.dry else report.card or 'Unknown device'}", ""]
     if report.dry:
         lines += ["**A rehearsal with the mini model: none of these figures says anything of a GPU.**", ""]
+    so_far = "" if report.finished else " so far (**cut off, or still running**)"
     lines += [
-        f"{report.created}, commit {report.commit}, source {report.source_sha256[:12]}, {report.seconds:.0f} s"
-        + ("" if report.finished else " so far (**cut off, or still running**)"),
+        f"{report.created}, commit {report.commit}, source {report.source_sha256[:12]}, "
+        f"{report.seconds:.0f} s{so_far}",
         "",
         f"`{report.command}`",
         "",

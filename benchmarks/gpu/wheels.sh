@@ -11,7 +11,7 @@ tree_limit=$((64 * 1024 * 1024)) # what may travel to a lent machine, the tree i
 
 # With all that each of them needs and that machine lacks; constraints.txt names the versions.
 packages=(pydantic pydantic-core annotated-types typing-inspection typing-extensions
-  rich markdown-it-py mdurl pygments pysubs2)
+  rich markdown-it-py mdurl pygments)
 pinned=()
 for name in "${packages[@]}"; do
   version=$(sed -nE "s/^$name==([^ ;]+)( ; python_full_version >= '3\.1[12]'.*)?$/\1/p" constraints.txt | tail -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,7 +36,8 @@ class Workload:
 
     Attributes:
         slow_fast, baseline: the two subjects; they differ in configuration keys that the model reads at each
-        call. frame_counts: numbers of frames to show.
+            call.
+        frame_counts: numbers of frames to show.
         most_runs: of anything; a rehearsal has few.
     """
 
@@ -47,6 +49,10 @@ class Workload:
     dtype: torch.dtype
     most_runs: int
 
+    def set_to(self, subject: Subject) -> AbstractContextManager[None]:
+        """Let the model be `subject` inside the block."""
+        return self.pipeline.set_to(self.ask(subject, self.frame_counts[0]))
+
     def ask(self, subject: Subject, frames: int) -> Ask:
         return Ask(subject, frames, batch_size=1, prompt_tokens=TEXT_TOKENS, new_tokens=2, video=None)
 
@@ -55,8 +61,7 @@ class Workload:
         return closed_form_row(subject, frames, Question(text_tokens=TEXT_TOKENS, new_tokens=2))
 
     def upload(self, frames: int) -> torch.Tensor:
-        """Resized uint8 pixels in host memory -> normalised pixels [T, 3, S, S] on the device, chunk by
-        chunk."""
+        """Resized uint8 pixels in host memory -> normalised [T, 3, S, S] on the device, chunk by chunk."""
         side = self.pipeline.side
         host = np.random.default_rng(0).integers(0, 256, (CHUNK_FRAMES, side, side, 3), dtype=np.uint8)
         pixels = torch.empty(frames, 3, side, side, dtype=self.dtype, device=self.device)
@@ -70,7 +75,7 @@ class Workload:
         side = round((self.counted(self.baseline, frames).fast_tokens // frames) ** 0.5)
         width = self.pipeline.model.config.hidden_size
         tokens = torch.randn(frames, side, side, width, device=self.device, dtype=self.dtype)
-        with self.pipeline.set_to(subject):
+        with self.set_to(subject):
             features: VideoFeatures = self.pipeline.model.model.split_paths(tokens)
         return features
 

@@ -40,7 +40,7 @@ class Document:
         media: where the video is.
         subtitles: relative path of the subtitle file where the benchmark shows subtitles, else None.
         question: the question alone, without options.
-        options: letter to text, in the order shown; two to six of them.
+        options: letter to text, in the order shown; two to eight of them.
         answer: the right letter, or None where the truth is not public.
         categories: what the results are broken down by, e.g. {"duration": "short"}.
         prompt: the published prompt, without subtitles and without the chat format's wrapping.

@@ -22,8 +22,12 @@ from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.writing import show, write
 
 
-def compare_and_report(settings: Sequence[RunSettings]) -> int:
-    """Plan all runs, run one after the other, compare. Returns 0 only if every run would on its own."""
+def compare_and_report(settings: Sequence[RunSettings], *, all_tables: bool = False) -> int:
+    """Plan all runs, run one after the other, compare. Returns 0 only if every run would on its own.
+
+    Args:
+        all_tables: on the screen; they are in the files anyway.
+    """
     console = Console(stderr=False)
     progress = RunProgress(console, brief=True)
     with progress.shown():
@@ -44,7 +48,9 @@ def compare_and_report(settings: Sequence[RunSettings]) -> int:
             record = comparison.build(finished)
             write(record, plan.output)
             output_dir.write_state(plan.output, plan.fingerprint, complete=is_complete)
-    show(record, plan.output, console)
+    # A run whose replay disagrees has ended the comparison with an error.
+    console.print(Text(f"lmms-eval's replay of the answers agrees in all {len(finished)} runs", style="dim"))
+    show(record, plan.output, console, all_tables=all_tables)
     codes = [
         exit_code(run.output, plan.runs[name].settings.failures, console, again=plan.output)
         for name, run in finished.items()
@@ -80,7 +86,7 @@ def _run(plan: RunPlan, progress: RunProgress) -> Finished:
 
 def _announce(place: str, plan: RunPlan, console: Console) -> None:
     text = (
-        f"{place}: {plan.card.title}, {plan.card.num_frames} frames a video, {plan.total} questions "
+        f"{place}: {plan.card.title}, {plan.card.num_frames} frames per video, {plan.total} questions "
         f"-> {plan.output.name}"
     )
     console.print(Text(printable(text), style="dim"))

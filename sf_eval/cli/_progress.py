@@ -1,10 +1,12 @@
-"""Progress on the terminal: rate and remaining time, and one line a stage where there is no terminal."""
+"""Progress on the terminal: rate, remaining time and accuracy so far, or that videos are waited for; one line
+a stage where there is no terminal."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from rich.console import Console
@@ -12,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from sf_eval.core.text import printable
-from sf_eval.inference import Answer, Failure
+from sf_eval.inference import Failure, Result
+from sf_eval.scoring.outcome import Outcome
 
 _FAILURES_SHOWN = 5
+_WAITING_SHOWN_S = 1.0  # shorter waits only flicker
 
 
 class _Pace:
@@ -41,13 +45,56 @@ class _Pace:
         return f" {rate}  {timedelta(seconds=round(left))} left"
 
 
+class _Tally:
+    """How many are right of those that could be judged, resumed ones too."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self._correct = self._judged = 0
+
+    def count(self, outcome: Outcome) -> None:
+        self.failed += outcome.is_failure
+        self._judged += outcome.is_scored
+        self._correct += outcome is Outcome.correct
+
+    def shown(self) -> str:
+        """ "81.2% of 64 right, 2 failed"; without what there is none of."""
+        right = f"{100 * self._correct / self._judged:.1f}% of {self._judged} right" if self._judged else ""
+        failed = f"{self.failed} failed" if self.failed else ""
+        return ", ".join(filter(None, (right, failed)))
+
+
+@dataclass
+class _Asking:
+    """What is shown while questions are asked."""
+
+    waiting_s: Callable[[], float]
+    pace: _Pace = field(default_factory=_Pace)
+    tally: _Tally = field(default_factory=_Tally)
+
+    def pace_or_wait(self, open_questions: float) -> str:
+        if open_questions and self.waiting_s() >= _WAITING_SHOWN_S:
+            return " waiting for videos"
+        return self.pace.shown(open_questions)
+
+
 class _PaceColumn(TextColumn):
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: Task) -> Text:
-        pace: _Pace | None = task.fields["pace"]
-        return Text("" if pace is None else pace.shown(task.remaining or 0), style="progress.remaining")
+        asking: _Asking | None = task.fields["asking"]
+        shown = "" if asking is None else asking.pace_or_wait(task.remaining or 0)
+        return Text(shown, style="progress.remaining")
+
+
+class _TallyColumn(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        asking: _Asking | None = task.fields["asking"]
+        return Text("" if asking is None else asking.tally.shown())
 
 
 class RunProgress:
@@ -60,20 +107,20 @@ class RunProgress:
     def __init__(self, console: Console, *, brief: bool = False) -> None:
         self.console = console
         self.brief = brief
-        self.failed = 0
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=8),  # a terminal of 80 columns has room for the rest
             MofNCompleteColumn(),
             _PaceColumn(),
+            _TallyColumn(),
             console=console,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._pace: _Pace | None = None
-        self._bar = self._progress.add_task("", total=None, visible=False, pace=None)
+        self._asking: _Asking | None = None
+        self._bar = self._progress.add_task("", total=None, visible=False, asking=None)
 
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:
@@ -84,15 +131,20 @@ class RunProgress:
         """Say what happens now."""
         if self.brief:
             self._progress.update(
-                self._bar, description=printable(text), total=None, completed=0, visible=True, pace=None
+                self._bar, description=printable(text), total=None, completed=0, visible=True, asking=None
             )
         else:
             self.console.print(Text(printable(text), style="dim"))
 
-    def begin(self, total: int) -> None:
-        self._pace, self.failed = _Pace(), 0
+    def begin(self, total: int, *, waiting_s: Callable[[], float]) -> None:
+        """So many questions are asked now.
+
+        Args:
+            waiting_s: for how many seconds the model has been waiting for videos.
+        """
+        self._asking = _Asking(waiting_s)
         self._progress.update(
-            self._bar, description="questions", total=total, completed=0, visible=True, pace=self._pace
+            self._bar, description="questions", total=total, completed=0, visible=True, asking=self._asking
         )
 
     def rendering(self, what: str, done: int, total: int) -> None:
@@ -101,16 +153,14 @@ class RunProgress:
             self._bar, description=printable(what), total=total, completed=done, visible=done < total
         )
 
-    def result(self, result: Answer | Failure, *, resumed: bool) -> None:
-        if isinstance(result, Failure):
-            self.failed += 1
-            if self.failed <= _FAILURES_SHOWN:
-                said = f" {printable(str(result.key))} ({result.kind.value}): {printable(result.reason)}"
-                self.console.print(Text.assemble(("failed", "yellow"), said))
-        if self._pace is not None:
-            self._pace.count(resumed=resumed)
-        description = "questions" + (f" ({self.failed} failed)" if self.failed else "")
-        self._progress.update(self._bar, advance=1, description=description)
+    def result(self, result: Result, *, resumed: bool, outcome: Outcome) -> None:
+        assert self._asking is not None  # begin comes first
+        self._asking.tally.count(outcome)
+        self._asking.pace.count(resumed=resumed)
+        if isinstance(result, Failure) and self._asking.tally.failed <= _FAILURES_SHOWN:
+            said = f" {printable(str(result.key))} ({result.kind.value}): {printable(result.reason)}"
+            self.console.print(Text.assemble(("failed", "yellow"), said))
+        self._progress.update(self._bar, advance=1)
 
 
 @contextmanager

@@ -23,15 +23,19 @@ from sf_eval.report.run_report import Report, show, write
 Plan = TypeVar("Plan")
 
 
-def run_and_report(settings: RunSettings) -> int:
-    """Plan, run, report. Returns 0 only if every asked question was answered."""
+def run_and_report(settings: RunSettings, *, all_tables: bool = False) -> int:
+    """Plan, run, report. Returns 0 only if every asked question was answered.
+
+    Args:
+        all_tables: on the screen; they are in the files anyway.
+    """
     console = Console(stderr=False)
     progress = RunProgress(console)
     with progress.shown():
         plan = planned(lambda: make_plan(settings, progress=progress.rendering), settings)
         announce(plan, console)
         output, report = evaluate(plan, progress)
-    show(output, report, console)
+    show(output, report, console, all_tables=all_tables)
     if output.stopped is not None:
         raise output.stopped
     return exit_code(output, plan.settings.failures, console, again=plan.output)

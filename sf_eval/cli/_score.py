@@ -15,7 +15,7 @@ from sf_eval.harness.settings import Scoring
 from sf_eval.report.run_report import show
 
 
-def score_and_report(folders: Sequence[Path], scoring: Scoring | None) -> int:
+def score_and_report(folders: Sequence[Path], scoring: Scoring | None, *, all_tables: bool = False) -> int:
     """Record each run anew. Returns 0: what failed when it was asked is told, and was told before."""
     console = Console()
     progress = RunProgress(console)
@@ -25,5 +25,5 @@ def score_and_report(folders: Sequence[Path], scoring: Scoring | None) -> int:
         with progress.shown(), output_dir.locked(folder):
             output = rescore(read_run(folder), scoring=scoring)
             report = report_and_replay(output, progress)
-        show(output, report, console)
+        show(output, report, console, all_tables=all_tables)
     return 0

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sf_eval.benchmarks.document import Benchmark
     from sf_eval.core.tables import Table
 
 
 @click.command(name="ls", short_help="list models or tasks")
 @click.argument("what", type=click.Choice(["models", "tasks"]))
-def command(what: str) -> None:
+@click.option("--all", "opened", is_flag=True, help="Tasks: also each subtask of a group (MVBench has 20).")
+def command(what: str, opened: bool) -> None:
     """List what there is: models (cards) or tasks (benchmarks)."""
     from rich.console import Console
 
     from sf_eval.core.tables import print_table
 
-    print_table(Console(), _models() if what == "models" else _tasks())
+    print_table(Console(), _models() if what == "models" else _tasks(opened=opened))
 
 
 def _models() -> Table:
@@ -43,23 +47,38 @@ def _models() -> Table:
     )
 
 
-def _tasks() -> Table:
+def _tasks(*, opened: bool) -> Table:
+    """One line a benchmark; a group is one line unless it is `opened`, then also one line a subtask."""
     from sf_eval.benchmarks import catalog
-    from sf_eval.core.tables import ABSENT, Table
+    from sf_eval.core.tables import Table
 
-    benchmarks = [(name, catalog.get_benchmark(name)) for name in catalog.benchmark_names()]
+    rows: dict[str, tuple[str, ...]] = {}
+    for name in catalog.benchmark_names():
+        benchmark = catalog.get_benchmark(name)
+        if benchmark.group is not None:
+            members = [catalog.get_benchmark(member) for member in catalog.members_of(benchmark.group.name)]
+            title = f"{benchmark.group.title}, {len(members)} subtasks"
+            rows[benchmark.group.name] = (benchmark.group.name, title, *_facts(members))
+        if opened or benchmark.group is None:
+            rows[name] = (name, benchmark.title, *_facts([benchmark]))
+    groups = ", ".join(catalog.group_names())
     return Table(
         title="Tasks (sf-eval run --tasks A,B or all)",
         columns=("name", "title", "dataset", "split", "questions"),
-        rows=tuple(
-            (
-                name,
-                benchmark.title,
-                benchmark.hub_id,
-                benchmark.split,
-                str(benchmark.expected_questions) if benchmark.expected_questions else ABSENT,
-            )
-            for name, benchmark in benchmarks
-        ),
+        rows=tuple(rows.values()),
         numeric=frozenset({"questions"}),
+        notes=(f"Each subtask of {groups}: sf-eval ls tasks --all.",) if groups and not opened else (),
+    )
+
+
+def _facts(benchmarks: Sequence[Benchmark]) -> tuple[str, str, str]:
+    """Dataset, split and number of questions of what is shown in one line."""
+    from sf_eval.core.tables import ABSENT
+
+    counts = [benchmark.expected_questions for benchmark in benchmarks]
+    known = [count for count in counts if count is not None]
+    return (
+        ", ".join(dict.fromkeys(benchmark.hub_id for benchmark in benchmarks)),
+        ", ".join(dict.fromkeys(benchmark.split for benchmark in benchmarks)),
+        str(sum(known)) if len(known) == len(counts) else ABSENT,
     )

@@ -123,7 +123,14 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     help="Stop once more samples than this have failed; accept as many. Default: run on, exit non-zero.",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell what would be asked, and what it would cost.")
-def command(dry_run: bool, **options: Any) -> int:
+@click.option(
+    "--tables",
+    "--verbose",
+    "tables",
+    is_flag=True,
+    help="All tables on the screen; without it the answer first, and the tables in the files.",
+)
+def command(dry_run: bool, tables: bool, **options: Any) -> int:
     """Evaluate a model on benchmarks; write results, leaderboard and FLOPs/latency report.
 
     \b
@@ -147,10 +154,14 @@ def command(dry_run: bool, **options: Any) -> int:
     if len(settings) > 1:
         from sf_eval.cli import _compare
 
-        return _compare.dry_run_only(settings) if dry_run else _compare.compare_and_report(settings)
+        return (
+            _compare.dry_run_only(settings)
+            if dry_run
+            else _compare.compare_and_report(settings, all_tables=tables)
+        )
     from sf_eval.cli._run import dry_run_only, run_and_report
 
-    return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0])
+    return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0], all_tables=tables)
 
 
 def _checked_names(models: str, tasks: str) -> list[str]:

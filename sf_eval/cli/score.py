@@ -14,7 +14,8 @@ import click
     type=click.Choice(["sf-eval", "published", "both"]),
     help="How outputs are read; default: as the run was asked.",
 )
-def command(runs: tuple[Path, ...], scoring: str | None) -> int:
+@click.option("--tables", "--verbose", "tables", is_flag=True, help="All tables on the screen.")
+def command(runs: tuple[Path, ...], scoring: str | None, tables: bool) -> int:
     """Write the results of RUNS (folders that `sf-eval run` made) anew from their journals.
 
     \b
@@ -29,4 +30,4 @@ def command(runs: tuple[Path, ...], scoring: str | None) -> int:
     quiet_imports()
     from sf_eval.cli._score import score_and_report
 
-    return score_and_report(runs, scoring)  # type: ignore[arg-type]
+    return score_and_report(runs, scoring, all_tables=tables)  # type: ignore[arg-type]

@@ -204,6 +204,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:.0f}" if "e+" in text else text
 
 
+def times(ratio: float) -> str:
+    """How many times as much: "3.68 times"; small ratios keep three significant digits."""
+    return f"{ratio:.2f} times" if ratio >= 0.1 else f"{significant(ratio, 3)} times"
+
+
 def seconds(value: float | None) -> str:
     """A duration, to about three digits."""
     if value is None:

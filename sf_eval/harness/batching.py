@@ -26,8 +26,8 @@ _MOST_DECODERS = 8
 def automatic_batch_size(loaded: LoadedModel) -> int:
     """What `--batch-size auto` means: what fits the device's memory beside the weights, at most `MOST`.
 
-    Every question is counted with a cache of its own, as if no two of a batch were about one video. Where it is too
-    many all the same, the engine halves it.
+    Every question is counted with a cache of its own, as if no two of a batch were about one video. Where it
+    is too many all the same, the engine halves it.
     """
     device = loaded.model.device
     if device.type != "cuda":
@@ -48,7 +48,8 @@ def automatic_decoders(device: torch.device) -> int:
 
 
 def limit_threads(device: torch.device, decoders: int) -> None:
-    """Leave the decoders their cores: on the CPU, torch takes those that are left, unless the user has said how many.
+    """Leave the decoders their cores: on the CPU, torch takes those that are left, unless the user has said
+    how many.
 
     Two busy pools of threads on the same cores wait for each other far longer than either works.
     """

@@ -183,7 +183,7 @@ class Usage(Strict):
     )
     degraded: list[str] = Field(
         default_factory=list,
-        description="What was made smaller because memory ran out, in order (batch, frames a chunk).",
+        description="What was made smaller because memory ran out, in order (batch, frames per chunk).",
     )
     resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from sf_eval.harness.batching import automatic_decoders, limit_threads
 from sf_eval.harness.facts import documents_of, facts_of, identity_of
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
+from sf_eval.harness.judging import JudgedWatcher, Judging
 from sf_eval.harness.logs import logging_to
 from sf_eval.harness.memory import measure as measure_memory
 from sf_eval.harness.plan import RunPlan, fingerprint_of
@@ -25,7 +27,7 @@ from sf_eval.harness.record import (
 )
 from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, record
 from sf_eval.harness.stopped import InterruptedRunError
-from sf_eval.inference import Question, Result
+from sf_eval.inference import Question
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
@@ -35,12 +37,12 @@ from sf_eval.video import ClipPool
 LOG = "run.log"
 
 
-class Watcher(Protocol):
+class Watcher(JudgedWatcher, Protocol):
     """Whoever shows what happens."""
 
     def stage(self, text: str) -> None: ...
-    def begin(self, total: int) -> None: ...
-    def result(self, result: Result, *, resumed: bool) -> None: ...
+    def begin(self, total: int, *, waiting_s: Callable[[], float]) -> None:
+        """So many questions are asked now; `waiting_s` tells for how long the model waits for videos."""
 
 
 def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
@@ -77,8 +79,9 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
             Journal(plan.output / output_dir.JOURNAL) as journal,
         ):
             engine = Engine(model, pool, batch_size=facts.settings["batch_size"], share=plan.settings.share)
-            watcher.begin(plan.total)
-            asked = ask(questions, engine, journal, watcher=watcher, failures=plan.settings.failures)
+            judging = Judging({asked.key: asked.document for asked in documents}, watcher)
+            watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
+            asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
     if asked.stopped is not None and (not asked.results or _holds_complete_results(plan)):
         raise asked.stopped
     usage = Usage(
@@ -120,7 +123,7 @@ def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
     settings = plan.settings
     torch.manual_seed(settings.seed)
     device = resolve_device(settings.device)
-    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames a video")
+    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames per video")
     return load_model(
         plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
     )

@@ -65,8 +65,7 @@ def _own_gpu() -> int:
 
 
 def keep_float32_exact(device: torch.device, dtype: torch.dtype) -> None:
-    """Let float32 on a GPU be float32: torch rounds convolutions to TF32, 10 bits, unless it is told not
-    to."""
+    """Let float32 on a GPU be float32: by default torch rounds convolutions to TF32 (10 bits)."""
     if device.type == "cuda" and dtype == torch.float32:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 

@@ -84,15 +84,14 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
         attention_mask: torch.Tensor | None,
         past_key_values: Any = None,
         slow_groups: tuple[QueryGroup, ...] = (),
-        slow_states: torch.Tensor | None = None,
+        slow_pairs: list[SlowPair | None] | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As Qwen2Attention's: hidden_states [B, L, D] -> [B, L, D] and weights where eager gives them.
 
         Args:
             slow_groups: who queries slow tokens.
-            slow_states: normed slow tokens [B, N, D] that are not projected yet; what the cache holds of an
-                earlier projection goes before them.
+            slow_pairs: slow keys and values [b, K, N, d] of each part of the batch.
         """
         batch, length = hidden_states.shape[:2]
         split = (batch, length, -1, self.head_dim)
@@ -117,9 +116,8 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
             **kwargs,
         )
         output = output.reshape(batch, length, -1)  # [B, L, H * d]
-        slow = self._slow_keys_values(past_key_values, slow_states)
-        if slow and slow_groups:
-            output = output + self.slow_update(query, output, slow, slow_groups)
+        if slow_pairs and slow_groups:
+            output = output + self.slow_update(query, output, slow_pairs, slow_groups)
         return self.o_proj(output), weights
 
     def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,20 +129,6 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
         pairs = self.cross_attn_kv_proj(slow_BND).view(batch, count, -1, 2, self.head_dim)  # [B, N, K, 2, d]
         key, value = pairs.permute(3, 0, 2, 1, 4).contiguous().unbind(0)
         return key, value
-
-    def _slow_keys_values(
-        self, past_key_values: Any, slow_states: torch.Tensor | None
-    ) -> list[SlowPair | None]:
-        """This layer's, of each part of the batch: the cache's, or projected now and put there."""
-        cache = past_key_values if isinstance(past_key_values, SlowFastCache) else None
-        if cache is not None and cache.holds_slow(self.layer_idx):
-            return cache.slow_of(self.layer_idx)
-        if slow_states is None:
-            return []
-        key, value = self.project_slow(slow_states)
-        if cache is not None:
-            cache.keep_slow(self.layer_idx, key, value)
-        return [(key, value)]
 
     def slow_update(
         self,
@@ -203,24 +187,32 @@ class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]
         They are projected in here and nowhere else: a layer whose weights are sharded or offloaded has them
         only while it runs.
         """
-        held = isinstance(past_key_values, SlowFastCache) and past_key_values.holds_slow(
-            self.self_attn.layer_idx
-        )
-        slow_states = None if held or slow_tokens is None else self.norm_slow(slow_tokens)
         output: torch.Tensor = super().forward(
-            hidden_states, past_key_values=past_key_values, slow_states=slow_states, **kwargs
+            hidden_states,
+            past_key_values=past_key_values,
+            slow_pairs=self._slow_pairs(past_key_values, slow_tokens),
+            **kwargs,
         )
         return output
 
-    def norm_slow(self, slow_BND: torch.Tensor) -> torch.Tensor:
-        """Slow tokens pass this layer's own input norm before they become keys and values."""
-        norm = self.input_layernorm
-        normed: torch.Tensor = norm(slow_BND.to(device=compute_device(norm), dtype=norm.weight.dtype))
-        return normed
+    def _slow_pairs(self, past_key_values: Any, slow_tokens: torch.Tensor | None) -> list[SlowPair | None]:
+        """Slow keys and values of each part of the batch: the cache's, or projected now and put there."""
+        cache = past_key_values if isinstance(past_key_values, SlowFastCache) else None
+        layer = self.self_attn.layer_idx
+        if cache is not None and cache.holds_slow(layer):
+            return cache.slow_of(layer)
+        if slow_tokens is None:
+            return []
+        pair = self.project_slow(slow_tokens)
+        if cache is not None:
+            cache.keep_slow(layer, *pair)
+        return [pair]
 
     def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Slow tokens [B, N, D] -> keys and values [B, K, N, d] as `forward` makes them."""
-        key, value = self.self_attn.project_slow(self.norm_slow(slow_BND))
+        """Slow tokens [B, N, D] -> keys and values [B, K, N, d], through this layer's own input norm."""
+        norm = self.input_layernorm
+        normed = norm(slow_BND.to(device=compute_device(norm), dtype=norm.weight.dtype))
+        key, value = self.self_attn.project_slow(normed)
         return key, value
 
 

@@ -233,8 +233,8 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         inputs = inputs.with_countable_labels()
         output: CausalLMOutputWithPast = super().forward(
             input_ids=self._where_embedded(inputs.input_ids),
-            attention_mask=inputs.attention_mask,
-            position_ids=inputs.positions if position_ids is None else position_ids,
+            attention_mask=self._where_embedded(inputs.attention_mask),
+            position_ids=self._where_embedded(inputs.positions if position_ids is None else position_ids),
             past_key_values=inputs.cache,
             inputs_embeds=inputs.inputs_embeds,
             labels=inputs.labels,
@@ -318,8 +318,13 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             labels=expand_labels(inputs.labels, prompt.layout),
         )
 
-    def _where_embedded(self, input_ids: torch.Tensor | None) -> torch.Tensor | None:
-        return None if input_ids is None else input_ids.to(compute_device(self.get_input_embeddings()))
+    def _where_embedded(self, given: Any) -> Any:
+        """A caller's tensor where the embeddings are; None, or transformers' mapping of masks, as it is."""
+        return (
+            given.to(compute_device(self.get_input_embeddings()))
+            if isinstance(given, torch.Tensor)
+            else given
+        )
 
     def _copies(self, kwargs: dict[str, Any]) -> int:
         """How often `generate` repeats each prompt: for beams, or for several answers."""

@@ -53,7 +53,7 @@ def check_pixels(pixel_values: torch.Tensor, size: int) -> None:
         )
     if len(shape) not in (3, 4) or shape[-3:] != [3, size, size] or 0 in shape:
         raise PromptError(
-            f"frames are {shape}; this model takes [T, 3, {size}, {size}].",
+            f"frames are {shape}; this model takes [T, 3, S, S] with S = {size}.",
             hint="SlowFastProcessor.preprocess makes pixel values of that size.",
         )
 

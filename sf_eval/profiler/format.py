@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sf_eval.core import tables
 from sf_eval.profiler.cost.closed_form import Unit
 
@@ -55,6 +57,11 @@ def change(ratio: float) -> str:
         if ratio == 1 or float(text) not in (0, -100):
             break
     return "0.00%" if ratio == 1 else f"{text}%"
+
+
+def listed(items: Sequence[str]) -> str:
+    """As a sentence has it: a, b and c."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def marked(frames: int, exceeds_context: bool) -> str:

@@ -89,8 +89,8 @@ def _growth(growth: Growth) -> list[str]:
         linear = [series.quantity for series in mine if _kind(series) == "linear"]
         others = [_described(series) for series in mine if _kind(series) != "linear"]
         text = f"{model}, {span}: "
-        text += f"linear in frames are {_listed(linear)}" if linear else "nothing is linear in frames"
-        said.append(text + (f"; otherwise grow {_listed(others)}." if others else "."))
+        text += f"linear in frames are {fmt.listed(linear)}" if linear else "nothing is linear in frames"
+        said.append(text + (f"; otherwise grow {fmt.listed(others)}." if others else "."))
     return said
 
 
@@ -121,11 +121,7 @@ def _trace(rows: Sequence[ProfileRow]) -> str:
     differing = [f"{row.model} at {row.frames} frames" for row in rows if row.trace.status == "differs"]
     failed = [f"{row.model}: {row.trace.reason}" for row in rows if row.trace.status == "failed"]
     if differing:
-        text += f" The trace differs for {_listed(differing)}."
+        text += f" The trace differs for {fmt.listed(differing)}."
     if failed:
-        text += f" Not traceable: {_listed(failed)}."
+        text += f" Not traceable: {fmt.listed(failed)}."
     return text
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]

@@ -121,7 +121,7 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
         rows=tuple(rows),
         numeric=frozenset(columns[1:]),
         notes=(
-            f"FLOPs: closed form with {plan.card.num_frames} frames a video, prompts of about "
+            f"FLOPs: closed form with {plan.card.num_frames} frames per video, prompts of about "
             f"{CHARACTERS_A_TOKEN} characters a token, and as many new tokens as the task allows.",
             f"Time: those FLOPs at {scaled(rate, 'FLOP/s')}, a large matrix product measured just now on "
             f"{where}. Decoding videos and everything else comes on top.",

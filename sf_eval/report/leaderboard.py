@@ -42,18 +42,31 @@ class Entry:
     remark: str
 
 
-def entries(record: RunRecord) -> list[Entry]:
-    """One entry a benchmark: a group stands for its tasks once it is complete."""
-    grouped = {task for group in record.groups if group.complete for task in group.tasks}
+def entries(record: RunRecord, *, folded: bool = False) -> list[Entry]:
+    """One entry a benchmark: a group stands for its tasks once it is complete.
+
+    Args:
+        folded: a group stands for its tasks even where it is not complete, which its title says.
+    """
+    grouped = {
+        task
+        for group in record.groups
+        if group.complete or folded
+        for task in (*group.tasks, *group.unanswered)
+    }
     singles = [_of_task(task, record) for task in record.tasks if task.task not in grouped]
     return singles + [_of_group(group, record) for group in record.groups]
 
 
-def measured_table(record: RunRecord) -> Table:
-    """Score, interval, n and coverage of each benchmark, by the scorers that `--scoring` asks for."""
+def measured_table(record: RunRecord, *, folded: bool = False) -> Table:
+    """Score, interval, n and coverage of each benchmark, by the scorers that `--scoring` asks for.
+
+    Args:
+        folded: as of `entries`.
+    """
     columns = {"benchmark": False, **_score_columns(record), "coverage %": True}
     rows = []
-    for entry in entries(record):
+    for entry in entries(record, folded=folded):
         cells = {"benchmark": entry.title, "coverage %": f"{entry.score.coverage:.1f}"}
         if record.scoring != "published":
             cells.update(_own_cells(entry.score))
@@ -65,7 +78,7 @@ def measured_table(record: RunRecord) -> Table:
         columns=tuple(columns),
         rows=tuple(rows),
         numeric=frozenset(name for name, is_numeric in columns.items() if is_numeric),
-        notes=(*_remarks(record), *caveats(record)),
+        notes=(*_remarks(record, folded=folded), *caveats(record)),
     )
 
 
@@ -121,9 +134,9 @@ def _published_cells(score: PublishedScoreRecord | None) -> dict[str, str]:
     }
 
 
-def _remarks(record: RunRecord) -> list[str]:
+def _remarks(record: RunRecord, *, folded: bool) -> list[str]:
     """How a score is made, where it is not simply all questions alike."""
-    notes = [f"{entry.title}: {entry.remark}." for entry in entries(record) if entry.remark]
+    notes = [f"{entry.title}: {entry.remark}." for entry in entries(record, folded=folded) if entry.remark]
     if record.scoring != "sf-eval":
         notes.append(
             "Published: the authors' scorers, micro average. Guesses: letters they would draw at random, "

@@ -25,7 +25,7 @@ class Point:
     """One model on one benchmark.
 
     Attributes:
-        flops, latency_s: means of a question; a batch's prefill and decoding are divided among its samples.
+        flops, latency_s: means per question; a batch's prefill and decoding are divided among its samples.
     """
 
     model: str
@@ -82,13 +82,13 @@ def table(points: list[Point], data: str) -> Table:
             "model",
             "accuracy %",
             "n",
-            "FLOPs a question",
-            "latency a question",
+            "FLOPs per question",
+            "latency per question",
             "Pareto front",
             "run",
         ),
         rows=rows,
-        numeric=frozenset({"accuracy %", "n", "FLOPs a question", "latency a question"}),
+        numeric=frozenset({"accuracy %", "n", "FLOPs per question", "latency per question"}),
         notes=("The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",),
     )
 
@@ -125,7 +125,7 @@ def svg(points: list[Point], data: str) -> str:
                 xytext=(4, 4),
                 textcoords="offset points",
             )
-        panel.set(title=benchmark, xlabel="FLOPs a question", ylabel="accuracy %", xscale="log")
+        panel.set(title=benchmark, xlabel="FLOPs per question", ylabel="accuracy %", xscale="log")
     figure.suptitle(data, fontsize=9, parse_math=False)
     figure.tight_layout()
     stream = io.StringIO()

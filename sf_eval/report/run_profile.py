@@ -89,11 +89,11 @@ def build(output: RunOutput) -> RunProfile:
 
 
 def cost_table(profile: RunProfile) -> Table:
-    """FLOPs of a question by part: the model, its baselines, and the ratio to the paper's baseline."""
+    """FLOPs per question by part: the model, its baselines, and the ratio to the paper's baseline."""
     rows = {row.who: row.flops for row in profile.flops if row.group == "all"}
     if not rows:
         return Table(
-            f"FLOPs of a question: {profile.title}", ("part",), (), notes=("No question was answered.",)
+            f"FLOPs per question: {profile.title}", ("part",), (), notes=("No question was answered.",)
         )
     model, budget, same = rows["model"], rows["same_budget"], rows["same_frames"]
     lines = tuple(
@@ -109,7 +109,7 @@ def cost_table(profile: RunProfile) -> Table:
     )
     columns = ("part", "this model", "share", "A", "B", "change from A")
     return Table(
-        title=f"FLOPs of a question: {profile.title}, {profile.data}",
+        title=f"FLOPs per question: {profile.title}, {profile.data}",
         columns=columns,
         rows=lines,
         numeric=frozenset(columns[1:]),
@@ -157,7 +157,7 @@ def latency_table(profile: RunProfile) -> Table:
     where = profile.machine.get("gpu") or profile.machine["processor"]
     columns = ("stage", "median", *(["p90"] if has_p90 else []), "max", "n")
     return Table(
-        title=f"Measured latency of a question: {profile.title}, {profile.data}",
+        title=f"Measured latency per question: {profile.title}, {profile.data}",
         columns=columns,
         rows=rows,
         numeric=frozenset(columns[1:]),

@@ -5,16 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rich.console import Console
+from rich.text import Text
 
 from sf_eval.core import files
 from sf_eval.core.tables import Table, escaped, print_table, to_markdown
+from sf_eval.core.text import printable
 from sf_eval.harness.recording import RESULTS, SAMPLES, RunOutput
 from sf_eval.report import leaderboard, pareto, run_profile
+from sf_eval.report.run_answer import answer
 from sf_eval.report.run_profile_record import RunProfile
 
 LEADERBOARD_MD, LEADERBOARD_CSV = "leaderboard.md", "leaderboard.csv"
 PROFILE_JSON, PROFILE_MD = "profile.json", "profile.md"
 PARETO_MD, PARETO_SVG = "pareto.md", "pareto.svg"
+DETAILS = {
+    LEADERBOARD_MD: " (beside published numbers, by category)",
+    PROFILE_MD: " (FLOPs and latency)",
+    PARETO_MD: " (beside other runs)",
+    SAMPLES: " (question by question)",
+    RESULTS: "",
+    LEADERBOARD_CSV: "",
+    PROFILE_JSON: "",
+    PARETO_SVG: "",
+}
+"""The files that the screen names, and what it says of them."""
 
 
 @dataclass(frozen=True)
@@ -62,32 +76,33 @@ def profile_markdown(profile: RunProfile) -> str:
     return "\n".join([head, caveats, *map(to_markdown, tables)])
 
 
-def show(output: RunOutput, report: Report, console: Console) -> None:
-    """The tables on the terminal, then where everything is."""
-    tables = [
+def show(output: RunOutput, report: Report, console: Console, *, all_tables: bool = False) -> None:
+    """The answer, a short table, and where the details are.
+
+    Args:
+        all_tables: every table of the files instead of the one.
+    """
+    for sentence in answer(output, report.profile):
+        console.print(Text(printable(sentence)))
+    console.print()
+    short = (leaderboard.measured_table(output.record, folded=True),)
+    for table in _all(output, report) if all_tables else short:
+        if table is not None:
+            print_table(console, table)
+    present = [f"{name}{says}" for name, says in DETAILS.items() if (output.folder / name).exists()]
+    details = f"Details in {output.folder}: {', '.join(present)}."
+    console.print(details, highlight=False, markup=False, soft_wrap=True)
+
+
+def _all(output: RunOutput, report: Report) -> tuple[Table | None, ...]:
+    return (
         leaderboard.measured_table(output.record),
         leaderboard.failures_table(output.record),
         _without_sources(leaderboard.reported_table(output.record)),
         run_profile.cost_table(report.profile),
         run_profile.latency_table(report.profile),
         report.comparison,
-    ]
-    for table in tables:
-        if table is not None:
-            print_table(console, table)
-    names = (
-        RESULTS,
-        SAMPLES,
-        LEADERBOARD_MD,
-        LEADERBOARD_CSV,
-        PROFILE_JSON,
-        PROFILE_MD,
-        PARETO_MD,
-        PARETO_SVG,
     )
-    present = [name for name in names if (output.folder / name).exists()]
-    written = f"Written to {output.folder}: {', '.join(present)}"
-    console.print(written, highlight=False, markup=False, soft_wrap=True)
 
 
 def _without_sources(table: Table | None) -> Table | None:

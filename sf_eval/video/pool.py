@@ -74,7 +74,8 @@ class ClipPool:
         self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
         self.decoders = decoders
         self.waited_s = 0.0
-        self._waiting = threading.Lock()  # guards waited_s
+        self._waiting = threading.Lock()  # guards waited_s and the two below
+        self._waiters, self._waiting_since = 0, 0.0
         clip_bytes = None if resize is None else rule.num_frames * resize.size**2 * 3
         self._queue = JobQueue(max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=count)
         self._threads = [
@@ -153,6 +154,12 @@ class ClipPool:
         """Bytes of pictures that are decoded, or expected of those being decoded, and not yet taken."""
         return self._queue.held_bytes
 
+    @property
+    def waiting_s(self) -> float:
+        """For how many seconds somebody has been waiting for a clip now; 0 where nobody is."""
+        with self._waiting:
+            return time.perf_counter() - self._waiting_since if self._waiters else 0.0
+
     def worker_pids(self) -> list[int]:
         """Process ids of the decoders that run."""
         return [pid for loader in self._loaders if (pid := loader.worker_pid()) is not None]
@@ -216,11 +223,15 @@ class ClipPool:
 
     def _waited(self, wait: Callable[[], _T]) -> _T:
         started = time.perf_counter()
+        with self._waiting:
+            self._waiting_since = self._waiting_since if self._waiters else started
+            self._waiters += 1
         try:
             return wait()
         finally:
             with self._waiting:
                 self.waited_s += time.perf_counter() - started
+                self._waiters -= 1
 
 
 def _check_job(clip: Clip, indices: CheckedFrames) -> Job:

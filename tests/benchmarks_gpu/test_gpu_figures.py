@@ -81,8 +81,9 @@ def test_the_schema_page_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.0123, "s", "12.3 ms"), (1.5, "s", "1.5 s"), (2.5e-5, "s", "25 µs"), (798e12, "FLOP/s", "798 TFLOP/s"),
-        (3.02e12, "byte/s", "3.02 TB/s"), (3 * 2**30, "bytes", "3 GiB"), (1.964, "%", "1.96 %"),
+        (0.0123, "s", "12.3 ms"), (1.5, "s", "1.5 s"), (2.5e-5, "s", "25 µs"),
+        (798e12, "FLOP/s", "798 TFLOP/s"), (3.02e12, "byte/s", "3.02 TB/s"), (3 * 2**30, "bytes", "3 GiB"),
+        (1.964, "%", "1.96 %"),
         (3456, "frames", "3456 frames"), (0, "count", "0"), (None, "s", "-"), (1.234, "x", "1.23 x"),
     ],
 )  # fmt: skip

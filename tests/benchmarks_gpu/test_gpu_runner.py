@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 
+from benchmarks.gpu.__main__ import LIBRARIES
 from benchmarks.gpu.plan import STEPS, TOTAL_S, Step
 from benchmarks.gpu.report import StepRecord
 from benchmarks.gpu.runner import Runner
@@ -75,3 +77,9 @@ def test_steps_whose_time_is_used_up_are_told_not_run(
 
 def test_the_limits_of_all_steps_together_are_eight_minutes_at_most() -> None:
     assert sum(step.limit_s for step in STEPS) <= TOTAL_S <= 8 * 60
+
+
+def test_all_that_is_imported_ahead_and_every_step_exists() -> None:
+    """A wrong name would only cost a lent GPU half a minute, in silence."""
+    for name in (*LIBRARIES, *(step.module for step in STEPS)):
+        assert importlib.util.find_spec(name) is not None, name

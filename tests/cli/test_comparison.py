@@ -20,6 +20,7 @@ from zygote import Ended, Zygote, assert_no_workers, shared_zygote
 
 from sf_eval.editions import mini_root
 from sf_eval.harness.record import RunRecord
+from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.record import ComparisonRecord
 
 # Few frames: these tests are about what is compared, not about what is answered.
@@ -120,16 +121,52 @@ def test_only_the_slow_path_tells_the_two_apart(out: Path) -> None:
     assert slow_fast.prefill_flops > baseline.prefill_flops
 
 
-def test_the_screen_has_the_tables_of_the_comparison_and_a_line_a_run(ended: Ended, out: Path) -> None:
-    for title in ("Compared:", "Gain of mini", "By kind of question:", "Cost of a question:"):
-        assert ended.out.count(title) == 1
+SHORT = ("Accuracy and cost per question:", "Percent right by benchmark:")
+ALL = (
+    "Compared:",
+    "Gain of mini by the mean",
+    "Gain of mini by benchmark:",
+    "By kind of question:",
+    "Cost per question:",
+)
+
+
+def test_the_screen_has_the_answer_first_then_two_short_tables_then_the_files(
+    ended: Ended, out: Path
+) -> None:
+    said = " ".join(ended.out.split())
+    places = [said.index(" ".join(sentence.split())) for sentence in answer(comparison_of(out))]
+    places += [said.index(title) for title in SHORT]
+    places += [said.index("Details in")]
+    assert places == sorted(places)
+    assert "replay of the answers agrees in all 2 runs" in said
+    for title in (*ALL, "Measured:", "Reported:", "FLOPs per question", "Measured latency"):
+        assert title not in ended.out
+    after_the_runs = ended.out[ended.out.index("replay of the answers") :]
+    assert len(after_the_runs.splitlines()) < 40
+    details = ended.out[ended.out.index("Details in") :]
+    assert all(name in details for name in (*FILES, *RUNS))
+    page = (out / "comparison.md").read_text()
+    assert all(title in page for title in ALL)
+    assert "Measured:" in (out / "mini" / "leaderboard.md").read_text()
+    assert ended.err == ""
+
+
+def test_the_screen_has_a_line_a_run(ended: Ended) -> None:
     for name, place in zip(RUNS, ("1 of 2", "2 of 2"), strict=True):
         (line,) = [line for line in ended.out.splitlines() if line.startswith(place)]
         assert line.endswith(f"-> {name}")
-    for title in ("Measured:", "Reported:", "FLOPs of a question", "Measured latency"):
-        assert title not in ended.out
-    assert "Measured:" in (out / "mini" / "leaderboard.md").read_text()
-    assert ended.err == ""
+
+
+@pytest.mark.parametrize("option", ["--tables", "--verbose"])
+def test_all_tables_are_on_the_screen_where_they_are_asked_for(
+    zygote: Zygote, out: Path, tmp_path: Path, option: str
+) -> None:
+    again = shutil.copytree(out, tmp_path / "again")
+    ended = zygote.run(tmp_path, *WHOLE, "--output", again, option)
+    assert ended.code == 0, ended
+    for title in ALL:
+        assert ended.out.count(title) == 1
 
 
 def test_a_run_of_a_comparison_is_the_run_that_it_would_be_alone(

@@ -70,13 +70,30 @@ def test_ls_shows_models_and_tasks(sf_eval: Callable) -> None:
     assert "mlvu" in tasks.out
 
 
+def test_a_group_is_one_line_unless_its_subtasks_are_asked_for(sf_eval: Callable) -> None:
+    from sf_eval.benchmarks import catalog
+
+    (line,) = [line for line in sf_eval("ls", "tasks").out.splitlines() if "mvbench" in line.split()]
+    assert "MVBench, 20 subtasks" in line
+    assert "OpenGVLab/MVBench" in line
+    assert line.split()[-1] == "4000"
+    listed = [line.split()[0] for line in sf_eval("ls", "tasks").out.splitlines() if line.startswith(" ")]
+    alone = [name for name in catalog.benchmark_names() if catalog.get_benchmark(name).group is None]
+    assert set(listed[1:]) - {"─" * len(listed[1])} == {"mvbench", *alone}
+    opened = [
+        line.split()[0] for line in sf_eval("ls", "tasks", "--all").out.splitlines() if line.startswith(" ")
+    ]
+    assert {"mvbench", *catalog.benchmark_names()} <= set(opened)
+    assert len(opened) == len(listed) + 20
+
+
 def test_ls_breaks_no_name_on_a_narrow_terminal(sf_eval: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     from sf_eval.benchmarks import catalog
     from sf_eval.core.cards import card_names
 
     monkeypatch.setenv("COLUMNS", "80")
     assert set(card_names()) <= set(sf_eval("ls", "models").out.split())
-    tasks = set(sf_eval("ls", "tasks").out.split())
+    tasks = set(sf_eval("ls", "tasks", "--all").out.split())
     assert set(catalog.benchmark_names()) <= tasks
     assert {catalog.get_benchmark(name).hub_id for name in catalog.benchmark_names()} <= tasks
 

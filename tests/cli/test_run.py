@@ -14,6 +14,7 @@ import pytest
 from sf_eval.cli.main import _run
 from sf_eval.core.paths import PACKAGE
 from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.scoring.answers.reading import Rule
 
 LIMIT = 6
 MINI = PACKAGE / "assets" / "mini"
@@ -76,6 +77,9 @@ def test_samples_say_what_was_asked_and_answered(run: Path) -> None:
         assert sample.prompt.startswith("Select the best answer")
         assert sample.outcome in ("correct", "wrong", "no_answer")
         assert (sample.outcome == "correct") == (sample.answer is not None and sample.answer == sample.target)
+        assert (sample.answer_rule is None) == (sample.answer is None)
+        assert sample.answer_rule in {None, *(rule.value for rule in Rule)}
+        assert (sample.answer_frame, sample.output_truncated) == ("plain", False)
         assert all([sample.num_frames, sample.prompt_tokens, sample.fast_tokens, sample.new_tokens])
         assert sample.timings is not None
         assert sample.timings["batch_size"] == 2

@@ -65,6 +65,28 @@ def test_a_run_whose_videos_and_weights_are_gone_is_scored_anew(
     assert "replay of the answers agrees in 3 of 3 tasks" in done.out
 
 
+ALL = ("Measured:", "Reported:", "FLOPs per question:", "Measured latency per question:")
+
+
+def test_the_screen_has_the_answer_first_and_all_tables_only_where_asked(
+    run: Path, sf_eval: Callable
+) -> None:
+    short = sf_eval("score", run).out
+    first = "Mini slow-fast model, 4 frames: "
+    assert (
+        short.index(first)
+        < short.index("Per question ")
+        < short.index("Measured:")
+        < short.index("Details in")
+    )
+    for title in ALL[1:]:
+        assert title not in short
+    assert all(name in short for name in ("leaderboard.md", "profile.md", "samples.jsonl", "results.json"))
+    whole = sf_eval("score", run, "--tables").out
+    for title in ALL:
+        assert whole.count(title) == 1
+
+
 def test_the_published_scorers_view_can_be_added_later(run: Path, sf_eval: Callable) -> None:
     assert results_of(run)["scoring"] == "sf-eval"
     assert "published" not in (run / "leaderboard.csv").read_text().splitlines()[1]

@@ -62,6 +62,7 @@ def answer_tokens(model: SlowFast, limit: int) -> int:
 def _own_context(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stock command's context, and none left behind."""
     monkeypatch.setattr(context, "_active", None)
+    monkeypatch.setattr(context, "_stock", None)
     monkeypatch.setenv("SF_EVAL_DATA", "mini")
 
 

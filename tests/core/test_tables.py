@@ -16,6 +16,7 @@ from sf_eval.core.tables import Table, print_table, to_markdown
 from sf_eval.core.text import printable
 from sf_eval.inference import Failure, FailureKind
 from sf_eval.model.checkpoint import check_loaded
+from sf_eval.scoring.outcome import Outcome
 
 HOSTILE = "\x1b]0;pwned\x07a\x9b31mb\u202ec\rd\ne\ud800[bold]f"
 
@@ -142,11 +143,11 @@ def test_progress_shows_rate_and_time_left_of_questions_only() -> None:
     with progress.shown():
         progress.rendering("rendering", 3, 4)
         progress._progress.refresh()
-        progress.begin(78)
-        progress.result(Failure("old", FailureKind.TIMEOUT, HOSTILE), resumed=True)
+        progress.begin(78, waiting_s=lambda: 0.0)
+        progress.result(Failure("old", FailureKind.TIMEOUT, HOSTILE), resumed=True, outcome=Outcome.timeout)
         progress._progress.refresh()
         before = console.file.getvalue()  # type: ignore[attr-defined]
-        progress.result(Failure("new", FailureKind.TIMEOUT, "slow"), resumed=False)
+        progress.result(Failure("new", FailureKind.TIMEOUT, "slow"), resumed=False, outcome=Outcome.timeout)
         progress._progress.refresh()
         after = console.file.getvalue()[len(before) :]  # type: ignore[attr-defined]
         progress.stage(HOSTILE)
@@ -158,3 +159,41 @@ def test_progress_shows_rate_and_time_left_of_questions_only() -> None:
     assert "\x1b]0;" not in whole
     assert "\x9b" not in whole
     assert "\\x1b]0;pwned" in before
+
+
+def bar_after(outcomes: list[Outcome], *, waiting_s: float = 0.0) -> str:
+    """The bar as it stands on a terminal of 80 columns after these results of 78 questions."""
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    progress = RunProgress(console)
+    with progress.shown():
+        progress.begin(78, waiting_s=lambda: waiting_s)
+        for number, outcome in enumerate(outcomes):
+            result = Failure(str(number), FailureKind.TIMEOUT, "slow")
+            progress.result(result, resumed=False, outcome=outcome)
+        progress._progress.refresh()
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+    return re.split(r"[\r\n]|\x1b\[2K", shown)[-1]
+
+
+def test_progress_shows_the_accuracy_so_far_and_what_failed() -> None:
+    outcomes = [
+        Outcome.correct,
+        Outcome.correct,
+        Outcome.wrong,
+        Outcome.unjudged,
+        Outcome.no_answer,
+        Outcome.timeout,
+    ]
+    bar = bar_after(outcomes)
+    assert re.search(r"\b6/78  .*left 50\.0% of 4 right, 1 failed", bar)
+    assert "waiting" not in bar
+    assert "right" not in bar_after([Outcome.unjudged])
+    assert "failed" not in bar_after([Outcome.wrong])
+
+
+def test_progress_says_that_videos_are_waited_for() -> None:
+    bar = bar_after([Outcome.correct], waiting_s=3.0)
+    assert "waiting for videos" in bar
+    assert "left" not in bar
+    assert "100.0% of 1 right" in bar
+    assert "waiting" not in bar_after([Outcome.correct] * 78, waiting_s=3.0)

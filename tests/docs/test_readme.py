@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from sf_eval.report import readme
+from sf_eval.report.comparison.answer import answer
+from sf_eval.report.comparison.record import ComparisonRecord
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -45,25 +49,43 @@ def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()
     if command == DEMO:
-        (shown,) = blocks("text")
-        assert without_numbers(shown) in without_numbers(done.stdout)
+        (record,) = (tmp_path / "results" / "runs").glob("*/comparison.json")
+        said = " ".join(done.stdout.split())
+        for sentence in answer(ComparisonRecord.model_validate_json(record.read_text(encoding="utf-8"))):
+            assert sentence in said
 
 
-def without_numbers(text: str) -> str:
-    """What another processor's rounding cannot change: the words, with numbers as # and single spaces."""
-    return " ".join(re.sub(r"[0-9.]+", "#", text).split())
+RESULTS = ROOT / "results" / "mini"
 
 
 def test_the_figures_of_the_readme_are_those_of_results_mini() -> None:
-    """Its tables of numbers are lines of what the demo's command wrote."""
-    written = (ROOT / "results" / "mini" / "comparison.md").read_text(encoding="utf-8").splitlines()
-    start = README.index("## See it work")
-    shown = [
-        line for line in README[start : README.index("| file | holds |")].splitlines() if line[:1] == "|"
-    ]
+    record = ComparisonRecord.model_validate_json((RESULTS / "comparison.json").read_text(encoding="utf-8"))
+    assert readme.made(README, record) == README, "run make readme"
+    page = (RESULTS / "comparison.md").read_text(encoding="utf-8").splitlines()
+    end = README.index("| file | holds |")
+    shown = [line for line in README[:end].splitlines() if line[:1] == "|"]
     assert len(shown) > 15
-    for line in shown:
-        assert line in written
+    assert [line for line in shown if line not in page] == []
+    assert f"[{record.gains[0].overall.difference.interval95[0]:.1f}, " in README
+
+
+def test_a_figure_that_is_typed_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("README.md", README.replace("98.5", "98.6")), ("results/mini/comparison.json", None)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text or (ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert readme.main(["--check"]) == 1
+    assert readme.main([]) == 0
+    assert readme.main(["--check"]) == 0
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+
+
+def test_markers_and_figures_are_the_same() -> None:
+    record = ComparisonRecord.model_validate_json((RESULTS / "comparison.json").read_text(encoding="utf-8"))
+    with pytest.raises(ValueError, match="mini-kinds"):
+        readme.made(README.replace("<!-- begin:mini-kinds -->", ""), record)
+    with pytest.raises(ValueError, match="no end of mini-cost"):
+        readme.made(README.replace("<!-- end:mini-cost -->", ""), record)
 
 
 def test_make_demo_runs_the_readmes_first_command() -> None:

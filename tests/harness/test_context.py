@@ -11,6 +11,7 @@ from sf_eval.lmms import context
 @pytest.fixture(autouse=True)
 def _no_context(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "_active", None)
+    monkeypatch.setattr(context, "_stock", None)
     monkeypatch.setenv("SF_EVAL_DATA", "mini")
 
 

@@ -160,7 +160,7 @@ def test_memory_that_a_library_of_the_gpu_lacks_is_memory_too(
     assert given == {key: singles[key] for key in given}
     assert len(given) == 4
     assert engine.degraded == [
-        "out of memory in the vision tower: going on with 8 frames a chunk",
+        "out of memory in the vision tower: going on with 8 frames per chunk",
         "out of memory with a batch: going on with batches of 2",
     ]
 
@@ -176,8 +176,8 @@ def test_frames_that_do_not_fit_are_encoded_in_smaller_chunks_for_good(
     engine = Engine(model, pool, batch_size=2, share=share)
     assert texts(engine.answer(questions)) == singles
     assert engine.degraded == [
-        "out of memory in the vision tower: going on with 8 frames a chunk",
-        "out of memory in the vision tower: going on with 4 frames a chunk",
+        "out of memory in the vision tower: going on with 8 frames per chunk",
+        "out of memory in the vision tower: going on with 4 frames per chunk",
     ]
 
 

@@ -264,7 +264,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_said(tmp_path: Path, min
         (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), "uint8 .* not normalised"),
         (torch.zeros(3, 64, 64, dtype=torch.uint8), "not normalised"),
         (torch.zeros(2, 3, 64, 64, dtype=torch.int64), "not normalised"),
-        (torch.zeros(2, 64, 64, 3), r"takes \[T, 3, 64, 64\]"),
+        (torch.zeros(2, 64, 64, 3), r"takes \[T, 3, S, S\] with S = 64"),
         (torch.zeros(2, 3, 96, 96), r"\[2, 3, 96, 96\]; this model takes"),
         (torch.zeros(2, 3, 64, 96), "this model takes"),
         (torch.zeros(2, 1, 64, 64), "this model takes"),

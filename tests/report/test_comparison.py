@@ -30,6 +30,7 @@ from sf_eval.inference.question import StageTimings
 from sf_eval.report import leaderboard
 from sf_eval.report.comparison import plot as comparison_plot
 from sf_eval.report.comparison import tables as comparison_tables
+from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.build import build
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, KindRecord, PairRecord
@@ -392,3 +393,72 @@ def test_the_plot_has_a_panel_of_frames_only_where_they_differ(
     assert "frames shown" in comparison_plot.svg(record)
     alone = build({name: finished(plan, right, name=name) for name in ("a", "b")})
     assert "frames shown" not in comparison_plot.svg(alone)
+
+
+# --- the answer in words -----------------------------------------------------------------------------------
+
+
+def of_gain(record: ComparisonRecord, number: int = 0) -> str:
+    """Tested, reference and difference of the mean, as a reader of `comparison.md` finds them."""
+    pair = record.gains[number].overall
+    assert pair is not None
+    low, high = pair.difference.interval95 or (0, 0)
+    return (
+        f"({pair.tested:.1f}% against {pair.reference:.1f}%: {pair.difference.value:+.1f} points "
+        f"[{low:.1f}, {high:.1f}])"
+    )
+
+
+def test_the_answer_says_what_won_by_how_much_and_at_what_cost(plan: RunPlan) -> None:
+    good, bad = finished(plan, at_random(1, 0.9), frames=64), finished(plan, at_random(2, 0.3), frames=16)
+    record = build({"good": good, "bad": bad})
+    assert answer(record) == [
+        f"good is more accurate than bad {of_gain(record)}, in the mean over 4 benchmarks.",
+        "Per question good cost 320 MFLOP end to end and 500.0 ms: 4.00 times the FLOPs and 1.00 times the "
+        "time of bad.",
+    ]
+    turned = build({"bad": bad, "good": good})
+    assert answer(turned)[0] == (
+        f"bad is less accurate than good {of_gain(turned)}, in the mean over 4 benchmarks."
+    )
+    assert "0.25 times the FLOPs" in answer(turned)[1]
+
+
+def test_an_interval_that_holds_0_is_no_win(plan: RunPlan) -> None:
+    """The very same answers, and answers that differ by chance; a winner beside them is told apart."""
+    run = finished(plan, at_random(1, 0.6))
+    record = build({"one": run, "same": run, "bad": finished(plan, wrong)})
+    better, undecided, _ = answer(record)
+    assert better.startswith(f"one is more accurate than bad {of_gain(record, 1)}, in the mean")
+    assert undecided.startswith(f"No difference in accuracy is shown between one and same {of_gain(record)}")
+
+
+def test_the_answer_names_one_benchmark_instead_of_a_mean(plan: RunPlan) -> None:
+    alone = replace(plan, tasks=tuple(t for t in plan.tasks if t.benchmark.name == "mlvu"))
+    record = build({"one": finished(alone, right), "two": finished(alone, wrong)})
+    assert answer(record)[0].endswith(", on MLVU (dev).")
+
+
+def test_a_mean_that_cannot_be_compared_is_said(plan: RunPlan) -> None:
+    def fails_on_mlvu(task: TaskPlan, document: Document) -> str | None:
+        return None if task.benchmark.name == "mlvu" else right(task, document)
+
+    record = build({"one": finished(plan, right), "lacking": finished(plan, fails_on_mlvu)})
+    assert answer(record)[0].startswith("The accuracies of one and lacking cannot be compared in the mean")
+
+
+def test_the_short_tables_have_the_numbers_of_the_record(record: ComparisonRecord) -> None:
+    summary = comparison_tables.summary_table(record)
+    by_benchmark = comparison_tables.benchmark_table(record)
+    assert [row[0] for row in summary.rows] == [run.name for run in record.runs]
+    for row, run in zip(summary.rows, record.runs, strict=True):
+        assert run.mean is not None
+        assert row[2].startswith(f"{run.mean.value:.1f} [")
+    assert all(note in summary.notes for note in record.notes)
+    for row, column in zip(by_benchmark.rows, record.benchmarks, strict=True):
+        assert row[0].endswith(comparison_tables.OUTSIDE) == (not column.in_mean)
+        scores = [
+            score.score for run in record.runs for score in run.scores if score.benchmark == column.name
+        ]
+        shown = [comparison_tables.percent(score.accuracy) for score in scores]
+        assert list(row[2:]) == shown

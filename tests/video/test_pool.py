@@ -67,6 +67,20 @@ def test_it_takes_the_place_of_a_loader(clips, decoders):
         assert pool.held_bytes == 0
 
 
+def test_it_tells_for_how_long_a_clip_is_waited_for(tmp_path):
+    pipe = Clip(hanging(tmp_path / "hangs.mp4"))
+    with ClipPool(RULE, decoders=1, timeout_s=2.0) as pool:
+        assert pool.waiting_s == 0
+        waiter = threading.Thread(target=lambda: list(pool.in_order([pipe])))
+        waiter.start()
+        longest = 0.0
+        while waiter.is_alive():
+            longest = max(longest, pool.waiting_s)
+            waiter.join(0.01)
+        assert longest > 0
+        assert pool.waiting_s == 0
+
+
 def test_a_clip_that_hangs_costs_itself_and_is_not_tried_again(clips, tmp_path):
     pipe = Clip(hanging(tmp_path / "hangs.mp4"))
     with ClipPool(RULE, decoders=2, timeout_s=2.0) as pool:

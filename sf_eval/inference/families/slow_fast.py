@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from sf_eval.core.resize import Resize
+from sf_eval.inference.device import keep_float32_exact
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.inference.generation import generate_batch
 from sf_eval.model.loading import LoadedModel
@@ -27,6 +28,7 @@ class SlowFastVideoModel:
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self.resize = Resize(loaded.processor.image_size)
+        keep_float32_exact(self.device, loaded.model.dtype)
         self._reads_slow = loaded.model.config.slow_path == "on"
 
     @property

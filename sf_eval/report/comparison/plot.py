@@ -46,7 +46,7 @@ def _cost_panel(panel: Any, runs: Sequence[ComparedRun], colours: dict[str, str]
         panel.annotate(
             run.name, place, fontsize=7, xytext=(4, 4), textcoords="offset points", parse_math=False
         )
-    panel.set(title="mean over benchmarks", xlabel="prefill FLOPs a question", ylabel="accuracy %")
+    panel.set(title="mean over benchmarks", xlabel="prefill FLOPs per question", ylabel="accuracy %")
     panel.set_xscale("log")
 
 

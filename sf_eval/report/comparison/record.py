@@ -38,7 +38,7 @@ class BenchmarkScore(Strict):
 
 
 class CostRecord(Strict):
-    """Means of a question, over all that the run answered."""
+    """Means per question, over all that the run answered."""
 
     questions: int
     prefill_flops: float

@@ -31,6 +31,8 @@ CSV_COLUMNS = (
     "interval95_high", "n", "coverage", "chance",
 )  # fmt: skip
 MEAN = "mean"
+OUTSIDE = " *"
+"""Stands behind a benchmark that is not in the mean."""
 
 
 def score_table(record: ComparisonRecord) -> Table:
@@ -60,6 +62,45 @@ def score_table(record: ComparisonRecord) -> Table:
             *(f"{column.title}: {column.remark}." for column in record.benchmarks if column.remark),
             *record.notes,
         ),
+    )
+
+
+def summary_table(record: ComparisonRecord) -> Table:
+    """One row a run: what it got right, and what that cost; short enough for a screen."""
+    rows = tuple((run.name, str(run.num_frames), _mean(run), *_cost_cells(run)[:3]) for run in record.runs)
+    columns = ("model", "frames", "mean %", "prefill FLOPs", "total FLOPs", "latency")
+    return Table(
+        title=f"Accuracy and cost per question: {record.data}",
+        columns=columns,
+        rows=rows,
+        numeric=frozenset(columns[1:]),
+        notes=(
+            *(f"{run.name}: {run.title}." for run in record.runs),
+            *record.notes,
+            *_differing(record),
+            f"Latency: {record.machine}.",
+        ),
+    )
+
+
+def benchmark_table(record: ComparisonRecord) -> Table:
+    """One row a benchmark, one column a run: percent right; short enough for a screen."""
+    rows = tuple(
+        (
+            column.title + ("" if column.in_mean else OUTSIDE),
+            _counts(record, column),
+            *(_score(run, column) for run in record.runs),
+        )
+        for column in record.benchmarks
+    )
+    names = tuple(run.name for run in record.runs)
+    has_outside = not all(column.in_mean for column in record.benchmarks)
+    return Table(
+        title=f"Percent right by benchmark: {record.data}",
+        columns=("benchmark", "questions", *names),
+        rows=rows,
+        numeric=frozenset({"questions", *names}),
+        notes=(f"{OUTSIDE.strip()} not in the mean.",) if has_outside else (),
     )
 
 
@@ -118,7 +159,7 @@ def kind_table(record: ComparisonRecord) -> Table | None:
 
 
 def cost_table(record: ComparisonRecord) -> Table:
-    """What a question cost each run."""
+    """What each run cost per question."""
     columns = (
         "model",
         "prefill FLOPs",
@@ -134,7 +175,7 @@ def cost_table(record: ComparisonRecord) -> Table:
         if run.cost is not None and run.cost.resumed
     ]
     return Table(
-        title=f"Cost of a question: {record.data}",
+        title=f"Cost per question: {record.data}",
         columns=columns,
         rows=tuple((run.name, *_cost_cells(run)) for run in record.runs),
         numeric=frozenset(columns[1:]),

@@ -36,12 +36,13 @@ def _latency(runs: Sequence[_Record], where: _Record) -> Table:
         if stage in run["stages"] or stage in run["not_measured"]
     ]
     first = runs[0]
+    models = fmt.listed(list(dict.fromkeys(run["model"] for run in runs)))
     return Table(
-        title=f"Latency: {first['text_tokens']} text tokens, {first['new_tokens']} new tokens",
+        title=f"Latency of {models}: {first['text_tokens']} text tokens, {first['new_tokens']} new tokens",
         columns=("stage", "model", "frames", "batch", "median", "least", "most", *columns, "rounds"),
         rows=tuple(body),
         numeric=frozenset({"frames", "batch", "median", "least", "most", *columns, "rounds"}),
-        notes=(*_latency_notes(runs, where),),
+        notes=tuple(_latency_notes(runs, where)),
     )
 
 
@@ -81,7 +82,7 @@ def _compiled(where: _Record) -> str:
 def _changes(records: Sequence[_Record]) -> Table:
     """Stages of every pair, one row each."""
     return Table(
-        title="Latency of the model compared with what it is measured against",
+        title="Change of latency, compared with what was measured beside the model",
         columns=(
             "stage", "model", "frames", "against", "its frames", "batch", "change", "95% interval", "rounds",
         ),

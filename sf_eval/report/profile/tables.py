@@ -214,6 +214,7 @@ def growth_table(profile: Profile) -> Table:
     growth, unit = profile.growth, Unit(profile.unit)
     first, last = (f"{frames} frames" for frames in (growth.frames[0], growth.frames[-1]))
     doubled = ("doubling the frames adds", f"from {growth.frames[-LAST:][0]} frames on")
+    models = fmt.listed(list(dict.fromkeys(series.model for series in growth.series)))
     limits = dict.fromkeys(
         f"{series.model}: up to {series.frames_in_context} of these frames fit its context; what is "
         "beyond is arithmetic only."
@@ -221,7 +222,7 @@ def growth_table(profile: Profile) -> Table:
         if series.frames_in_context < growth.frames[-1]
     )
     return Table(
-        title=f"Growth from {growth.frames[0]} to {last}",
+        title=f"Growth of {models} from {growth.frames[0]} to {last}",
         columns=("model", "quantity", first, last, *doubled),
         rows=tuple(_growth_row(series, unit) for series in growth.series),
         numeric=frozenset({first, last, *doubled}),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from sf_eval.scoring.answers import wording
-from sf_eval.scoring.answers.assertion import is_asserted
+from sf_eval.scoring.answers.assertion import is_asserted, is_refused
 from sf_eval.scoring.answers.claims import Claim, Weight, surviving_claim
 from sf_eval.scoring.answers.masking import Masked
 from sf_eval.scoring.answers.normalise import bare, steps, words
@@ -21,22 +21,21 @@ _MAX_OTHER_WORDS = 12
 _SIGN = re.compile(wording.TEXT)
 _AT_START = re.compile(rf"[\s\"'(\[{{:\-–]{{0,4}}(?P<text>{wording.TEXT})")
 _LABEL = re.compile(r"(?:(?:option|choice)\s+)?[(\[]?([a-z])\s*[.):\]]\s*")
-_NUMBER_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
-    )
-}
-_NUMBER = rf"\d{{1,4}}|{'|'.join(_NUMBER_WORDS)}"
+_WORDS = "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_WORDS.split("|"))}
+_NUMBER = rf"\d{{1,4}}|{_WORDS}"
 # Words that would make another number of it, or a time, a place, a comparison.
 _UNCOUNTED = (
-    r"(?:or|and|to|out|of|than|more|less|fewer|about|around|at|in|on|by|from|not|no|per|before|after|plus|minus"
-    rf"|times|half|dozen|hundred|thousand|am|pm|[a-h]|{'|'.join(_NUMBER_WORDS)})"
+    r"(?:or|and|to|out|of|than|more|less|fewer|about|around|at|in|on|by|from|not|no|per|before|after|plus"
+    r"|minus"
+    rf"|times|half|dozen|hundred|thousand|am|pm|[a-h]|{_WORDS})"
 )
 _THING = rf"(?:\s(?!{_UNCOUNTED}\b)[a-z]{{2,20}}){{0,3}}"
 _COUNT = re.compile(
-    rf"(?:there (?:are|is|were|was)\s|i (?:can )?(?:see|count(?:ed)?)\s|a total of\s)?(?:(?:only|exactly|just)\s)?"
-    rf"(?P<first>{_NUMBER})(?<!\d\d\d\d\d){_THING}(?:\s(?:in|on|throughout) the (?:video|clip|scene|image|frame))?[.!]?"
+    rf"(?:there (?:are|is|were|was)\s|i (?:can )?(?:see|count(?:ed)?)\s|a total of\s)?(?:(?:only|exactly"
+    rf"|just)\s)?"
+    rf"(?P<first>{_NUMBER})(?<!\d\d\d\d\d){_THING}(?:\s(?:in|on|throughout) the (?:video|clip|scene|image"
+    rf"|frame))?[.!]?"
     rf"|the (?:total )?(?:number|count) of(?:\s(?!{_UNCOUNTED}\b)[a-z]{{2,20}}){{1,3}}"
     rf"(?:\s(?:in|on) the (?:video|clip|scene|image|frame))? (?:is|was) (?P<last>{_NUMBER})[.!]?"
 )
@@ -96,7 +95,7 @@ def option_given(masked: Masked) -> Claim | None:
 
 
 def option_inside(masked: Masked) -> Claim | None:
-    """The claim for the one option of three words or more that a short output contains, denied by nothing in it."""
+    """The claim for the one option of three words or more that a short output contains and nowhere denies."""
     text = masked.text
     signs = set(_SIGN.findall(text))
     doubts = (wording.REFUSAL, wording.NEGATION, wording.ASIDE, wording.LIST_INTRODUCTION)
@@ -115,7 +114,7 @@ def option_inside(masked: Masked) -> Claim | None:
 def _after_cues(masked: Masked) -> Iterator[Claim]:
     for cue, weight in ((wording.STRONG, Weight.stated), (wording.WEAK, Weight.hinted)):
         for found in cue.finditer(masked.text):
-            if is_asserted(masked.text, found):
+            if _AT_START.match(masked.text, found.end()) and is_asserted(masked.text, found):
                 yield from _claim_at(masked, found.end(), weight, Rule.text_after_cue)
 
 
@@ -141,8 +140,7 @@ def _mentioned(masked: Masked, start: int) -> set[str]:
     """Letters of all texts that stand in the output from `start` on and are not denied."""
     letters: set[str] = set()
     for found in _SIGN.finditer(masked.text, start):
-        clause = wording.CLAUSE_BREAK.split(masked.text[max(0, found.start() - 100) : found.start()])[-1]
-        if not wording.NEGATION.search(clause):
+        if not is_refused(masked.text, found.start()):
             letters |= masked.letters[found.group()]
     return letters
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sf_eval.scoring.answers import turns, wording
-from sf_eval.scoring.answers.assertion import denied_after, is_asserted, is_negated
+from sf_eval.scoring.answers.assertion import denial_before, denied_after, is_asserted
 from sf_eval.scoring.answers.listing import Listing, Ticks, find_listing
 from sf_eval.scoring.answers.masking import Masked
 from sf_eval.scoring.answers.reading import Rule
@@ -52,8 +52,7 @@ def surviving_claim(claims: Iterable[Claim]) -> Claim | None:
     survivor = [claim for claim in ordered if claim.weight == firmest][-1]
     heard: set[str] = set()
     for claim in ordered:
-        is_heard = claim.weight > Weight.placed or claim.rule is Rule.at_end
-        if claim.weight == firmest or (claim.at > survivor.at and is_heard):
+        if claim.weight == firmest or (claim.at > survivor.at and claim.weight > Weight.placed):
             heard |= claim.letters
     return survivor if len(heard) == 1 else None
 
@@ -143,7 +142,7 @@ def _after_cues(masked: Masked, listing: Listing) -> Iterator[Claim]:
 def _is_joined(text: str, at: int) -> bool:
     """Before `at` stands another letter that is not denied: "a, or maybe" (b)."""
     found = wording.JOINED_BEFORE.search(text, max(0, at - 20), at)
-    return found is not None and not is_negated(text, found.start())
+    return found is not None and denial_before(text, found.start()) is None
 
 
 def _statements(masked: Masked) -> Iterator[Claim]:
@@ -176,15 +175,17 @@ def _by_place(masked: Masked, listing: Listing) -> Iterator[Claim]:
     for rule, pattern in ((Rule.in_brackets, wording.BRACKETED), (Rule.at_end, wording.LAST)):
         for found in pattern.finditer(text):
             letter, at = found.group("letter"), found.start("letter")
-            if letter in masked.names or not is_asserted(text, found) or denied_after(text, found.end()):
-                continue
-            if at in listing.listed or listing.is_introduced_at(at, letter):
+            if letter in masked.names or at in listing.listed or listing.is_introduced_at(at, letter):
                 continue
             if rule is Rule.at_end and _may_go_on(text, listing, found):
                 continue
+            if not is_asserted(text, found) or denied_after(text, found.end()):
+                continue
             before = wording.LISTED_BEFORE.search(text, max(0, at - 20), at)
             letters = frozenset({letter, *(before.groups() if before else ())})
-            yield Claim(at, Weight.placed, letters, rule, found.end())
+            # Behind the list of all options the last letter is more than a place: "b", the list, "c".
+            weight = Weight.hinted if rule is Rule.at_end and listing.listed else Weight.placed
+            yield Claim(at, weight, letters, rule, found.end())
 
 
 def _may_go_on(text: str, listing: Listing, found: re.Match[str]) -> bool:
@@ -236,8 +237,7 @@ def _is_listed_apart(listing: Listing, another: re.Match[str], at: int) -> bool:
 
 
 def _owned_text(masked: Masked, letter: str, end: int, *, bracketed: bool) -> int | None:
-    """Where the letter's own option text ends that follows it; after an "a" that may be an article, to
-    its end."""
+    """Where the letter's own option text behind it ends; after a possible article only at a clause's end."""
     own = wording.OWN_TEXT.match(masked.text, end)
     if not own or letter not in masked.letters[own.group("text")]:
         return None

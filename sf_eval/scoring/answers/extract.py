@@ -86,17 +86,16 @@ def _read(output: str, options: Mapping[str, str], *, cut_off: bool) -> Reading:
     cut_off = cut_off or _BROKEN_OFF.search(output[-80:]) is not None
     text = normalise(output)
     pictureless = without_pictures(text)
-    whole = _whole(text, options) or _whole(pictureless, options)
+    ticks = find_ticks(pictureless)
+    whole = _whole(text, options) or (None if ticks.letters else _whole(ticks.text, options))
     if whole is not None:
         return Reading() if cut_off and _may_go_on(text, whole, options) else whole
-    ticks = find_ticks(pictureless)
     claim = _claimed(mask(ticks.text, options), ticks, cut_off=cut_off)
     return Reading() if claim is None else _reading(next(iter(claim.letters)), claim.rule, options)
 
 
 def _may_go_on(text: str, whole: Reading, options: Mapping[str, str]) -> bool:
-    """Where the output broke off: the first of all options was repeated, or another begins with the same
-    text."""
+    """Where the output broke off: it repeats the first option, or another begins with the same text."""
     if whole.rule is Rule.labelled_text:
         return whole.letter == next(iter(options))
     said = bare(text)
@@ -115,7 +114,7 @@ def _whole(text: str, options: Mapping[str, str]) -> Reading | None:
     if (whole := whole_option(text, options)) is not None:
         return _reading(*whole, options)
     if (number := counted(text, options)) is not None:
-        return _reading(number, Rule.count, options)
+        return _reading(number, Rule.counted, options)
     alone = text.strip(AROUND)
     return _reading(alone, Rule.lone_letter, options) if len(alone) == 1 and alone.isalpha() else None
 

@@ -63,21 +63,27 @@ _TAG = re.compile(
     r"|(?:^|\n)[ *#]{0,4}here(?:'s| is) my (?P<said>thought process|response)\s?:",
     re.IGNORECASE,
 )
-_THOUGHTS = frozenset(
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+_THOUGHTS = _names(
     "think thinking thought thoughts reason reasons reasoning reflection reflect analysis analyze analyse"
     " rationale scratchpad cot chainofthought thinkingprocess thoughtprocess reasoningprocess monologue"
     " plan planning deliberation contemplation brainstorm introspection critique verification"
-    " explanation observation observations unused94".split()
+    " explanation observation observations unused94"
 )
 _THOUGHT_ENDINGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflect", "reflection")
-_ANSWERS = frozenset(
+_ANSWERS = _names(
     "final conclusion response finalresponse result output solution box prediction verdict decision"
-    " finaldecision selection choice finalchoice".split()
+    " finaldecision selection choice finalchoice"
 )
 # Marks of style, which say nothing of what stands in them.
-_STYLES = frozenset(
-    "br div em strong span code pre sub sup ul ol li hr table thead tbody tr td th font small big mark del ins"
-    " center body html h1 h2 h3 h4 h5 h6 img video image option letter".split()
+_STYLES = _names(
+    "br div em strong span code pre sub sup ul ol li hr table thead tbody tr td th font small big mark del"
+    " ins center body html h1 h2 h3 h4 h5 h6 img video image option letter"
 )
 _BEGIN = re.compile(r"^(?:begin|start)(?:of)?(?=.)|^end(?:of)?(?=.)")
 _SPECIAL_TOKEN = re.compile(r"<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|end_of_turn|start_of_turn)>")
@@ -237,8 +243,8 @@ class _Parted:
                 )  # fmt: skip
                 closings[place] = next((end for end in ends if end is not None), None)
             elif mark.kind is _Kind.answer:
-                ends = named.get((_Kind.answer_end, mark.name)), nearest.get(_Kind.answer)
-                closings[place] = next((end for end in ends if end is not None), None)
+                own, another = named.get((_Kind.answer_end, mark.name)), nearest.get(_Kind.answer)
+                closings[place] = another if own is None else own
             elif mark.kind is _Kind.channel_thought:
                 answer = nearest.get(_Kind.channel_answer)
                 end = nearest.get(_Kind.channel_end)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sf_eval.scoring.answers import wording
+from sf_eval.scoring.answers.normalise import TICKED, UNCLEAR, UNTICKED
 
 # Characters behind a letter in which labels still belong to the same list.
 _LONGEST_LIST = 4000
-_TICK = re.compile(r"\[\s?[x+✓]\s?\]|\[\s?[?\-]?\s?\]|^\W*\(\s?x?\s?\)(?=\s)")
+_TICK = re.compile(r"\[\s?[x?\-]?\s?\]|(?:^|(?<=\n))\(\s?x?\s?\)(?=\s)")
 _TICKED_LABEL = re.compile(
     rf"\W{{0,8}}(?:\d{{1,2}}[.)]\s*)?(?:(?:option|choice)\s+)?[(\[]?(?P<letter>[a-h])"
     rf"(?:\s?[.):\]\-–—]|\s*$|\s*{wording.TEXT})"
@@ -20,10 +21,16 @@ _TICKED_LABEL = re.compile(
 
 @dataclass(frozen=True)
 class Label:
-    """A letter that stands where lists have their labels; `at` is the letter's own place."""
+    """A letter that stands where lists have their labels.
+
+    Attributes:
+        at: the letter's own place.
+        is_bare: the output ends with it, with no sign behind it that makes it a label.
+    """
 
     at: int
     letter: str
+    is_bare: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class Listing:
         if not wording.LABEL_END.match(text, at + 1):
             return False
         first = bisect_right(self._places, at)
+        if first < len(self.labels) and self.labels[first].letter == text[at]:
+            return False  # "a. red", and then the list from its beginning
         stop = min((place for place in self._breaks if place > at), default=at + _LONGEST_LIST)
         heard = [text[at]]
         for label in self.labels[first : first + 50]:
@@ -77,12 +86,17 @@ class Listing:
         return not has_been and (letter == "a" or self._in_list.get(chr(ord(letter) - 1), at) < at)
 
 
+def _label(text: str, found: re.Match[str]) -> Label:
+    group = found.lastgroup or 0
+    at = found.start(group)
+    return Label(
+        at, found[group], is_bare=not text[at + 1 :].strip(" \"')]}") if at + 8 > len(text) else False
+    )
+
+
 def find_listing(text: str) -> Listing:
     """The labels of a normalised and masked text."""
-    labels = tuple(
-        Label(found.start(found.lastgroup or 0), found[found.lastgroup or 0])
-        for found in wording.LABEL.finditer(text)
-    )
+    labels = tuple(_label(text, found) for found in wording.LABEL.finditer(text))
     breaks = _breaks(text)
     listed = {label.at for run in _runs(labels, breaks) if len(run) > 1 for label in run}
     listed |= _mapped(text, labels)
@@ -123,7 +137,8 @@ def _runs(labels: Iterable[Label], breaks: tuple[int, ...]) -> Iterator[list[Lab
     run: list[Label] = []
     for label in labels:
         is_apart = run and any(run[-1].at < place <= label.at for place in breaks)
-        if run and (is_apart or label.letter <= run[-1].letter):
+        is_next = bool(run) and ord(label.letter) == ord(run[-1].letter) + 1
+        if run and (is_apart or label.letter <= run[-1].letter or (label.is_bare and not is_next)):
             yield run
             run = []
         run.append(label)
@@ -132,39 +147,44 @@ def _runs(labels: Iterable[Label], breaks: tuple[int, ...]) -> Iterator[list[Lab
 
 @dataclass(frozen=True)
 class Ticks:
-    """What is ticked among options, and the text without the lines that have a mark beside an option."""
+    """What is ticked among options, and the text without the lines whose mark says something of an option."""
 
     text: str
     letters: frozenset[str]
-    at: int
 
 
 def find_ticks(text: str) -> Ticks:
     """Reads "- [x] b. blue" beside "- [ ] a. red", and ticks and crosses behind or before a label."""
     if not _TICK.search(text):
-        return Ticks(text, frozenset(), 0)
+        return Ticks(text, frozenset())
     kept: list[str] = []
     letters: set[str] = set()
-    for line in text.split("\n"):
-        marks = list(_TICK.finditer(line))
-        if not marks:
-            kept.append(line)
-            continue
-        rest, is_outer = _without_mark(line, marks)
-        label = _TICKED_LABEL.match(rest)
-        if not is_outer:
-            continue
-        is_ticked = "x" in marks[0].group() or "+" in marks[0].group()
-        if label and is_ticked:
+    lines = [_marked(line) for line in text.split("\n")]
+    is_alone = sum(mark is not None for mark, _ in lines) == 1
+    for mark, rest in lines:
+        label = _TICKED_LABEL.match(rest) if mark == TICKED else None
+        if label:
             letters.add(label["letter"])
-        elif is_ticked:
+        elif mark in (None, TICKED) or (mark == UNCLEAR and is_alone):
             kept.append(rest)
-    return Ticks("\n".join(kept).strip(), frozenset(letters), 0)
+    return Ticks("\n".join(kept).strip(), frozenset(letters))
 
 
-def _without_mark(line: str, marks: list[re.Match[str]]) -> tuple[str, bool]:
-    """The line without its mark, and whether it has one alone, at its beginning or its end."""
-    mark = marks[0]
-    before, after = line[: mark.start()], line[mark.end() :]
-    at_start, at_end = not before.strip(" -+*>|\t"), not after.strip(" .|\t")
-    return (after if at_start else before), len(marks) == 1 and at_start != at_end
+def _marked(line: str) -> tuple[str | None, str]:
+    """The one mark that a line has at its beginning or its end, or None, and the line without marks.
+
+    Marks between words may belong to what is before or behind them: of such a line nothing is left.
+    """
+    marks = list(_TICK.finditer(line))
+    begin, end, first, last = 0, len(line), 0, len(marks)
+    while first < last and not line[begin : marks[first].start()].strip(" -+>|\t"):
+        begin, first = marks[first].end(), first + 1
+    while last > first and not line[marks[last - 1].end() : end].strip(" .|\t"):
+        end, last = marks[last - 1].start(), last - 1
+    if last - first > 0 or (first and last < len(marks)):
+        return None, ""
+    if len(marks) != 1:  # none, or a row of them that decorates
+        return None, line[begin:end]
+    sign = marks[0].group()
+    mark = TICKED if "x" in sign else UNCLEAR if "?" in sign else UNTICKED
+    return mark, line[begin:end]

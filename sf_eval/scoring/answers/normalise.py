@@ -28,7 +28,6 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
 )
-_LINE_BREAK = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 # Blank lines mean no more than one does, and runs of them would cost time at every place of a pattern.
 _BLANK_LINES = re.compile(r"\n(?: ?\n)+")
@@ -39,7 +38,7 @@ TICKED, UNTICKED, UNCLEAR = "[x]", "[ ]", "[?]"
 _TICKS = {
     **dict.fromkeys("✅✔☑✓🗸👍◉⦿🔘", TICKED),
     **dict.fromkeys("❌✗✘✖❎⛔🚫👎⨯☐⬜○◯⭕🔲", UNTICKED),
-    "☒": UNCLEAR,
+    **dict.fromkeys("☒🗵", UNCLEAR),
 }
 _MARKED = str.maketrans({mark: f" {tick} " for mark, tick in _TICKS.items()})
 _WORD = re.compile(r"\w+(?:'\w+)*")
@@ -58,7 +57,7 @@ def normalise(text: str) -> str:
 
     Line breaks stay, two in a row at most.
     """
-    text = _LINE_BREAK.sub("\n", _INVISIBLE.sub("", text))
+    text = _INVISIBLE.sub("", text)
     text = unicodedata.normalize("NFKC", text.replace("…", "...")).translate(_SAME_SIGN).casefold()
     if "</" in text:
         text = _BROKEN_TAG.sub("", _HTML_STYLE.sub("", text))
@@ -70,8 +69,7 @@ def normalise(text: str) -> str:
 
 
 def without_pictures(text: str) -> str:
-    """A normalised text whose pictures are gone: ticks and crosses become "[x]" and "[ ]", letters
-    letters."""
+    """A normalised text without pictures; ticks and crosses are "[x]" and "[ ]", pictured letters letters."""
     if text.isascii():
         return text
     text = text.translate(_MARKED).translate(_PICTURED)

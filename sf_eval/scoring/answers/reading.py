@@ -23,7 +23,7 @@ class Rule(str, Enum):
     text_after_cue = "text_after_cue"  # "the answer is a dog"
     text_at_start = "text_at_start"  # "a dog. it barks"
     text_inside = "text_inside"  # "the man is driving a car"
-    count = "count"  # "3 people", where the options are numbers
+    counted = "counted"  # "3 people", where the options are numbers
 
 
 class Frame(str, Enum):

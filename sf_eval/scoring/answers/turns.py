@@ -13,32 +13,42 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sf_eval.scoring.answers import wording
-from sf_eval.scoring.answers.assertion import denied_after, is_negated
+from sf_eval.scoring.answers.assertion import denied_after, is_refused
 from sf_eval.scoring.answers.masking import Masked
 
 _MOST_TOGETHER = 12
 _BEHIND_A_HEDGE = 120
 _HEDGE = re.compile(
-    r"\b(?:think|thought|guess\w*|believe|suppose|suspect|feel\w*|reckon|maybe|perhaps|possibly|probably|presumably"
-    r"|apparently|(?<!most )likely|might|may|could|seem\w*|appear(?:s|ed)?|would be|lean\w*|inclined|tempted|first|initial\w*"
-    r"|instinct|gut|glance|tentative\w*|provisional\w*|preliminary|not (?:[a-z]+ )?(?:sure|certain)|if i had to)\b"
+    r"\b(?:think|thought|guess\w*|believe|suppose|suspect|feel\w*|reckon|maybe|perhaps|possibly|probably"
+    r"|presumably"
+    r"|apparently|(?<!most )likely|might|may|could|seem\w*|appear(?:s|ed)?|would be|lean\w*|inclined"
+    r"|tempted|first|initial\w*"
+    r"|instinct|gut|glance|tentative\w*|provisional\w*|preliminary|not (?:[a-z]+ )?(?:sure|certain)"
+    r"|if i had to)\b"
     r"|可能|也许|或许|大概|觉得"
 )
 HEDGED_AFTER = re.compile(
-    r"[\s.,;:()\-–—]{0,4}(?:i (?:think|guess|believe|suppose|suspect)|maybe|perhaps|probably|possibly|presumably"
+    r"[\s.,;:()\-–—]{0,4}(?:i (?:think|guess|believe|suppose|suspect)|maybe|perhaps|probably|possibly"
+    r"|presumably"
     r"|(?:but )?(?:i'm|i am) not (?:[a-z]+ )?(?:sure|certain)|not (?:[a-z]+ )?sure|可能|也许)\b"
 )
 _ANEW = (
-    r"(?:in (?:actual )?fact|as a matter of fact|instead(?! of)|rather(?! than)|then again|on reflection|after all"
-    r"|(?:up)?on (?:a |an )?(?:closer|further|second|deeper|careful|another|more careful|more detailed|re-?) ?"
+    r"(?:in (?:actual )?fact|as a matter of fact|instead(?! of)|rather(?! than)|then again|on reflection"
+    r"|after all"
+    r"|(?:up)?on (?:a |an )?(?:closer|further|second|deeper|careful|another|more careful|more detailed"
+    r"|re-?) ?"
     r"(?:look|inspection|examination|review|consideration|reflection|viewing|glance|analysis|thought)s?"
-    r"|(?:looking|watching|thinking|checking) (?:closer|again|more (?:closely|carefully)|about it|it over|back))"
+    r"|(?:looking|watching|thinking|checking) (?:closer|again|more (?:closely|carefully)|about it|it over"
+    r"|back))"
 )
 _TAKEN_BACK_FOR_ANOTHER = re.compile(
     rf"(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|or|yet|though|no)\s+){_ANEW}\b|其实|实际上|等等"
+    r"|(?:[.,;:!?\n\-–—]\s*|\b(?:but|and|oh)\s+)(?:no|nope),?\s+(?=(?:(?:it's|it is|that's|option)\s+)?["
+    r"(\[]?[a-h](?![a-z0-9']))"
 )
 _TURN_WORDS = (
-    r"(?:\b(?:but|however|though|although|yet|nevertheless|nonetheless|whereas|while|alternatively|actually|wait|no"
+    r"(?:\b(?:but|however|though|although|yet|nevertheless|nonetheless|whereas|while|alternatively"
+    r"|actually|wait|no"
     rf"|nope|hmm+|on the other hand|that said|even so|on second thoughts?|hold on|{_ANEW})\b"
     r"|但|不过|不過|然而|可是|其实|实际上|而)"
 )
@@ -47,10 +57,11 @@ _TURN_FOLLOWS = re.compile(rf"[^.;!?\n]{{0,160}}?(?:[.;!?\n]{{1,4}}\s*)?{_TURN_W
 _SIGN = re.compile(wording.TEXT)
 # What follows an "a" that is a letter and no article.
 _A_IS_A_LETTER = re.compile(
-    r"\s+(?:is|was|fits|matches|seems|looks|appears|describes|would|could|might|may|must|has|makes|works|remains|also"
-    r"|does|can|should|captures|explains|suits|sounds|feels|wins|comes|instead|too|better|更|也)\b|\s*(?:更|也|选项|才|比)"
+    r"\s+(?:is|was|fits|matches|seems|looks|appears|describes|would|could|might|may|must|has|makes|works"
+    r"|remains|also"
+    r"|does|can|should|captures|explains|suits|sounds|feels|wins|comes|instead|too|better|更|也)\b|\s*"
+    r"(?:更|也|选项|才|比)"
 )
-_GIVES_AFTER_ALL = re.compile(r"\b(?:that|doubt|but|only|sure|certain|more)\b")
 _CLOSED = re.compile(r"\s?[)\]}>\"']")
 
 
@@ -86,7 +97,7 @@ class Turns:
         if cut_off and len(text) - turned[-1] < _BEHIND_A_HEDGE:
             return True
         return any(
-            not self.masked.letters[sign.group()] & letters and not is_negated(text, sign.start())
+            not self.masked.letters[sign.group()] & letters and not is_refused(text, sign.start())
             for sign in _SIGN.finditer(text, turned[0])
         )
 
@@ -115,7 +126,7 @@ class Turns:
             if (
                 not _means_option(self.masked, found)
                 or denied_after(text, end)
-                or _is_refused(text, found.start())
+                or is_refused(text, found.start())
             ):
                 continue
             for _ in range(_MOST_TOGETHER):
@@ -126,13 +137,6 @@ class Turns:
             if end == found.end() or not denied_after(text, end):
                 last[found["letter"]] = found.start("letter")
         return last
-
-
-def _is_refused(text: str, at: int) -> bool:
-    """The letter at `at` is denied by a word close before it; "except that b" and "no doubt b" deny no b."""
-    clause = wording.CLAUSE_BREAK.split(text[max(0, at - _BEHIND_A_HEDGE) : at])[-1]
-    denials = list(wording.NEGATION.finditer(clause))
-    return bool(denials) and not _GIVES_AFTER_ALL.search(clause, denials[0].start())
 
 
 def _means_option(masked: Masked, found: re.Match[str]) -> bool:

@@ -31,7 +31,8 @@ _NO_COMPOUND = (
     r"(?:and|so|not|rather than|instead of|explanation|reasoning|options?|i|if|unlike|although|let me)\b"
 )
 _CLAUSE_END = (
-    rf"\s*{_CLOSE}\s*(?:(?:选项|選項|项|です|입니다|이다|번)?(?:$|[.,;:!]{{1,3}}(?=[\s\"')\]\u3040-\u9fff\uac00-\ud7af]|$|{TEXT}))|[\n/|<]|->|[-–—=>]+(?=\s|$|{TEXT})"
+    rf"\s*{_CLOSE}\s*(?:(?:选项|選項|项|です|입니다|이다|번)?(?:$|[.,;:!]{{1,3}}"
+    rf"(?=[\s\"')\]\u3040-\u9fff\uac00-\ud7af]|$|{TEXT}))|[\n/|<]|->|[-–—=>]+(?=\s|$|{TEXT})"
     r"|[(\[][^()\[\]\n]{0,60}[)\]]\s*(?:$|[.,;:!?\n]))"
 )
 ENDS_ARTICLE = re.compile(rf"{_CLAUSE_END}|\s*{_CLOSE}\s*{_NO_NOUN}")
@@ -54,7 +55,8 @@ _NEXT = rf"{_PREFIX}{_OPEN}\s*"
 _MAYBE = r"(?:\s*\b(?:maybe|perhaps|possibly|also|either|even|then))?"
 ANOTHER = re.compile(
     rf"\s*{_CLOSE}\s*(?:"
-    rf"(?:[/&+=<>|]|->|\bor\b|\band\b|\bto\b|\bvs\b|[(\[]\s*(?:or|possibly|maybe|perhaps)\b|和|或|还是|[,;]\s*(?:and|or)\b){_MAYBE}\s*{_NEXT}(?P<joined>{_ALONE})"
+    rf"(?:[/&+=<>|]|->|\bor\b|\band\b|\bto\b|\bvs\b|[(\[]\s*(?:or|possibly|maybe|perhaps)\b|和|或|还是"
+    rf"|[,;]\s*(?:and|or)\b){_MAYBE}\s*{_NEXT}(?P<joined>{_ALONE})"
     rf"|[\s.,;:?!\-–—]{{0,6}}{_MAYBE}\s*{_NEXT}(?P<listed>{_ALONE})"
     rf"(?={_CLAUSE_END}|\s*{_CLOSE}\s*(?:and|or|are)\b))"
 )
@@ -74,17 +76,23 @@ _ADVERB = (
 )
 _NOUN = r"(?:answer|ans|option|choice|response|selection|letter)"
 _HEAD = (
-    r"(?:prediction|predicted|pred|result|output|label|best|correct|selected|pick|final|conclusion|solution|verdict"
+    r"(?:prediction|predicted|pred|result|output|label|best|correct|selected|pick|final|conclusion"
+    r"|solution|verdict"
     r"|decision|match|response)"
 )
 _CHOOSE = r"(?:choose|select|pick|chose|picked|selected|go with|going with|went with|opt for)"
 _WE = r"(?:i|we|let's|let us|i'd|i'll|i'm|we'd|we'll)"
 _BEST = r"(?:best|closest|right|correct|most [a-z]{1,20})"
-_MATCH = r"(?:match|fit|description|candidate|one|pick|guess|interpretation|summary|statement|alternative|explanation)"
+_MATCH = (
+    r"(?:match|fit|description|candidate|one|pick|guess|interpretation|summary|statement|alternative"
+    r"|explanation)"
+)
 _SPEAKER = r"(?:assistant|ai|model|bot|gpt|agent|vlm|llm)"
 _CHINESE = (
-    r"(?:答案|正解|回答|(?:正确|正確|最佳|最好|最合适|最符合|最准确|对)的?(?:选项|選項|答案|一项))[\]\"')]{0,2}\s*"
-    r"(?:应该|應該|应当|应|應|就|最可能|可能)?\s*(?:是|为|為|选择|选|選擇|選|は)?\s*:?\s*(?:选项|選項|選択肢)?"
+    r"(?:答案|正解|回答|(?:正确|正確|最佳|最好|最合适|最符合|最准确|对)的?(?:选项|選項|答案"
+    r"|一项))[\]\"')]{0,2}\s*"
+    r"(?:应该|應該|应当|应|應|就|最可能|可能)?\s*(?:是|为|為|选择|选|選擇|選|は)?\s*:?\s*(?:选项|選項"
+    r"|選択肢)?"
     r"|(?:故|应|應|因此|所以|我)?(?:选|選)(?:择|擇)?(?:项|項)?\s*:?|選択肢|而是|应该是|应为"
 )
 _FOREIGN = r"(?:respuesta|r[ée]ponse|antwort|risposta|resposta|ответ)"
@@ -108,7 +116,8 @@ STRONG = re.compile(
 _WEAK_WORD = (
     r"(?:it's|it is|that's|that is|this is|must be|should be|would be|could be|may be|might be|maybe|perhaps"
     r"|probably|possibly|presumably|apparently|likely|definitely|certainly|clearly|surely|obviously|actually"
-    r"|therefore|thus|hence|so|in fact|instead(?! of)|rather(?! than)|then again|wait|on second thoughts?|looks like"
+    r"|therefore|thus|hence|so|in fact|instead(?! of)|rather(?! than)|then again|wait|on second thoughts?"
+    r"|looks like"
     r"|seems like|suspect|reckon|think|believe|guess|i'd say|i would say|i say|conclude)\b"
 )
 _FITS = (
@@ -129,24 +138,30 @@ WEAK = re.compile(
 )
 # "team a is best" and "b is right of c" tell of other things than options.
 BEFORE_STATEMENT = re.compile(
-    r"(?:^|[^\w\s'\-]\s*|\n\s*|\b(?:so|thus|hence|therefore|that|think|believe|and|or|but|clearly|only|while|because"
-    r"|although|however|since|then|between)\s+)$"
+    r"(?:^|[^\w\s'\-]\s*|\n\s*|\b(?:so|thus|hence|therefore|that|think|believe|and|or|but|clearly|only"
+    r"|while|because"
+    r"|although|however|since|then|between"
+    r"|again|inspection|look|reflection|thoughts?|consideration|review|fact|overall|still|option)\s+)$"
 )
 _DESCRIBES = r"(?:describes|matches|fits|answers|represents|captures|reflects|explains|summari[sz]es)"
 _IS = r"(?:is|must be|(?P<hedge>would be|seems|appears to be|looks|might be|may be|could be|sounds|feels))"
 _BETTER = (
-    r"(?:(?:much|far|even|slightly|clearly|definitely|probably|a|the|also)\s+){0,2}(?:better|more\s+(?:likely|accurate"
+    r"(?:(?:much|far|even|slightly|clearly|definitely|probably|a|the|also)\s+){0,2}(?:better|more\s+"
+    r"(?:likely|accurate"
     r"|plausible|appropriate|suitable|fitting|consistent|precise|correct|convincing|reasonable|probable))"
 )
 _OF_ANSWERS = (
-    rf"(?=\s*(?:$|[.,;:!\n)\]]|(?:answer|option|choice|response|one|{_MATCH}|because|since|as|based|and|but|given"
+    rf"(?=\s*(?:$|[.,;:!\n)\]]|(?:answer|option|choice|response|one|{_MATCH}|because|since|as|based|and"
+    rf"|but|given"
     r"|according|here|if|unless|about|for|than|with)\b))"
 )
 STATEMENT = re.compile(
     rf"{_LETTER}\s*{_CLOSE}\s+(?:(?:best|most accurately|accurately|correctly)\s+{_DESCRIBES}\b"
-    rf"|{_IS}(?:\s+(?:the|to be|most|likely|probably|clearly|definitely|therefore|indeed|my|only|also)){{0,4}}"
+    rf"|{_IS}(?:\s+(?:the|to be|most|likely|probably|clearly|definitely|therefore|indeed|my|only"
+    rf"|also)){{0,4}}"
     rf"\s+(?:correct|right|best|answer|true|accurate|appropriate)(?![a-z]){_OF_ANSWERS}"
-    rf"|(?:is|seems|looks|appears|sounds|feels|would be|might be|could be)\s+(?:to be\s+)?{_BETTER}{_OF_ANSWERS}"
+    rf"|(?:is|seems|looks|appears|sounds|feels|would be|might be|could be)\s+"
+    rf"(?:to be\s+)?{_BETTER}{_OF_ANSWERS}"
     rf"|(?:{_DESCRIBES}|works|suits)\s+(?:(?:it|this|that|the (?:video|scene|question|clip))\s+)?"
     rf"(?:(?:much|far|even)\s+)?(?:better|best|more (?:closely|accurately)){_OF_ANSWERS}"
     r"|makes (?:more|the most) sense\b)"
@@ -169,19 +184,26 @@ _LABEL_OPEN = r"[(\[{<\"']{0,3}"
 # The label of a list's line: "b.", "- (b)", "2. b:", "option b -", "b (80%)", and "b" alone.
 _LINE_LABEL = (
     rf"(?:^|\n)[^\w\n\ue000-\ue01f]{{0,8}}(?:\d{{1,2}}\s?[.):]\s*)?{_LABEL_NAME}{_LABEL_OPEN}\s?"
-    rf"(?P<line>{_ALONE})(?:\s?[)\]}}>\"']{{1,3}}|\s*(?:[.](?![a-z]\b)|[:=|]|->|[-–—,;](?=\s|$|{TEXT})|$|(?=\n)|[(\[{{]|/\s?\d|(?={TEXT})|\d))"
+    rf"(?P<line>{_ALONE})(?= ?(?:[)\]}}>\"']|[.](?![a-z]\b)|[:=|]|->|[-–—,;](?=\s|$|{TEXT})|$|(?=\n)|["
+    rf"(\[{{]|/\s?\d|(?={TEXT})|\d))"
 )
 # A label within a line, and one that the output ends with.
 _INLINE_LABEL = (
-    rf"(?:[.;:?!,|\])}}{{]\s*{_LABEL_OPEN}|{TEXT}[\"'.;,|]{{0,3}}\s*{_LABEL_OPEN}|\s[(\[]\s?|\s[-–—]\s{_LABEL_OPEN}|[\d%]\s+{_LABEL_OPEN})"
+    rf"(?:[.;:?!,|\])}}{{]\s*{_LABEL_OPEN}|{TEXT}[\"'.;,|]{{0,3}}\s*{_LABEL_OPEN}|\s[(\[]\s?"
+    rf"|\s[-–—]\s{_LABEL_OPEN}|[\d%]\s+{_LABEL_OPEN})"
     rf"{_LABEL_NAME}(?P<inline>{_ALONE})"
-    rf"(?:\s*[\"')}}]{{0,2}}\s*(?:[.):=>;](?=\s|$|{TEXT}|[\"'\d\[{{])|\]|\||->|/\s?\d|\s?[(\[{{]?\d)|[\"']\s?,\s?[\d\"']|\s*[-–—](?=\s|{TEXT}|\d)|(?<!a)\s?(?={TEXT}))"
+    rf"(?=\s*[\"')}}]{{0,2}}\s*(?:[.):=>;](?=\s|$|{TEXT}|[\"'\d\[{{])|\]|\||->|/\s?\d|\s?[(\[{{]?\d)"
+    rf"|[\"']\s?,\s?[\d\"']|\s*[-–—](?=\s|{TEXT}|\d)|(?<!a)\s?(?={TEXT}))"
 )
-_LAST_LABEL = rf"(?:{TEXT}[\"'.;,|]{{0,3}}\s*|[.;,:|\-–—]\s){_LABEL_OPEN}{_LABEL_NAME}(?P<last>{_ALONE})[\"')\]}}]{{0,2}}\s*$"
+_LAST_LABEL = (
+    rf"(?:{TEXT}[\"'.;,|]{{0,3}}\s*|[.;,:|\-–—]\s){_LABEL_OPEN}{_LABEL_NAME}"
+    rf"(?P<last>{_ALONE})[\"')\]}}]{{0,2}}\s*$"
+)
 _AFTER_SEMICOLON = rf";\s*{_LABEL_OPEN}{_LABEL_NAME}(?P<next>{_ALONE})\s?[.,:](?!\s*(?:and|or)\b)"
 LABEL = re.compile(
     rf"(?:{_LINE_LABEL}|{_INLINE_LABEL}|{_LAST_LABEL}|{_AFTER_SEMICOLON})"
-    r"(?!\s*(?:is|are|was|and|or|could|can|might|may|would|also|seems|does|has|will|too)\b)"
+    r"(?![)\]}>\"'.:=,;\s]{0,4}(?:is|are|was|and|or|could|can|might|may|would|also|seems|does|has|will"
+    r"|too)\b)"
 )
 # What follows a label where options are given numbers or texts: '"b": 0.8', "b (80%)", "b = blue".
 SCORE = re.compile(r"[\s\"')\]}:=(\[{>\-–—|.,/]{0,6}\d")
@@ -189,7 +211,8 @@ SHARE = re.compile(r"[\s\"')\]}:=(\[{>\-–—|,/]{0,6}(?:\d{1,3}(?:\.\d{1,6})? 
 KEY = re.compile(r"[\"']\s*(?::|=>|=|->)\s*")
 PAIR = re.compile(r"\s?[)\]]?(?::|=|->| [-–—] )")
 LISTS_OPTIONS = re.compile(
-    r"\b(?:options|choices|candidates|possibilities|(?:possible|given) answers|each (?:[a-z]+ )?(?:option|choice|answer)|one by one)\b"
+    r"\b(?:options|choices|candidates|possibilities|(?:possible|given) answers|each (?:[a-z]+ )?(?:option"
+    r"|choice|answer)|one by one)\b"
     r"|各?个?选项(?![a-h])"
 )
 IN_LIST = re.compile(rf"[\n:.;(\[][^\w\n]{{0,6}}{_LABEL_NAME}{_LABEL_OPEN}(?P<letter>{_ALONE})")
@@ -200,19 +223,23 @@ EXPLANATION = re.compile(r"\n\W*(?:explanation|reason|rationale|justification|wh
 # Only where the list begins right behind it does the explanation stand apart from what is before.
 EXPLAINS_LIST = re.compile(r"[^\n]{0,40}\n\W*(?:(?:option|choice)\s+)?[a-h]\b")
 LIST_INTRODUCTION = re.compile(
-    r"\b(?:options|choices|candidates|possibilities|answers|(?:each|every) (?:[a-z]+ )?(?:option|choice|answer|one)|one by one"
-    r"|step by step|analysis|analy[sz]\w+|consider\w*|evaluat\w+|examin\w+|compar\w+|go(?:ing)? through|let's|let us|let me)\b"
+    r"\b(?:options|choices|candidates|possibilities|answers|(?:each|every) (?:[a-z]+ )?(?:option|choice"
+    r"|answer|one)|one by one"
+    r"|step by step|analysis|analy[sz]\w+|consider\w*|evaluat\w+|examin\w+|compar\w+|go(?:ing)? through"
+    r"|let's|let us|let me)\b"
 )
 
 # --- Denial and doubt -----------------------------------------------------------------------------------
 NOUN = re.compile(rf"{_NOUN}\b")
 # "his answer is b", "each option: (b) ...": not the answer to the question.
 NOT_ONE = re.compile(
-    r"(?:\b(?:his|her|their|(?<!let)(?<!question)'s)\s+(?:[a-z]+\s+)?|\b(?:each|every|per|which|other|first|second|third|any|all|both|possible|falsche|mauvaise|fausse|errada)"
+    r"(?:\b(?:his|her|their|(?<!let)(?<!question)'s)\s+(?:[a-z]+\s+)?|\b(?:each|every|per|which|other"
+    r"|first|second|third|any|all|both|possible|falsche|mauvaise|fausse|errada)"
     r"\s+(?:[a-z]+\s+)?)$"
 )
 NEGATION = re.compile(
-    r"n't\b|\b(?:not|no(?!,?\s+(?:wait|it's|it is|that's|that is|[(\[]?[a-h](?![a-z0-9])))|nobody|nothing|none|cannot|without|unless|neither|nor|never|unable|rather than"
+    r"n't\b|\b(?:not|no(?!,?\s+(?:wait|it's|it is|that's|that is|[(\[]?[a-h](?![a-z0-9])))|nobody|nothing"
+    r"|none|cannot|without|unless|neither|nor|never|unable|rather than"
     r"|instead of|unlikely|hardly|doubt|wrong|incorrect|false|far from|anything but|except|avoid\w*|exclud\w+"
     r"|eliminat\w+|discard\w*|reject\w*|rul(?:e|es|ed|ing) out|impossible|whether|if|unlike)\b"
     r"|(?<!at )\bleast\b|不|错|錯|排除|非(?!常)"
@@ -260,8 +287,10 @@ FALSE_TEXT = re.compile(
     rf"{_GAP}(?:(?:{_SUBJECT}\s+)?(?:(?:is|was)\s+(?:not\s+)?)?{_FALSE}|(?:no|not)\s*(?:$|[.,!?]))"
 )
 RETRACTION = re.compile(
-    r"(?:[.,;:!?\n\-–—]\s*)(?:(?:oh|ah|no|nope|but|and|yet|although|though|or|hm+|well|okay|ok|so)\b,?\s+){0,2}"
-    r"(?:wait|actually|correction|hold on|on second thoughts?|scratch that|strike that|i mean|sorry|never ?mind"
+    r"(?:[.,;:!?\n\-–—]\s*)(?:(?:oh|ah|no|nope|but|and|yet|although|though|or|hm+|well|okay|ok"
+    r"|so)\b,?\s+){0,2}"
+    r"(?:wait|actually|correction|hold on|on second thoughts?|scratch that|strike that|i mean|sorry"
+    r"|never ?mind"
     r"|let me (?:re-?consider|re-?check|re-?think|re-?evaluate|think again|correct)|i take (?:that|it) back"
     r"|i was wrong|my (?:mistake|bad))\b"
 )

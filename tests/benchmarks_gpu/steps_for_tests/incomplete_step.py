@@ -1,5 +1,5 @@
-from benchmarks.gpu.book import Book, StepProblem
+from benchmarks.gpu.book import Book, StepError
 
 
 def run(book: Book) -> None:
-    raise StepProblem("1 of 2 ways could not be run")
+    raise StepError("1 of 2 ways could not be run")

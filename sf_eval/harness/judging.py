@@ -1,0 +1,40 @@
+"""Judges each result as it comes, for whoever watches a run. Asking itself knows no score, and the record is
+judged again from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sf_eval.benchmarks.document import Document
+from sf_eval.inference import Failure, QuestionKey, Result
+from sf_eval.scoring.judge import judge
+from sf_eval.scoring.outcome import Outcome
+
+
+class JudgedWatcher(Protocol):
+    """Whoever shows results with what became of them."""
+
+    def result(self, result: Result, *, resumed: bool, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A watcher of asking (`sf_eval.harness.ask.Watcher`) that tells another the outcome, too.
+
+    Attributes:
+        documents: of every question that a result may come for.
+    """
+
+    documents: Mapping[QuestionKey, Document]
+    watcher: JudgedWatcher
+
+    def result(self, result: Result, *, resumed: bool) -> None:
+        self.watcher.result(result, resumed=resumed, outcome=self._outcome(result))
+
+    def _outcome(self, result: Result) -> Outcome:
+        if isinstance(result, Failure):
+            return Outcome(result.kind.value)
+        cut_off = result.finish_reason == "length"
+        return judge(self.documents[result.key], result.text, cut_off=cut_off).outcome

@@ -1,0 +1,95 @@
+"""What one run says in a few sentences: how much is right and how sure that is, at what cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from sf_eval.core.tables import interval, percent, scaled, seconds, times
+from sf_eval.harness.record import PublishedScoreRecord, RunRecord, ScoreRecord
+from sf_eval.harness.recording import RunOutput
+from sf_eval.report.leaderboard import Entry, entries, is_mini, model_label
+from sf_eval.report.published import published_models
+from sf_eval.report.run_profile_record import RunProfile
+
+MOST_NAMED = 3
+"""So many benchmarks are named with their scores; of more the lowest and the highest are."""
+
+
+def answer(output: RunOutput, profile: RunProfile) -> list[str]:
+    """Sentences about the run; what failed comes before what it cost."""
+    record = output.record
+    return [
+        _accuracy(record),
+        *_reported(record),
+        *_failures(output),
+        *_cost(profile),
+    ]
+
+
+def _accuracy(record: RunRecord) -> str:
+    shown = [(entry, _score(entry, record)) for entry in entries(record, folded=True)]
+    judged = [(entry.title, score) for entry, score in shown if score is not None and score.n]
+    label = model_label(record)
+    if not judged:
+        return f"{label}: no answer could be judged."
+    if len(judged) <= MOST_NAMED:
+        return f"{label}: {', '.join(_right(*each) for each in judged)}."
+    ordered = sorted(judged, key=lambda each: each[1].accuracy or 0.0)
+    return f"{label}: on {len(judged)} benchmarks, from {_right(*ordered[0])} to {_right(*ordered[-1])}."
+
+
+def _score(entry: Entry, record: RunRecord) -> ScoreRecord | PublishedScoreRecord | None:
+    """The score that `--scoring` puts first."""
+    return entry.published if record.scoring == "published" else entry.score
+
+
+def _right(title: str, score: ScoreRecord | PublishedScoreRecord) -> str:
+    sure = f" {interval(score.interval95)}" if score.interval95 else ""
+    return f"{percent(score.accuracy)}% of {title} right{sure}"
+
+
+def _reported(record: RunRecord) -> Iterator[str]:
+    """What was published for this very model, where the data are the benchmark's own."""
+    if is_mini(record) or not record.model.published:
+        return
+    of_this = [model for model in published_models() if model.key == record.model.published]
+    columns = [entry for entry in entries(record, folded=True) if entry.column]
+    told = [
+        f"{percent(model.accuracies[entry.column])}% of {entry.title}"
+        for model in of_this
+        for entry in columns
+        if entry.column is not None and model.accuracies.get(entry.column) is not None
+    ]
+    if told:
+        yield f"Reported for this model: {', '.join(told)}."
+
+
+def _failures(output: RunOutput) -> Iterator[str]:
+    if not output.failed:
+        return
+    kinds: Counter[str] = Counter()
+    for task in output.record.tasks:
+        kinds.update(task.micro.failures)
+    asked = sum(task.questions_asked for task in output.record.tasks)
+    yield (
+        f"{output.failed} of {asked} questions failed and are in no score "
+        f"({', '.join(f'{count} {kind}' for kind, count in kinds.items())}): "
+        f"coverage {100 * (1 - output.failed / asked):.1f}%."
+    )
+
+
+def _cost(profile: RunProfile) -> Iterator[str]:
+    rows = {row.who: row for row in profile.flops if row.group == "all"}
+    if "model" not in rows:
+        return
+    own, budget = rows["model"], rows["same_budget"]
+    took = f" and {seconds(own.seconds)}" if own.seconds is not None else ""
+    against = ""
+    if budget.flops.total_flops and budget.flops.prefill_flops:
+        against = (
+            f": {times(own.flops.total_flops / budget.flops.total_flops)} the FLOPs of self-attention only "
+            "on as many frames as this model has fast ones, in the LLM's prefill "
+            f"{times(own.flops.prefill_flops / budget.flops.prefill_flops)}"
+        )
+    yield f"Per question {scaled(own.flops.total_flops, 'FLOP')} end to end{took}{against}."
