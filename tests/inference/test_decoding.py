@@ -73,23 +73,9 @@ def questions() -> list[Question]:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ClipPool]:
-<<<<<<< HEAD
     resize = Resize(load_model(card_for("mini")).processor.image_size)
     with ClipPool(SamplingRule("uniform", 4), decoders=0, resize=resize) as pool:
         yield pool
-=======
-    with ClipPool(SamplingRule("uniform", 4), decoders=0, resize=Resize(IMAGE_SIZE)) as pool:
-        yield pool
-
-
-def asked_of(loaded: LoadedModel, pool: ClipPool, questions: list[Question], *, share: bool) -> Results:
-    return list(Engine(SlowFastVideoModel(loaded), pool, batch_size=2, share=share).answer(questions))
-
-
-@pytest.fixture(scope="module", params=[True, False], ids=["shared", "whole prompts"])
-def share(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
->>>>>>> engine-proof
 
 
 @pytest.fixture
@@ -109,21 +95,13 @@ def answers_of(loaded: LoadedModel, questions: list[Question], pool: ClipPool) -
 
 @pytest.fixture
 def answered(
-<<<<<<< HEAD
     checkpoint: Path, questions: list[Question], pool: ClipPool
-=======
-    checkpoint: Path, questions: list[Question], pool: ClipPool, share: bool
->>>>>>> engine-proof
 ) -> Callable[[], tuple[Results, tuple[str, ...]]]:
     """What the checkpoint answers, and the notes of its loading."""
 
     def answer() -> tuple[Results, tuple[str, ...]]:
         loaded = load_model(card_for(str(checkpoint)), dtype=torch.float32)
-<<<<<<< HEAD
         return answers_of(loaded, questions, pool), loaded.notes
-=======
-        return asked_of(loaded, pool, questions, share=share), loaded.notes
->>>>>>> engine-proof
 
     return answer
 
@@ -144,19 +122,12 @@ def words(results: Results) -> list[tuple[str, int, str]]:
 
 
 @pytest.fixture(scope="module")
-<<<<<<< HEAD
 def plain(questions: list[Question], pool: ClipPool) -> list[tuple[str, int, str]]:
     loaded = load_model(card_for("mini"), dtype=torch.float32)
     assert loaded.notes == ()  # the shipped checkpoints ask for nothing else
     said = words(answers_of(loaded, questions, pool))
     assert {reason for _, _, reason in said} == {"stop"}
     return said
-=======
-def plain(questions: list[Question], pool: ClipPool, share: bool) -> list[tuple[str, int, str]]:
-    loaded = load_model(card_for("mini"), dtype=torch.float32)
-    assert loaded.notes == ()  # the shipped checkpoints ask for nothing else
-    return words(asked_of(loaded, pool, questions, share=share))
->>>>>>> engine-proof
 
 
 @pytest.mark.parametrize("settings", ASKED, ids=lambda settings: "-".join(settings))
