@@ -263,7 +263,7 @@ def both(
 def workload_of(videos: int, per_video: int, order: str, max_new_tokens: int) -> Workload:
     """So many questions about each of so many mp4 files of mini Video-MME.
 
-    A video has three questions of its own; further ones are other videos', asked about this one.
+    Its own come first; where it has too few, other videos' are asked about it.
     """
     opened = open_benchmark(get_benchmark("videomme"), parse_source("mini"))
     clips: dict[str, Clip] = {}
