@@ -8,7 +8,8 @@ each picture with Pillow, the vision tower on all frames at once, prefill with t
 greedy decoding; nothing is shared and nothing overlaps. Its code is this file's. Both sides show the same
 frames of the mini edition's mp4 files to the same weights and take turns in one process, and each ratio is of
 one round: a busy machine slows both sides of it. The engine's decoders are started and warmed up with another
-clip, before its clock runs; what they remember of a file ends with the round.
+clip, before its clock runs; what they remember of a file ends with the round. The loop has as many torch
+threads as it is fastest with: on cores that others use too, two may be many times slower than one.
 """
 
 from __future__ import annotations
@@ -173,23 +174,35 @@ def loop_round(loaded: LoadedModel, rule: SamplingRule, workload: Workload) -> R
     return Round(time.perf_counter() - start, texts, stages)
 
 
+def fastest_threads(loaded: LoadedModel, rule: SamplingRule, questions: Sequence[Question]) -> int:
+    """One thread, or as many as torch has taken: whichever answers a few questions sooner."""
+    most = torch.get_num_threads()
+    taken: dict[int, float] = {}
+    for threads in (most, 1, most, 1):  # the first time of each warms up
+        torch.set_num_threads(threads)
+        taken[threads] = loop_round(loaded, rule, Workload(tuple(questions[:3]), Clip(Path()))).seconds
+    torch.set_num_threads(most)
+    return min(taken, key=lambda threads: taken[threads])
+
+
 # The engine -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class EngineSetting:
+class Setting:
+    """Of the engine, and how many torch threads the loop has."""
+
     decoders: int
     batch_size: int
+    loop_threads: int
 
 
 def engine_round(
-    model: SlowFastVideoModel, rule: SamplingRule, workload: Workload, setting: EngineSetting
+    model: SlowFastVideoModel, rule: SamplingRule, workload: Workload, setting: Setting
 ) -> Round:
     """Raises RuntimeError where a question failed."""
-    with (
-        _threads_left(model.device, setting.decoders),
-        ClipPool(rule, decoders=setting.decoders, resize=model.resize) as pool,
-    ):
+    with _threads(), ClipPool(rule, decoders=setting.decoders, resize=model.resize) as pool:
+        limit_threads(model.device, setting.decoders)  # as `sf-eval run` does
         list(pool.in_order([workload.warm_up] * max(1, setting.decoders)))
         waited_before, start = pool.waited_s, time.perf_counter()
         results = list(Engine(model, pool, batch_size=setting.batch_size).answer(workload.questions))
@@ -214,14 +227,34 @@ def engine_round(
 
 
 @contextmanager
-def _threads_left(device: torch.device, decoders: int) -> Iterator[None]:
-    """As `sf-eval run` leaves torch its threads; the loop has all of them again afterwards."""
+def _threads(count: int | None = None) -> Iterator[None]:
+    """Torch has so many for the time being, or what it is given meanwhile."""
     before = torch.get_num_threads()
-    limit_threads(device, decoders)
+    if count is not None:
+        torch.set_num_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def both(
+    loaded: LoadedModel,
+    model: SlowFastVideoModel,
+    rule: SamplingRule,
+    workload: Workload,
+    setting: Setting,
+    *,
+    engine_first: bool,
+) -> tuple[Round, Round]:
+    """The loop's turn and the engine's."""
+    if engine_first:
+        engine = engine_round(model, rule, workload, setting)
+    with _threads(setting.loop_threads):
+        loop = loop_round(loaded, rule, workload)
+    if not engine_first:
+        engine = engine_round(model, rule, workload, setting)
+    return loop, engine
 
 
 # What is asked --------------------------------------------------------------------------------------------
@@ -230,7 +263,7 @@ def _threads_left(device: torch.device, decoders: int) -> Iterator[None]:
 def workload_of(videos: int, per_video: int, order: str, max_new_tokens: int) -> Workload:
     """So many questions about each of so many mp4 files of mini Video-MME.
 
-    A video has three questions of its own; further ones are other videos', asked about this one.
+    Its own come first; where it has too few, other videos' are asked about it.
     """
     opened = open_benchmark(get_benchmark("videomme"), parse_source("mini"))
     clips: dict[str, Clip] = {}
@@ -330,9 +363,11 @@ def main() -> int:
     keep_float32_exact(device, DTYPES[asked.dtype])
     loaded = load_model(card, device=device, dtype=DTYPES[asked.dtype])
     model = SlowFastVideoModel(loaded)
-    setting = EngineSetting(
+    first = workload_of(asked.videos, 1, "video", asked.max_new_tokens)
+    setting = Setting(
         automatic_decoders(device) if asked.decoders is None else asked.decoders,
         asked.batch_size or automatic_batch_size(loaded),
+        asked.loop_threads or fastest_threads(loaded, rule, first.questions),
     )
     rows = []
     for per_video in asked.questions:
@@ -342,14 +377,9 @@ def main() -> int:
             for number in range(-1, asked.rounds):
                 # The first round warms both sides up; then they go first in turn.
                 part = workload if number >= 0 else Workload(workload.questions[:2], workload.warm_up)
-                if number % 2:
-                    engine = engine_round(model, rule, part, setting)
-                    loop = loop_round(loaded, rule, part)
-                else:
-                    loop = loop_round(loaded, rule, part)
-                    engine = engine_round(model, rule, part, setting)
+                pair = both(loaded, model, rule, part, setting, engine_first=bool(number % 2))
                 if number >= 0:
-                    rounds.append((loop, engine))
+                    rounds.append(pair)
             rows.append(row_of(per_video, order, rounds))
             print(printed(rows[-1]), flush=True)
     files.write_json(asked.out, _record(rows, asked, setting, device, rule))
@@ -360,7 +390,7 @@ def main() -> int:
 def _record(
     rows: Sequence[Row],
     asked: argparse.Namespace,
-    setting: EngineSetting,
+    setting: Setting,
     device: torch.device,
     rule: SamplingRule,
 ) -> dict[str, Any]:
@@ -372,8 +402,7 @@ def _record(
         "frames": rule.num_frames,
         "max_new_tokens": asked.max_new_tokens,
         "videos": asked.videos,
-        "decoders": setting.decoders,
-        "batch_size": setting.batch_size,
+        **asdict(setting),
         "machine": {
             **machine.describe(device),
             "load_average_1_min": round(os.getloadavg()[0], 1),
@@ -399,6 +428,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="float32")
     parser.add_argument("--decoders", type=int, help="default: what sf-eval run takes here")
+    parser.add_argument("--loop-threads", type=int, help="of torch; default: what the loop is fastest with")
     parser.add_argument("--batch-size", type=int, help="default: what sf-eval run takes here")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()

@@ -145,7 +145,7 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     from dataclasses import replace
 
     from sf_eval.core.cards import card_for, check_card
-    from sf_eval.harness.batching import automatic_decoders, limit_threads
+    from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
     from sf_eval.inference.device import resolve_device, resolve_dtype
     from sf_eval.inference.families.slow_fast import SlowFastVideoModel
     from sf_eval.model.loading import load_model
@@ -163,6 +163,7 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     }
     card = replace(card, **overrides)
     check_card(card, "--model_args")
+    batch_size = _batch_size(args.get("batch_size"))
     rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
     backend = str(args.get("video_backend", "pyav"))
     stock = context.stock()  # tasks built from now on show the same frames
@@ -181,4 +182,18 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     decoders = automatic_decoders(model.device)
     limit_threads(model.device, decoders)
     stock.loader = pool = ClipPool(rule, decoders=decoders, resize=model.resize, backend=backend)
-    return Engine(model, pool, batch_size=int(args.get("batch_size") or 1)), card
+    return Engine(model, pool, batch_size=batch_size or automatic_batch_size(loaded)), card
+
+
+def _batch_size(asked: Any) -> int | None:
+    """As `--batch-size`: None for "auto". lmms-eval asks for 1 where its user says nothing.
+
+    Raises:
+        UsageError: neither "auto" nor a number from 1.
+    """
+    text = "1" if asked is None else str(asked)
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise UsageError(f"--model_args: batch_size is {asked!r}; it must be a whole number from 1, or auto.")
+    return int(text)

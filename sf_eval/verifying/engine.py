@@ -37,7 +37,7 @@ from sf_eval.video import ClipPool, SamplingRule
 MODEL = "mini"
 PART = ("videomme", "videomme_w_subtitle")
 ALL = (*PART, "mlvu", "mvbench", "egoschema_subset", "longvideobench")
-VIDEOS_OF_PART = 6
+VIDEOS_OF_PART = 4
 _DECODERS, _BATCH_SIZES = (0, 2), (1, 8)
 _RATES = ("equal answers", "equal letters", "as in float32")
 

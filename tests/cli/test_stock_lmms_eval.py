@@ -82,7 +82,8 @@ def test_the_limit_of_new_tokens_is_the_arguments_then_the_cards_then_the_tasks(
 @pytest.mark.usefixtures("_own_context")
 @pytest.mark.parametrize(
     ("argument", "value"), [("max_new_tokens", True), ("max_new_tokens", -4), ("max_new_tokens", 2.5),
-                            ("num_frames", True), ("num_frames", "many")],
+                            ("num_frames", True), ("num_frames", "many"),
+                            ("batch_size", 0), ("batch_size", "many"), ("batch_size", True)],
 )  # fmt: skip
 def test_a_limit_that_means_nothing_is_refused(argument: str, value: object) -> None:
     with pytest.raises(UsageError, match=rf"--model_args: {argument} is "):
