@@ -156,11 +156,6 @@ class Engine:
     def _with_pictures(self, groups: Sequence[_Group]) -> Generator[tuple[_Group, _Pictures], None, None]:
         """Each group with its clip's pictures, decoded ahead, or with the error that they ended in.
 
-<<<<<<< HEAD
-    def _show(self, group: _Group, pictures: Frames | VideoError | None, *, alone: bool) -> _Shown | Failure:
-        """The group's video, encoded and prefilled, or why it cannot be shown (as the first question's
-        failure).
-=======
         Holds no pictures itself: whoever takes them is the only one.
         """
         yield from ((group, None) for group in groups if group.clip is None)
@@ -180,7 +175,6 @@ class Engine:
 
     def _show(self, group: _Group, pictures: _Pictures, *, alone: bool) -> tuple[list[_Ready], list[Failure]]:
         """The group's questions with their video, encoded and prefilled; and those that cannot be asked.
->>>>>>> engine-proof
 
         Args:
             alone: no other encoded video waits.

@@ -1,9 +1,4 @@
-<<<<<<< HEAD
-"""What an engine needs of a model, whatever its family: encode a video, prefill what its questions share,
-answer.
-=======
 """What an engine needs of a model of any family: encode a video, prefill what its questions share, answer.
->>>>>>> engine-proof
 
 A family knows its own videos and prefixes; to the engine they are opaque.
 """
@@ -26,13 +21,8 @@ class Asked:
     Attributes:
         text: the user's turn, without chat markup and without the video's placeholder.
         video: what `encode` gave; None asks without a video. Not needed beside a prefix.
-<<<<<<< HEAD
-        prefix: what `prefix` gave for its video: then that is not prefilled again. None asks the whole
-        prompt. max_new_tokens: limit of the answer in tokens.
-=======
         prefix: what `prefix` gave for its video: that is not prefilled again. None asks the whole prompt.
         max_new_tokens: limit of the answer in tokens.
->>>>>>> engine-proof
     """
 
     text: str

@@ -73,11 +73,6 @@ def questions() -> list[Question]:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ClipPool]:
-<<<<<<< HEAD
-    resize = Resize(load_model(card_for("mini")).processor.image_size)
-    with ClipPool(SamplingRule("uniform", 4), decoders=0, resize=resize) as pool:
-        yield pool
-=======
     with ClipPool(SamplingRule("uniform", 4), decoders=0, resize=Resize(IMAGE_SIZE)) as pool:
         yield pool
 
@@ -89,7 +84,6 @@ def asked_of(loaded: LoadedModel, pool: ClipPool, questions: list[Question], *, 
 @pytest.fixture(scope="module", params=[True, False], ids=["shared", "whole prompts"])
 def share(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
->>>>>>> engine-proof
 
 
 @pytest.fixture
@@ -97,33 +91,15 @@ def checkpoint(tmp_path: Path) -> Path:
     return Path(shutil.copytree(MINI, tmp_path / "checkpoint"))
 
 
-def answers_of(loaded: LoadedModel, questions: list[Question], pool: ClipPool) -> Results:
-    """In a batch of two; the words are the same whether a video's prefill is shared or prompts are whole."""
-    model = SlowFastVideoModel(loaded)
-    whole, shared = (
-        list(Engine(model, pool, batch_size=2, share=share).answer(questions)) for share in (False, True)
-    )
-    assert words(whole) == words(shared)
-    return whole
-
-
 @pytest.fixture
 def answered(
-<<<<<<< HEAD
-    checkpoint: Path, questions: list[Question], pool: ClipPool
-=======
     checkpoint: Path, questions: list[Question], pool: ClipPool, share: bool
->>>>>>> engine-proof
 ) -> Callable[[], tuple[Results, tuple[str, ...]]]:
-    """What the checkpoint answers, and the notes of its loading."""
+    """What the checkpoint answers in a batch of two, and the notes of its loading."""
 
     def answer() -> tuple[Results, tuple[str, ...]]:
         loaded = load_model(card_for(str(checkpoint)), dtype=torch.float32)
-<<<<<<< HEAD
-        return answers_of(loaded, questions, pool), loaded.notes
-=======
         return asked_of(loaded, pool, questions, share=share), loaded.notes
->>>>>>> engine-proof
 
     return answer
 
@@ -134,29 +110,15 @@ def asking(checkpoint: Path, settings: dict[str, Any], *, name: str = "generatio
 
 
 def words(results: Results) -> list[tuple[str, int, str]]:
-    """Text, tokens and why it ended of every answer; a failure's kind and reason, which are none."""
-    return [
-        (one.kind.value, 0, one.reason)
-        if isinstance(one, Failure)
-        else (one.text, one.new_tokens, one.finish_reason)
-        for one in results
-    ]
+    assert all(isinstance(result, Answer) for result in results), results
+    return [(one.text, one.new_tokens, one.finish_reason) for one in results if isinstance(one, Answer)]
 
 
 @pytest.fixture(scope="module")
-<<<<<<< HEAD
-def plain(questions: list[Question], pool: ClipPool) -> list[tuple[str, int, str]]:
-    loaded = load_model(card_for("mini"), dtype=torch.float32)
-    assert loaded.notes == ()  # the shipped checkpoints ask for nothing else
-    said = words(answers_of(loaded, questions, pool))
-    assert {reason for _, _, reason in said} == {"stop"}
-    return said
-=======
 def plain(questions: list[Question], pool: ClipPool, share: bool) -> list[tuple[str, int, str]]:
     loaded = load_model(card_for("mini"), dtype=torch.float32)
     assert loaded.notes == ()  # the shipped checkpoints ask for nothing else
     return words(asked_of(loaded, pool, questions, share=share))
->>>>>>> engine-proof
 
 
 @pytest.mark.parametrize("settings", ASKED, ids=lambda settings: "-".join(settings))
