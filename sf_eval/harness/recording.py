@@ -273,8 +273,8 @@ def _submission_name(task: TaskFacts) -> str:
 def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: Path) -> str:
     """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
 
-    The server knows a question by its video, since it has one question per video. Where the data has more, they
-    are known by their own ids: no answer may take another's place.
+    The server knows a question by its video, since it has one question per video. Where the data has more,
+    they are known by their own ids: no answer may take another's place.
     """
     answers = {
         sample.video if task.one_question_per_video else sample.question_id: -1
