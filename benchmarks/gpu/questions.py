@@ -6,7 +6,7 @@ So they need no PyAV, and every machine sees the very same pixels.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class DrawnSource:
         self.resize = resize
         self._drawn: dict[Path, Frames] = {}
 
-    def in_order(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Frames | VideoError]]:
+    def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
         """Each clip with its frames; drawn once."""
         for clip in clips:
             if clip.path not in self._drawn:

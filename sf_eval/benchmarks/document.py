@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sf_eval.benchmarks.layout import HubLayout
+from sf_eval.benchmarks.layout import ANYWHERE, HubLayout
 from sf_eval.benchmarks.readers import PublishedReader
 
 
@@ -86,8 +86,8 @@ class Benchmark:
         media_root: subfolder of the directory source that `MediaRef.candidates` start from; "" for itself.
         read_row: turns row `index` into a Document; raises DataError naming the row and the column.
         breakdown: the categories its tables are broken down by.
-        mean_over: the category whose accuracies' mean is the headline score ("macro"); None where all questions
-            count alike ("micro").
+        mean_over: the category whose accuracies' mean is the headline score ("macro"); None where all
+            questions count alike ("micro").
         expected_questions, expected_videos: size of the real benchmark, or None where it is not known.
         published_column: its column in results/published/published_results.csv, or None.
         licence: terms of the annotations and videos, as far as known.
@@ -128,7 +128,7 @@ class Benchmark:
     aliases: tuple[str, ...] = ()
     published_reader: PublishedReader | None = None
     published_drops_empty: bool = False
-    layout: HubLayout = HubLayout()
+    layout: HubLayout = ANYWHERE
     rows_have_times: bool = False
     published_note: str = ""
     writes_submission: bool = False

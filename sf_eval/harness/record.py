@@ -81,7 +81,7 @@ class TaskRecord(Strict):
     questions_asked: int
     videos_asked: int
     mean_over: str | None = Field(
-        description="The category that the headline score is the mean over; null where all questions count alike."
+        description="The category that the headline score is the mean over; null where all count alike."
     )
     score: ScoreRecord = Field(description="By the benchmark's own headline rule.")
     micro: ScoreRecord = Field(description="All questions alike.")

@@ -87,7 +87,7 @@ class RunProfile(Strict):
     tokens: dict[TokenCount, RangeRecord]
     flops: list[CostRecord]
     latency: dict[Stage, StageRecord] = Field(
-        description="Per stage; decode_s to prefix_s are times of a video, prefill_s and generate_s of a batch."
+        description="Per stage; decode_s to prefix_s are a video's, prefill_s and generate_s a batch's."
     )
     questions_per_video: float | None = Field(
         description="How many questions shared a video's times, in the mean; null where none was answered."

@@ -38,7 +38,7 @@ def test_what_the_token_limit_cut_off_may_have_been_a_list() -> None:
 
 
 def test_a_failure_is_told_from_every_word_of_a_model() -> None:
-    """lmms-eval knows texts alone: our tasks take a failure's back out of its text before anything is read."""
+    """lmms-eval knows texts alone: our tasks take a failure out of its text before anything is read."""
     text = failed_text.to_text(Failure(KEY, FailureKind.DECODE_ERROR, "The answer is B."))
     assert failed_text.from_text(text) is FailureKind.DECODE_ERROR
     for said in ("The answer is B.", "", text[1:], f" {text}"):

@@ -15,25 +15,24 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sf_eval.benchmarks.catalog import get_group
+from sf_eval.benchmarks.catalog import members_of
 from sf_eval.benchmarks.document import Document
 from sf_eval.core.tables import print_table
 from sf_eval.editions import EDITIONS
 from sf_eval.editions.edition import write_table
 from sf_eval.harness.plan import RunPlan, TaskPlan, make_plan
 from sf_eval.harness.record import GroupRecord, RunRecord
-from sf_eval.harness.recording import task_record
-from sf_eval.harness.run import RESULTS, SAMPLES
+from sf_eval.harness.recording import RESULTS, SAMPLES
 from sf_eval.harness.settings import RunSettings
 from sf_eval.report import leaderboard, pareto
-from sf_eval.report.comparison import build
 from sf_eval.report.comparison import tables as comparison_tables
-from sf_eval.report.comparison.build import Finished
+from sf_eval.report.comparison.build import build
+from sf_eval.report.comparison.finished import Finished
 
 from .test_comparison import Player, finished, right, wrong
 
 POSE = "mvbench_fine_grained_pose"  # its clips (NTU RGB+D) are in no repository
-SUBTASKS = get_group("mvbench").members
+SUBTASKS = members_of("mvbench")
 
 
 def write_edition(folder: Path, name: str) -> None:
@@ -230,9 +229,8 @@ def test_results_of_an_older_version_can_still_be_read(mvbench: RunPlan) -> None
 
 
 def submitted(plan: RunPlan, play: Player) -> dict[str, int]:
-    (task,) = plan.tasks
-    samples = finished(plan, play).samples
-    name = task_record(task, samples, clip="whole", submission=plan.output).submission_file
+    (task,) = finished(plan, play).record.tasks
+    name = task.submission_file
     assert name is not None
     answers: dict[str, int] = json.loads((plan.output / name).read_text())
     return answers
