@@ -249,7 +249,7 @@ class Engine:
             _free(self.model.device)
             self.chunk_frames //= 2
             self._degrade(
-                f"out of memory in the vision tower: going on with {self.chunk_frames} frames a chunk"
+                f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
 
     def _shrink_batch(self, batch_size: int) -> None:

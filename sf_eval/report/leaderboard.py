@@ -253,10 +253,15 @@ def caveats(record: RunRecord) -> list[str]:
 
 def _size_notes(record: RunRecord) -> Iterator[str]:
     """Questions that were not asked, and annotations that are not the benchmark's."""
-    limited = [task for task in record.tasks if task.questions_asked < task.questions_total]
+    counts: dict[str, tuple[int, int]] = {}  # a group's subtasks together
+    for task in record.tasks:
+        group = catalog.get_benchmark(task.task).group
+        title = task.title if group is None else group.title
+        asked, total = counts.get(title, (0, 0))
+        counts[title] = (asked + task.questions_asked, total + task.questions_total)
+    limited = [f"{title} {asked} of {total}" for title, (asked, total) in counts.items() if asked < total]
     if limited:
-        each = ", ".join(f"{task.title} {task.questions_asked} of {task.questions_total}" for task in limited)
-        yield f"Not all questions were asked: {each}."
+        yield f"Not all questions were asked: {', '.join(limited)}."
     for task in record.tasks:
         expected = catalog.get_benchmark(task.task).expected_questions
         if not is_mini(record) and expected is not None and task.questions_total != expected:

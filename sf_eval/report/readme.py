@@ -13,31 +13,26 @@ from pathlib import Path
 
 from sf_eval.core import files
 from sf_eval.core.tables import Table, escaped, to_markdown
+from sf_eval.report import speed
 from sf_eval.report.comparison import tables as comparison_tables
 from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.record import ComparisonRecord
 
-README, RECORD = Path("README.md"), Path("results/mini/comparison.json")
+README = Path("README.md")
+MINI = Path("results/mini/comparison.json")
+THROUGHPUT = Path("results/benchmarks/throughput.json")
+DECODING = Path("results/benchmarks/decoding.json")
 _BEGIN = "<!-- begin:{name} -->\n"
 _END = "<!-- end:{name} -->"
 
 
-def made(readme: str, record: ComparisonRecord) -> str:
-    """The text of README.md with the figures of `record` between its markers.
+def blocks(root: Path) -> dict[str, str]:
+    """What stands between README's markers, by name, made of the records below `root`.
 
     Raises:
-        ValueError: a block of figures has no markers, or markers have no block.
+        OSError, ValueError: a record cannot be read, or is none.
     """
-    blocks = _blocks(record)
-    marked = re.findall(r"<!-- begin:([a-z-]+) -->", readme)
-    if sorted(marked) != sorted(blocks):
-        raise ValueError(f"README.md marks {marked}, the figures are {list(blocks)}.")
-    for name, text in blocks.items():
-        readme = _replaced(readme, name, text)
-    return readme
-
-
-def _blocks(record: ComparisonRecord) -> Mapping[str, str]:
+    record = ComparisonRecord.model_validate_json((root / MINI).read_text(encoding="utf-8"))
     made_of: dict[str, Callable[[ComparisonRecord], Table | None]] = {
         "mini-comparison": comparison_tables.score_table,
         "mini-gains": comparison_tables.gain_table,
@@ -45,7 +40,30 @@ def _blocks(record: ComparisonRecord) -> Mapping[str, str]:
         "mini-cost": comparison_tables.cost_table,
     }
     tables = {name: _rows(table) for name, make in made_of.items() if (table := make(record)) is not None}
-    return {"mini-answer": _quoted(record), **tables}
+    return {
+        "mini-answer": _quoted(record),
+        **tables,
+        "throughput": _throughput(root / THROUGHPUT),
+        "decoding": _with_notes(
+            speed.decoding_table(
+                speed.Decoding.model_validate_json((root / DECODING).read_text(encoding="utf-8"))
+            )
+        ),
+    }
+
+
+def made(readme: str, figures: Mapping[str, str]) -> str:
+    """The text of README.md with `figures` between its markers.
+
+    Raises:
+        ValueError: figures have no markers, or markers have no figures.
+    """
+    marked = re.findall(r"<!-- begin:([a-z-]+) -->", readme)
+    if sorted(marked) != sorted(figures):
+        raise ValueError(f"README.md marks {marked}, the figures are {list(figures)}.")
+    for name, text in figures.items():
+        readme = _replaced(readme, name, text)
+    return readme
 
 
 def _quoted(record: ComparisonRecord) -> str:
@@ -54,10 +72,21 @@ def _quoted(record: ComparisonRecord) -> str:
     return ">\n".join(f"> {escaped(sentence)}\n" for sentence in said)
 
 
+def _throughput(path: Path) -> str:
+    if not path.exists():
+        return f"Not measured yet: `python benchmarks/throughput.py` writes `{THROUGHPUT.as_posix()}`.\n"
+    record = speed.Throughput.model_validate_json(path.read_text(encoding="utf-8"))
+    return _with_notes(speed.throughput_table(record))
+
+
 def _rows(table: Table) -> str:
     """The table alone: README has its own words for title and notes."""
     lines = to_markdown(table).splitlines()
     return "".join(f"{line}\n" for line in lines if line.startswith("|"))
+
+
+def _with_notes(table: Table) -> str:
+    return _rows(table) + "".join(f"\n{escaped(note)}\n" for note in table.notes)
 
 
 def _replaced(readme: str, name: str, text: str) -> str:
@@ -69,15 +98,11 @@ def _replaced(readme: str, name: str, text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    record = ComparisonRecord.model_validate_json(RECORD.read_text(encoding="utf-8"))
     readme = README.read_text(encoding="utf-8")
-    current = made(readme, record)
+    current = made(readme, blocks(Path()))
     if list(arguments) == ["--check"]:
         if current != readme:
-            print(
-                f"{README} is not what {RECORD} makes it: run python -m sf_eval.report.readme",
-                file=sys.stderr,
-            )
+            print(f"{README} is not what results/ makes it: run make readme", file=sys.stderr)
         return int(current != readme)
     files.write_text(README, current)
     return 0

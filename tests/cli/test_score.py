@@ -72,7 +72,7 @@ def test_the_screen_has_the_answer_first_and_all_tables_only_where_asked(
     run: Path, sf_eval: Callable
 ) -> None:
     short = sf_eval("score", run).out
-    first = "Mini slow-fast model, 4 frames: "
+    first = f"{results_of(run)['model']['title']}, 4 frames: "
     assert (
         short.index(first)
         < short.index("Per question ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.record import ComparisonRecord
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "results" / "mini"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -55,37 +58,61 @@ def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
             assert sentence in said
 
 
-RESULTS = ROOT / "results" / "mini"
-
-
-def test_the_figures_of_the_readme_are_those_of_results_mini() -> None:
-    record = ComparisonRecord.model_validate_json((RESULTS / "comparison.json").read_text(encoding="utf-8"))
-    assert readme.made(README, record) == README, "run make readme"
+def test_the_figures_of_the_readme_are_those_of_results() -> None:
+    assert readme.made(README, readme.blocks(ROOT)) == README, "run make readme"
     page = (RESULTS / "comparison.md").read_text(encoding="utf-8").splitlines()
-    end = README.index("| file | holds |")
-    shown = [line for line in README[:end].splitlines() if line[:1] == "|"]
+    shown = [line for line in README[: README.index("| file | holds |")].splitlines() if line[:1] == "|"]
     assert len(shown) > 15
     assert [line for line in shown if line not in page] == []
-    assert f"[{record.gains[0].overall.difference.interval95[0]:.1f}, " in README
 
 
-def test_a_figure_that_is_typed_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in (("README.md", README.replace("98.5", "98.6")), ("results/mini/comparison.json", None)):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text or (ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The README and the records that it is made of, in the current folder."""
+    for path in (readme.README, readme.MINI, readme.DECODING):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_figure_that_is_typed_is_found_and_put_right(copied: Path) -> None:
+    readme.main([])
+    whole = (copied / "README.md").read_text(encoding="utf-8")
+    (copied / "README.md").write_text(whole.replace("98.5", "98.6"), encoding="utf-8")
     assert readme.main(["--check"]) == 1
     assert readme.main([]) == 0
     assert readme.main(["--check"]) == 0
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+    assert (copied / "README.md").read_text(encoding="utf-8") == whole
+
+
+def test_throughput_is_in_the_readme_once_it_is_measured(copied: Path) -> None:
+    assert readme.main([]) == 0
+    assert "Not measured yet: `python benchmarks/throughput.py`" in (copied / "README.md").read_text("utf-8")
+    row = {
+        "questions_per_video": 3, "order": "video", "questions": 60, "rounds": 5, "loop_per_s": [10, 9, 11],
+        "engine_per_s": [75, 70, 80], "times_faster": [7.5, 7.1, 8.04], "equal_answers": 60, "waited": 0.25,
+        "loop_ms": {}, "engine_ms": {},
+    }  # fmt: skip
+    record = {
+        "command": "python benchmarks/throughput.py", "model": "mini", "dtype": "float32", "frames": 128,
+        "machine": {"processor": "a processor", "cores": 2, "load_average_1_min": 1.9}, "rows": [row],
+    }  # fmt: skip
+    (copied / readme.THROUGHPUT).write_text(json.dumps(record))
+    assert readme.main(["--check"]) == 1
+    assert readme.main([]) == 0
+    page = (copied / "README.md").read_text("utf-8")
+    assert "| 3 | video | 10.00 | 75.00 | 7.5 [7.1, 8.0] | 25% | 60 of 60 |" in page
+    assert "mini, 128 frames, float32; a processor, 2 cores, load average 1.9" in page
+    assert "Not measured yet" not in page[: page.index("end:throughput")]
 
 
 def test_markers_and_figures_are_the_same() -> None:
-    record = ComparisonRecord.model_validate_json((RESULTS / "comparison.json").read_text(encoding="utf-8"))
+    figures = readme.blocks(ROOT)
     with pytest.raises(ValueError, match="mini-kinds"):
-        readme.made(README.replace("<!-- begin:mini-kinds -->", ""), record)
+        readme.made(README.replace("<!-- begin:mini-kinds -->", ""), figures)
     with pytest.raises(ValueError, match="no end of mini-cost"):
-        readme.made(README.replace("<!-- end:mini-cost -->", ""), record)
+        readme.made(README.replace("<!-- end:mini-cost -->", ""), figures)
 
 
 def test_make_demo_runs_the_readmes_first_command() -> None:
@@ -114,10 +141,7 @@ def test_every_linked_file_exists() -> None:
 
 
 def test_the_published_schemas_are_those_of_the_code() -> None:
-    import json
-
     from sf_eval.harness.record import RunRecord, SampleRecord
-    from sf_eval.report.comparison.record import ComparisonRecord
 
     for name, model, maker in (
         ("results", RunRecord, "sf_eval.harness.record"),

@@ -124,3 +124,10 @@ def test_a_group_is_one_line_on_the_screen_also_where_it_is_not_complete(
     (row,) = leaderboard.measured_table(record, folded=True).rows
     assert row[0] == ("MVBench" if answered else "MVBench (incomplete)")
     assert len(leaderboard.entries(record)) == (1 if answered else 21)
+
+
+def test_questions_left_out_of_a_group_are_one_count(tmp_path: Path) -> None:
+    limit = parse_limit("2")
+    settings = RunSettings(model="mini", tasks="mvbench", data="mini", limit=limit, output=tmp_path / "out")
+    record = played(make_plan(settings), right).record
+    assert "Not all questions were asked: MVBench 40 of 120." in leaderboard.caveats(record)
