@@ -19,11 +19,11 @@ from transformers.utils import is_flash_attn_2_available
 
 from sf_eval.core.errors import CheckpointError, UsageError, nearest
 from sf_eval.core.text import printable
-from sf_eval.model.adapters import INDEX as _INDEX
-from sf_eval.model.adapters import WEIGHTS as _WEIGHTS
-from sf_eval.model.adapters import refuse_adapter
+from sf_eval.model.checkpoint_files.adapters import INDEX as _INDEX
+from sf_eval.model.checkpoint_files.adapters import WEIGHTS as _WEIGHTS
+from sf_eval.model.checkpoint_files.adapters import refuse_adapter
+from sf_eval.model.checkpoint_files.json_files import read_mapping
 from sf_eval.model.config import SlowFastConfig, floating_dtype
-from sf_eval.model.json_files import read_mapping
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager", "flash_attention_2")
 

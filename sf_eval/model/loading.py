@@ -17,8 +17,8 @@ from sf_eval.core.files import sha256
 from sf_eval.core.paths import PACKAGE
 from sf_eval.core.text import printable
 from sf_eval.model import checkpoint
+from sf_eval.model.checkpoint_files.decoding import greedy_settings, what_greedy_leaves_out
 from sf_eval.model.config import SlowFastConfig
-from sf_eval.model.decoding import greedy_settings, what_greedy_leaves_out
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.progress import without_progress_bars

@@ -16,9 +16,9 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 from sf_eval.model import checkpoint
 from sf_eval.model.backbone import SlowFastModel
 from sf_eval.model.cache import SlowFastCache
+from sf_eval.model.checkpoint_files.options import read_options
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.embedding import EmbeddedPrompt, embed, expand_labels
-from sf_eval.model.options import read_options
 from sf_eval.model.passes import (
     Call,
     Continues,
@@ -88,7 +88,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             attn_implementation: "sdpa" (default), "eager" or "flash_attention_2".
             output_loading_info: return the model and what transformers tells of its loading.
             kwargs: keys of the configuration (`slow_path="off"`), which go before config.json's; and
-                transformers' other options, see `sf_eval.model.options`.
+                transformers' other options, see `sf_eval.model.checkpoint_files.options`.
 
         Raises:
             CheckpointError: no such checkpoint, no safetensors, a configuration this package cannot compute,

@@ -14,8 +14,8 @@ from transformers import AutoTokenizer
 from sf_eval.core import files
 from sf_eval.core.errors import CheckpointError
 from sf_eval.model import checkpoint
+from sf_eval.model.checkpoint_files.json_files import read_mapping
 from sf_eval.model.errors import PromptError
-from sf_eval.model.json_files import read_mapping
 from sf_eval.model.plain_text import without_added_tokens
 from sf_eval.model.preprocess import preprocess_frames
 from sf_eval.model.prompt import VIDEO_TOKEN_ID

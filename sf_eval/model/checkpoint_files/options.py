@@ -11,8 +11,8 @@ import torch
 
 from sf_eval.core.errors import UsageError
 from sf_eval.model import checkpoint
+from sf_eval.model.checkpoint_files.decoding import check_generation_config
 from sf_eval.model.config import SlowFastConfig
-from sf_eval.model.decoding import check_generation_config
 
 _OF_THE_HUB = ("cache_dir", "token", "force_download", "local_files_only")
 # Decided here, whatever is asked: safetensors alone, no code of a checkpoint, all misshapen weights named.

@@ -14,7 +14,7 @@ from transformers import GenerationConfig
 
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.text import printable
-from sf_eval.model.json_files import read_mapping
+from sf_eval.model.checkpoint_files.json_files import read_mapping
 
 _FILE = "generation_config.json"
 _LONGEST_VALUE = 60

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.text import printable
-from sf_eval.model.json_files import read_mapping
+from sf_eval.model.checkpoint_files.json_files import read_mapping
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
