@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import statistics
 import sys
 import tempfile
@@ -266,7 +267,7 @@ def main() -> int:
                 flush=True,
             )
     record = {
-        "command": f"python benchmarks/decoding.py {' '.join(sys.argv[1:])}".strip(),
+        "command": shlex.join(["python", "benchmarks/decoding.py", *sys.argv[1:]]),
         "frames": asked.frames,
         "codec": f"h264 veryfast, groups of {GROUP}, {FPS} frames per second",
         "ffmpeg_threads": 1,

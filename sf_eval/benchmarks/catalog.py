@@ -105,8 +105,30 @@ def _unknown(name: str) -> UsageError:
 
 
 def _plain(name: str) -> str:
-    plain = name.strip().lower().replace("-", "_").removeprefix("sf_")
+    plain = _spelt(name)
     return _aliases().get(plain, plain)
+
+
+def _spelt(name: str) -> str:
+    return name.strip().lower().replace("-", "_").removeprefix("sf_")
+
+
+def _check_names(benchmark: Benchmark, adapter: Path) -> None:
+    """Refuse before anything is asked what lmms-eval or the scores would not find afterwards.
+
+    Raises:
+        UsageError: names that are not spelt as the catalogue looks them up, or no yaml of that name.
+    """
+    if benchmark.name != _spelt(benchmark.name) or benchmark.lmms_task != f"sf_{benchmark.name}":
+        raise UsageError(
+            f"{adapter}: a benchmark's name is small letters, digits and _, and its lmms_task is sf_NAME; "
+            f"these are {benchmark.name!r} and {benchmark.lmms_task!r}."
+        )
+    if not (adapter.parent / f"{benchmark.lmms_task}.yaml").is_file():
+        raise UsageError(
+            f"{adapter.parent} has no {benchmark.lmms_task}.yaml, which lmms-eval needs.",
+            hint="docs/benchmarks/README.md says what is in it.",
+        )
 
 
 @lru_cache(maxsize=1)
@@ -120,6 +142,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     adapters = [path for root in paths.tasks_dirs() for path in sorted(root.glob("*/adapter.py"))]
     for adapter in adapters:
         for benchmark in _load(adapter):
+            _check_names(benchmark, adapter)
             if benchmark.name in found:
                 raise UsageError(f"{adapter} defines {benchmark.name!r}, which another folder defines too.")
             found[benchmark.name] = benchmark
@@ -140,7 +163,10 @@ def _load(adapter: Path) -> tuple[Benchmark, ...]:
     module = importlib.util.module_from_spec(spec)
     # Registered, so that the functions in it can be pickled to worker processes.
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{adapter} cannot be read: {type(error).__name__}: {error}.") from error
     benchmarks = getattr(module, "BENCHMARKS", None)
     if not isinstance(benchmarks, tuple) or not all(isinstance(item, Benchmark) for item in benchmarks):
         raise UsageError(f"{adapter} does not define BENCHMARKS, a tuple of Benchmark.")

@@ -33,8 +33,6 @@ def with_subtitles(
     document: Document,
     subtitle_text: str | None,
     frame_times_s: Iterable[float],
-    *,
-    clip_start_s: float = 0.0,
 ) -> str:
     """The document's prompt, preceded by what is said at the shown frames.
 
@@ -44,11 +42,10 @@ def with_subtitles(
     Args:
         subtitle_text: the whole .srt file; None or blank where the video has none.
         frame_times_s: seconds of the shown frames, from the beginning of the file.
-        clip_start_s: added to each frame time, where the frames were cut from a longer film that the
-            subtitles belong to.
     """
-    times_s = [time + clip_start_s for time in frame_times_s]
-    shown = lines_at(subtitle_text or "", times_s, source=document.subtitles or f"subtitles of {document.id}")
+    shown = lines_at(
+        subtitle_text or "", list(frame_times_s), source=document.subtitles or f"subtitles of {document.id}"
+    )
     said = join(*shown) if shown else NO_SUBTITLES
     return join("This video's subtitles are listed below: ", said, document.prompt)
 

@@ -67,6 +67,8 @@ def dry_run_only(settings: Sequence[RunSettings]) -> int:
     looking = [replace(each, skip_missing=True, fetch_media=False) for each in settings]
     with progress.shown():
         plan = planned(lambda: make_comparison(looking, progress=progress.rendering), settings[0])
+    for note in dict.fromkeys(note for run in plan.runs.values() for note in run.notes):
+        console.print(note, highlight=False, markup=False)
     for run in plan.runs.values():
         show_dry_run(run, console)
     return 0

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.settings import FailurePolicy
-from sf_eval.harness.stopped import InterruptedRunError, StoppedError, TooManyFailuresError
+from sf_eval.harness.stopped import BrokenRunError, InterruptedRunError, StoppedError, TooManyFailuresError
 from sf_eval.inference import Failure, Question, QuestionKey, Result
+from sf_eval.inference.engine import ends_everything
 
 
 class Answering(Protocol):
@@ -67,8 +68,13 @@ def ask(
         stopped: StoppedError = interrupted(journal, len(asking.results), len(questions))
     except TooManyFailuresError as error:
         stopped = error
+    except Exception as error:
+        if not ends_everything(error):
+            raise
+        stopped = broken(journal, len(asking.results), len(questions), error)
     else:
         return Asked(asking.results, asking.resumed)
+    asking.take_old_failures()
     return Asked(asking.results, asking.resumed, stopped)
 
 
@@ -77,6 +83,14 @@ def interrupted(journal: Journal, answered: int, total: int) -> InterruptedRunEr
     return InterruptedRunError(
         f"interrupted after {answered} of {total} questions; every answer is kept in {journal.path.parent}.",
         hint="Run the same command again to go on.",
+    )
+
+
+def broken(journal: Journal, answered: int, total: int, error: Exception) -> BrokenRunError:
+    """What to say where no further question can be answered."""
+    return BrokenRunError(
+        f"the run cannot go on after {answered} of {total} questions: {type(error).__name__}: {error}",
+        hint=f"Every answer is kept in {journal.path.parent}: run the same command again to go on.",
     )
 
 
@@ -115,6 +129,12 @@ class _Asking:
             self.results[result.key] = result
             self.watcher.result(result, resumed=False)
             self._count(result)
+
+    def take_old_failures(self) -> None:
+        """What failed in an earlier process, and was not come to again, still has that result."""
+        for digest, question in self.questions.items():
+            if question.key not in self.results and (old := self.journal.last(digest)) is not None:
+                self.results[question.key] = replace(old, key=question.key)
 
     def _count(self, result: Result) -> None:
         if not isinstance(result, Failure):

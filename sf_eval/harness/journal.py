@@ -61,6 +61,10 @@ class Journal:
         result = self._results.get(digest)
         return result if isinstance(result, Answer) else None
 
+    def last(self, digest: str) -> Result | None:
+        """The last result under the digest, a failure too."""
+        return self._results.get(digest)
+
     def append(self, digest: str, result: Result) -> None:
         """Write and fsync one result.
 

@@ -135,6 +135,15 @@ def record(
     return RunOutput(folder, written, samples, asked.stopped)
 
 
+def questions_recorded(folder: Path) -> int:
+    """How many questions the folder's results hold; 0 without any."""
+    try:
+        kept = RunRecord.model_validate_json((folder / RESULTS).read_bytes())
+    except (OSError, ValueError):
+        return 0
+    return sum(task.questions_asked for task in kept.tasks)
+
+
 def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> SampleRecord:
     """One line of `samples.jsonl`."""
     document = question.document

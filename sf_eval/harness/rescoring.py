@@ -16,7 +16,7 @@ from sf_eval.harness import output_dir
 from sf_eval.harness.ask import Asked
 from sf_eval.harness.journal import read_journal
 from sf_eval.harness.record import QuestionRecord, RunFacts, RunRecord, Usage
-from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, record
+from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
 from sf_eval.harness.settings import Scoring
 from sf_eval.inference import QuestionKey, Result
 
@@ -47,6 +47,11 @@ def read_run(folder: Path) -> KeptRun:
     if state is None:
         raise OutputError(f"{folder} holds no run of sf-eval.", hint="Give the folder of a run (--output).")
     if state.facts is None:
+        if runs := state.plan.get(output_dir.RUNS_OF_A_COMPARISON):
+            raise OutputError(
+                f"{folder} is a comparison, not a run.",
+                hint=f"Give its runs: {' '.join(str(folder / name) for name in runs)}.",
+            )
         raise OutputError(
             f"the run in {folder} was stopped before anything was asked.", hint="Run its command again."
         )
@@ -72,6 +77,12 @@ def rescore(run: KeptRun, *, scoring: Scoring | None = None) -> RunOutput:
     """
     if not run.results:
         raise OutputError(f"nothing was answered in {run.folder}.", hint="Run its command again.")
+    if (held := questions_recorded(run.folder)) > len(run.results):
+        raise OutputError(
+            f"the results in {run.folder} are of {held} questions, its journal now answers "
+            f"{len(run.results)}.",
+            hint="Run its command again to the end first.",
+        )
     facts = run.facts if scoring is None else run.facts.model_copy(update={"scoring": scoring})
     return record(
         run.folder,

@@ -25,7 +25,7 @@ from sf_eval.harness.record import (
     RunRecord,
     Usage,
 )
-from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, record
+from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question
 from sf_eval.inference.device import resolve_device, resolve_dtype
@@ -56,7 +56,10 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
     """
     started = time.perf_counter()
     fingerprint = fingerprint_of(plan)
-    output_dir.write_state(plan.output, fingerprint, complete=False)
+    before = output_dir.read_state(plan.output)  # its facts hold until the model is loaded anew
+    output_dir.write_state(
+        plan.output, fingerprint, complete=False, facts=None if before is None else before.facts
+    )
     with logging_to(plan.output / LOG):
         loaded = _load(plan, watcher)
         identity = identity_of(plan, loaded)
@@ -82,7 +85,11 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
             judging = Judging({asked.key: asked.document for asked in documents}, watcher)
             watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
             asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
-    if asked.stopped is not None and (not asked.results or _holds_complete_results(plan)):
+    if asked.stopped is not None and (
+        not asked.results
+        or _holds_complete_results(plan)
+        or questions_recorded(plan.output) > len(asked.results)
+    ):
         raise asked.stopped
     usage = Usage(
         seconds=time.perf_counter() - started,

@@ -109,8 +109,7 @@ class RunSettings:
     Attributes:
         batch_size: None for what fits (`sf_eval.harness.batching`).
         share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
-        Neither
-            changes an answer beyond rounding.
+            Neither changes an answer beyond rounding.
         decoders: processes that decode ahead; None for as many as this machine can use.
     """
 

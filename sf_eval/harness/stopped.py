@@ -15,6 +15,12 @@ class TooManyFailuresError(StoppedError):
     exit_code = 1
 
 
+class BrokenRunError(StoppedError):
+    """No further question can be answered: the GPU was lost, or no decoder starts."""
+
+    exit_code = 1
+
+
 class InterruptedRunError(StoppedError):
     """Ctrl-C."""
 

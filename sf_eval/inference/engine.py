@@ -146,12 +146,11 @@ class Engine:
 
     def _grouped(self, questions: Iterable[Question]) -> list[_Group]:
         if not self.share:
-            alone = [_Group(question.clip, (question,)) for question in questions]
-            return sorted(alone, key=lambda group: group.clip is not None)
-        members: dict[Clip | None, list[Question]] = {None: []}
+            return [_Group(question.clip, (question,)) for question in questions]
+        members: dict[Clip | None, list[Question]] = {}
         for question in questions:
             members.setdefault(question.clip, []).append(question)
-        return [_Group(clip, tuple(asked)) for clip, asked in members.items() if asked]
+        return [_Group(clip, tuple(asked)) for clip, asked in members.items()]
 
     def _with_pictures(self, groups: Sequence[_Group]) -> Generator[tuple[_Group, _Pictures], None, None]:
         """Each group with its clip's pictures, decoded ahead, or with the error that they ended in.
@@ -168,7 +167,7 @@ class Engine:
                         left.popleft()
                 return
             except Exception as error:  # no fault of the file: out of memory here, say
-                if _ends_everything(error):
+                if ends_everything(error):
                     raise
                 failed = error
             yield left.popleft(), failed
@@ -193,7 +192,7 @@ class Engine:
             else:
                 shown = self._encode(pictures, len(texts), alone)
         except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
-            if _ends_everything(error):
+            if ends_everything(error):
                 raise
             return [], failures + _failures([question for question, _ in texts], error)
         return [_Ready(question, text, shown) for question, text in texts], failures
@@ -290,7 +289,7 @@ class Engine:
         try:
             generated = self.model.answer([ready.asked for ready in batch])
         except Exception as error:  # as above: one question's failure is recorded
-            if _ends_everything(error):
+            if ends_everything(error):
                 raise
             if len(batch) == 1:
                 return list(_failures([batch[0].question], error))
@@ -354,7 +353,7 @@ def _hidden(frames: Frames) -> str:
     return f"its edit list hides {frames.missing} of the {wanted} wanted frames; the others are shown."
 
 
-def _ends_everything(error: Exception) -> bool:
+def ends_everything(error: Exception) -> bool:
     """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost."""
     return isinstance(error, (WorkerStartError, LoaderClosedError)) or is_device_lost(error)
 

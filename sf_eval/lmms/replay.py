@@ -76,8 +76,11 @@ def replay(output: RunOutput) -> list[ReplayedTask]:
     with logging_to(output.folder / LOG):
         run = read_run(output.folder)
         evaluated = _evaluate(run, seed=int(run.facts.settings["seed"]))
-        with files.replacing_folder(output.folder / FOLDER) as folder:
-            _write(evaluated, folder, model=run.facts.model.name)
+        try:
+            with files.replacing_folder(output.folder / FOLDER) as folder:
+                _write(evaluated, folder, model=run.facts.model.name)
+        except OSError as error:
+            raise files.output_error(output.folder / FOLDER, error) from error
     tasks = [
         _replayed(record.task, record.micro.accuracy, record.micro.coverage, evaluated["results"])
         for record in output.record.tasks

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +107,32 @@ def test_without_a_mini_edition_it_is_left_out_in_one_line_and_refused_by_name(o
     done = own("run --model mini --data mini --tasks all --limit 1 --num-frames 2 --dry-run")
     assert done.returncode == 0, done.stderr
     assert "Left out: my_own has no mini edition" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("adapter", "said"),
+    [
+        (ADAPTER.replace('name="my_own"', 'name="My-Own"'), "a benchmark's name is small letters"),
+        (ADAPTER.replace("sf_my_own", "my_own"), "its lmms_task is sf_NAME"),
+        (ADAPTER.replace("my_own", "nobody"), "has no sf_nobody.yaml"),
+        ("import nosuchmodule", "cannot be read: ModuleNotFoundError"),
+        ("BENCHMARKS = 3", "does not define BENCHMARKS"),
+    ],
+)
+def test_a_folder_that_could_not_be_scored_is_refused_before_anything_is_asked(
+    adapter: str, said: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tasks" / "my_own"
+    folder.mkdir(parents=True)
+    (folder / "adapter.py").write_text(adapter)
+    (folder / "sf_my_own.yaml").write_text(YAML)
+    done = subprocess.run(
+        [sys.executable, "-m", "sf_eval.cli", "ls", "tasks"],
+        env={**os.environ, "SF_EVAL_TASKS": str(tmp_path / "tasks")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert said in line

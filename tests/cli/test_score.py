@@ -125,6 +125,25 @@ def test_a_killed_run_is_scored_as_far_as_it_came(run: Path, sf_eval: Callable) 
     assert len(samples_of(run)) == 5
 
 
+def test_results_are_not_replaced_by_those_of_fewer_answers(run: Path, sf_eval: Callable) -> None:
+    before = (run / "samples.jsonl").read_bytes()
+    lines = (run / "journal.jsonl").read_bytes().split(b"\n")
+    (run / "journal.jsonl").write_bytes(b"\n".join(lines[:5]) + b"\n")
+    done = sf_eval("score", run)
+    assert done.code == 2
+    assert "are of 12 questions, its journal now answers 5" in done.err
+    assert (run / "samples.jsonl").read_bytes() == before
+
+
+def test_a_comparison_names_its_runs(run: Path, sf_eval: Callable) -> None:
+    state = json.loads((run / "run.json").read_text())
+    state["plan"]["runs"] = {"mini": {}, "mini-16f": {}}
+    (run / "run.json").write_text(json.dumps({**state, "facts": None}))
+    done = sf_eval("score", run)
+    assert done.code == 2
+    assert f"is a comparison, not a run. Give its runs: {run / 'mini'} {run / 'mini-16f'}." in done.err
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -12,8 +12,9 @@ import pytest
 from sf_eval.harness.ask import ask
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.settings import FailurePolicy
-from sf_eval.harness.stopped import InterruptedRunError, TooManyFailuresError
+from sf_eval.harness.stopped import BrokenRunError, InterruptedRunError, TooManyFailuresError
 from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result, StageTimings
+from sf_eval.video import WorkerStartError
 
 TIMINGS = StageTimings(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1)
 QUESTIONS = {
@@ -23,11 +24,19 @@ QUESTIONS = {
 
 
 class Engine:
-    """Answers every question with its number; some fail, and Ctrl-C may come after so many results."""
+    """Answers every question with its number; some fail, and an error may come after so many results."""
 
-    def __init__(self, *, failing: Iterable[int] = (), ends_after: int | None = None, order: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        failing: Iterable[int] = (),
+        ends_after: int | None = None,
+        order: int = 0,
+        by: type[BaseException] = KeyboardInterrupt,
+    ) -> None:
         self.failing = set(failing)
         self.ends_after = ends_after
+        self.by = by
         self.order = order
         self.asked: list[int] = []
 
@@ -36,7 +45,7 @@ class Engine:
         random.Random(self.order).shuffle(asked)
         for count, question in enumerate(asked):
             if count == self.ends_after:
-                raise KeyboardInterrupt
+                raise self.by
             self.asked.append(question.key.index)
             yield self._result(question)
 
@@ -59,7 +68,7 @@ def asked(folder: Path, engine: Engine, failures: FailurePolicy = FailurePolicy(
     watcher = Watcher()
     with Journal(folder / "journal.jsonl") as journal:
         given = ask(questions, engine, journal, watcher=watcher, failures=failures)
-    assert [key for key, _ in watcher.seen] == list(given.results)
+    assert [key for key, _ in watcher.seen] == list(given.results)[: len(watcher.seen)]
     return given
 
 
@@ -96,6 +105,30 @@ def test_a_failed_question_is_tried_again_and_an_answered_one_is_not(tmp_path: P
     given = asked(tmp_path, again)
     assert sorted(again.asked) == [3, 7]
     assert not any(isinstance(result, Failure) for result in given.results.values())
+
+
+def test_a_stopped_run_keeps_the_failures_that_it_did_not_come_to(tmp_path: Path) -> None:
+    first = asked(tmp_path, Engine(failing=[3, 7]))
+    again = asked(tmp_path, Engine(ends_after=1))
+    assert isinstance(again.stopped, InterruptedRunError)
+    assert set(again.results) == set(first.results)  # nothing that had a result has none now
+    kinds = [isinstance(result, Failure) for result in again.results.values()]
+    assert sum(kinds) == 1
+
+
+def test_a_decoder_that_does_not_start_ends_the_run_with_what_there_is(tmp_path: Path) -> None:
+    given = asked(tmp_path, Engine(ends_after=4, by=WorkerStartError))
+    assert isinstance(given.stopped, BrokenRunError)
+    assert given.stopped.exit_code == 1
+    assert "after 4 of 12 questions" in given.stopped.message
+    assert str(tmp_path) in given.stopped.hint
+    assert len(given.results) == 4
+
+
+def test_a_defect_of_ours_keeps_its_traceback_and_the_answers(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        asked(tmp_path, Engine(ends_after=4, by=ZeroDivisionError))
+    assert asked(tmp_path, Engine()).resumed == 4
 
 
 def test_an_answer_follows_its_question_to_another_row(tmp_path: Path) -> None:
