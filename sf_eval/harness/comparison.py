@@ -14,7 +14,6 @@ from sf_eval.harness.plan import MiniProgress, RunPlan, fingerprint_of, make_pla
 from sf_eval.harness.settings import RunSettings
 
 NAME = "comparison"
-_COMPARISON = "comparison"  # what tells its fingerprint from a run's
 
 # What each run of a comparison may have of its own; all else is the same for all of them.
 _OF_A_RUN = frozenset(
@@ -53,7 +52,7 @@ def make_comparison(
             whose folders would have one name.
         OutputError: the output directory is another comparison's, or a single run's.
     """
-    output_dir.check(settings[0].output, {_COMPARISON: True})
+    output_dir.check(settings[0].output, {output_dir.COMPARISON: True})
     several = len({each.num_frames for each in settings}) > 1
     opened: dict[str, OpenBenchmark] = {}
     runs: dict[str, RunPlan] = {}
@@ -73,7 +72,7 @@ def _fingerprint(runs: dict[str, RunPlan]) -> dict[str, Any]:
     each = {name: fingerprint_of(plan) for name, plan in runs.items()}
     common = next(iter(each.values()))
     return {
-        _COMPARISON: True,
+        output_dir.COMPARISON: True,
         **{key: value for key, value in common.items() if key not in _OF_A_RUN},
         output_dir.RUNS_OF_A_COMPARISON: {
             name: {key: value for key, value in run.items() if key in _OF_A_RUN} for name, run in each.items()

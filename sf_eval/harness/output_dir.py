@@ -29,6 +29,7 @@ JOURNAL = "journal.jsonl"
 LOCK = ".lock"
 RUNS = Path("results/runs")
 TASKS = "tasks"
+COMPARISON = "comparison"  # what tells the fingerprint of several runs from that of one
 RUNS_OF_A_COMPARISON = "runs"
 Fingerprint = dict[str, Any]
 
@@ -156,7 +157,8 @@ def _difference(old: Fingerprint, new: Fingerprint) -> str:
     What may grow is left to `_loss`.
     """
     old, new = _plain(old), _plain(new)
-    for key in sorted((set(old) | set(new)) - {TASKS, RUNS_OF_A_COMPARISON}):
+    keys = (set(old) | set(new)) - {TASKS, RUNS_OF_A_COMPARISON}
+    for key in sorted(keys, key=lambda key: (key != COMPARISON, key)):
         if old.get(key) != new.get(key):
             return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
     return ""

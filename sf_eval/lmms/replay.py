@@ -11,7 +11,7 @@ import math
 import threading
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def replay(output: RunOutput) -> list[ReplayedTask]:
         OutputError: the folder cannot be read or written.
     """
     with logging_to(output.folder / LOG):
-        run = read_run(output.folder)
+        run = _as_recorded(read_run(output.folder), output)
         evaluated = _evaluate(run, seed=int(run.facts.settings["seed"]))
         try:
             with files.replacing_folder(output.folder / FOLDER) as folder:
@@ -96,6 +96,12 @@ def replay(output: RunOutput) -> list[ReplayedTask]:
             hint=f"Trust neither: please report this with {output.folder / FOLDER}.",
         )
     return tasks
+
+
+def _as_recorded(run: KeptRun, output: RunOutput) -> KeptRun:
+    """The run with the results that were recorded: Ctrl-C may come between the journal and the record."""
+    recorded = {QuestionKey(sample.task, sample.doc_id) for sample in output.samples}
+    return replace(run, results={key: result for key, result in run.results.items() if key in recorded})
 
 
 class _Recorded:
@@ -157,8 +163,6 @@ def _answers_from(results: Mapping[QuestionKey, Result], ours: Mapping[str, str]
     """A model that says what was said; it is asked by lmms-eval's names of our tasks."""
 
     def answer(questions: Iterable[Question]) -> Iterator[Result]:
-        from dataclasses import replace
-
         for question in questions:
             key = QuestionKey(ours[question.key.task], question.key.index)
             yield replace(results[key], key=question.key)

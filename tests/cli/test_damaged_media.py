@@ -197,7 +197,9 @@ def test_fail_on_error_stops_and_keeps_what_there_is(
 ) -> None:
     data = copy_of_mini(tmp_path)
     damage(data, "mini-001", "mini-002")
-    ended = zygote.run(tmp_path, *RUN, "--data", "data", "--output", "run", "--fail-on-error", policy)
+    # One question per batch: what waits for its batch when the run stops is asked by the next.
+    args = (*RUN, "--batch-size", "1", "--data", "data", "--output", "run", "--fail-on-error", policy)
+    ended = zygote.run(tmp_path, *args)
     assert ended.code == 1
     assert "--fail-on-error" in ended.complaint
     assert "mini-00" in ended.complaint
@@ -252,7 +254,8 @@ def test_a_video_cut_without_coding_it_anew_is_shown_as_published(
     assert done.ended.code == 0, done.ended
     trimmed, second, others = (done.samples[start : start + OF_A_VIDEO] for start in (0, 5, 10))
     assert [[note["kind"] for note in s["video_notes"]] for s in second] == [["film_stream"]] * OF_A_VIDEO
-    assert all(s["video_notes"] == [] for s in trimmed + others)
+    assert [[note["kind"] for note in s["video_notes"]] for s in trimmed] == [["in_order"]] * OF_A_VIDEO
+    assert all(s["video_notes"] == [] for s in others)
     assert [(s["video"], s["num_frames"], s["frames_missing"]) for s in trimmed] == [
         ("mini-000", 3, 1)
     ] * OF_A_VIDEO
@@ -282,5 +285,5 @@ def test_a_question_that_does_not_fit_the_model_fails_alone(
     assert [s for i, s in enumerate(done.samples) if i != 1] == [
         s for i, s in enumerate(sound.samples[:6]) if i != 1
     ]
-    assert "question sf_videomme/1 failed in the model" in (done.run / "run.log").read_text()
+    assert "videomme/1 failed in the model" in (done.run / "run.log").read_text()
     assert done.results["degraded"] == []

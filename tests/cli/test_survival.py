@@ -27,7 +27,8 @@ from sf_eval.core.paths import PACKAGE
 from sf_eval.editions import mini_root
 
 # Four frames instead of 128: these tests are about what is kept, not about what is answered.
-BASE = ("run", "--model", "mini", "--data", "mini", "--num-frames", "4")
+# One question per batch, so that there is a moment between any two answers.
+BASE = ("run", "--model", "mini", "--data", "mini", "--num-frames", "4", "--batch-size", "1")
 TASKS = ("--tasks", "videomme,mlvu", "--limit", "10")
 WHOLE = (*BASE, *TASKS)
 QUESTIONS = 20
@@ -136,9 +137,14 @@ def test_a_run_killed_in_the_middle_of_each_write_ends_as_if_undisturbed(
     state = (undisturbed / "run.json").stat().st_size
     journal = (undisturbed / "journal.jsonl").stat().st_size
     generator = random.Random(7)
-    # Ascending, so that each run gets on to its own limit: the first cuts run.json, the next ones cut a
-    # journal line anywhere, the last ones cut a file of the report.
-    limits = [state // 2, *sorted(generator.sample(range(state + 100, journal), 10)), journal + 10]
+    assert zygote.run(tmp_path, *WHOLE, "--output", run, file_limit=state // 2).code == -signal.SIGXFSZ
+    # Lines that nobody can read: the journal must be the longest file, so that the limits cut it and no other.
+    longest = max(path.stat().st_size for path in undisturbed.iterdir() if path.is_file()) + 1000
+    line = b'00000000 {"digest": "damaged"}\n'
+    unread = line * (longest // len(line))
+    (run / "journal.jsonl").write_bytes(unread)
+    # Ascending, so that each run gets on to its own limit.
+    limits = sorted(len(unread) + place for place in generator.sample(range(100, journal), 10))
     halves = 0
     for limit in limits:
         ended = zygote.run(tmp_path, *WHOLE, "--output", run, file_limit=limit)
