@@ -66,7 +66,7 @@ def check(wanted: Path | None, settings: Fingerprint) -> None:
     """
     state = None if wanted is None else _state_of(wanted)
     if wanted is not None and state is not None:
-        known = {key: value for key, value in state.plan.items() if key in settings}
+        known = {key: value for key, value in state.plan.items() if key in settings or key == COMPARISON}
         if difference := _difference(known, settings):
             raise _other_run(wanted, difference)
 
