@@ -43,7 +43,7 @@ def automatic_batch_size(loaded: LoadedModel) -> int:
 
 def automatic_decoders(device: torch.device) -> int:
     """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _cores()
     return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
 
 
@@ -54,5 +54,10 @@ def limit_threads(device: torch.device, decoders: int) -> None:
     Two busy pools of threads on the same cores wait for each other far longer than either works.
     """
     if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = _cores()
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))
+
+
+def _cores() -> int:
+    """Cores that this process may use: a container or `taskset` may allow fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from sf_eval.inference.waiting import synchronise
+
 _Result = TypeVar("_Result")
 _RESAMPLES = 2000
 
@@ -88,11 +90,6 @@ def wall_timed(work: Callable[[], _Result], device: torch.device) -> tuple[float
     result = work()
     synchronise(device)
     return time.perf_counter() - start, result
-
-
-def synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
