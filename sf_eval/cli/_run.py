@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sf_eval.cli._progress import RunProgress
-from sf_eval.core.errors import DataError
+from sf_eval.core.errors import CheckpointError, DataError
 from sf_eval.harness import output_dir
 from sf_eval.harness.plan import EMBEDDED, RunPlan, make_plan
 from sf_eval.harness.recording import SAMPLES, RunOutput
@@ -99,7 +99,7 @@ def planned(make: Callable[[], Plan], settings: RunSettings) -> Plan:
     """What `make` plans; where the Hub's data cannot be had, its error names the embedded data too."""
     try:
         return make()
-    except DataError as error:
+    except (CheckpointError, DataError) as error:
         if settings.data == "hub":
             error.hint = f"{error.hint} {EMBEDDED}".strip()
         raise

@@ -161,7 +161,7 @@ class Engine:
         left = deque(group for group in groups if group.clip is not None)
         while left:
             try:
-                with closing(self.source.in_order(group.clip for group in left if group.clip)) as clips:
+                with closing(self.source.in_order([group.clip for group in left if group.clip])) as clips:
                     while left:
                         yield left[0], next(clips)[1]
                         left.popleft()

@@ -43,7 +43,9 @@ def test_the_disk_must_hold_what_a_run_would_still_fetch(machine: Machine, serve
     repository, _ = videomme_files()
     commit = server.add(VIDEOMME, repository)
     code = (
-        "from sf_eval.benchmarks import catalog, doctor, hub\n"
+        "from sf_eval.benchmarks import catalog\n"
+        "from sf_eval.data import doctor\n"
+        "from sf_eval.data.hub import repository as hub\n"
         "from sf_eval.data.opening import DataSource\n"
         "both = catalog.resolve_tasks('videomme,videomme_w_subtitle')\n"
         f"source = DataSource('hub', revision='{commit}')\n"

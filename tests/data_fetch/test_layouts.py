@@ -151,8 +151,10 @@ def test_open_benchmark_from_the_hub(machine: Machine, server: HubServer, tmp_pa
     """What `run --data hub` does: annotations, media, documents and their files."""
     commit = server.add(VIDEOMME, videomme_files()[0])
     program = """
-from sf_eval.benchmarks import data, catalog
-opened = data.open_benchmark(catalog.get_benchmark("videomme"), data.parse_source("hub"))
+from sf_eval.benchmarks import catalog
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
+opened = open_benchmark(catalog.get_benchmark("videomme"), parse_source("hub"))
 print(len(opened.documents), opened.revision, opened.media_path(opened.documents[0]))
 """
     output = machine.python(program)
@@ -204,7 +206,7 @@ def test_files_too_large_for_plain_http_go_through_the_hubs_client(
         f"""
 import threading
 from pathlib import Path
-from sf_eval.benchmarks import remote
+from sf_eval.data.hub import remote
 [file] = remote.listing("a/b", "{commit}")
 count = []
 path = remote.download("a/b", "{commit}", file, Path({str(machine.to)!r}) / "x", on_bytes=count.append,

@@ -24,7 +24,7 @@ def test_a_wheel_contains_tasks_cards_results_and_assets(tmp_path: Path) -> None
         "sf_eval/_packaged/results/published/published_results.csv",
         "sf_eval/assets/mini/model.safetensors",
         "sf_eval/assets/recorded/model/s1t4_f8/record.safetensors",
-        "sf_eval/profiler/page.html.j2",
+        "sf_eval/report/profile/page.html.j2",
         "sf_eval/py.typed",
     ):
         assert needed in names, needed

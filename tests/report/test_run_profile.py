@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from transformers import PretrainedConfig
 
 from sf_eval.core.cards import load_card
+from sf_eval.harness.ask import Asked
+from sf_eval.harness.facts import facts_of, identity_of
 from sf_eval.harness.plan import make_plan
-from sf_eval.harness.record import MemoryRecord, ModelRecord, RunRecord
-from sf_eval.harness.recording import sample_record, task_record
-from sf_eval.harness.run import RunOutput
+from sf_eval.harness.record import MemoryRecord, Usage
+from sf_eval.harness.recording import RunOutput, record
+from sf_eval.harness.run import documents_of
 from sf_eval.harness.settings import RunSettings, parse_limit
 from sf_eval.inference import Answer
 from sf_eval.inference.question import StageTimings
 from sf_eval.model import VIDEO_TOKEN_ID
-from sf_eval.model.loading import load_model
+from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.profiler import DecodeVariant, Workload
 from sf_eval.profiler.traced.trace import compare, meta_model
 from sf_eval.report.run_profile import build, cost_table, latency_table
@@ -26,45 +29,53 @@ from sf_eval.report.run_profile_record import RunProfile
 FRAMES, TEXT, NEW = 24, 60, 33
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A run's output, and the model that it was made with."""
+
+    loaded: LoadedModel
+    run: RunOutput
+
+
 @pytest.fixture
-def output(tmp_path: Path) -> RunOutput:
+def finished(tmp_path: Path) -> Finished:
     """A run of two questions with the mini model, each of 24 frames, 60 text tokens and 33 new ones."""
     settings = RunSettings(
-        model="mini", tasks="mlvu", data="mini", limit=parse_limit("2"), output=tmp_path / "run"
+        model="mini", tasks="mlvu", data="mini", limit=parse_limit("2"), batch_size=2, output=tmp_path / "run"
     )
     plan = make_plan(settings)
     loaded = load_model(load_card("mini"))
-    (task,) = plan.tasks
     timings = StageTimings(0.1, 0.1, 0.0, 0.1, 0.2, 0.4, 2)
-    answer = Answer("key", "A", FRAMES, (), TEXT + 16, 16, FRAMES, NEW, "length", timings)
-    samples = [sample_record(task, document, document.prompt, answer) for document in task.documents]
-    record = RunRecord(
-        created="2025-04-01T00:00:00+00:00", command=["sf-eval", "run"], settings={"batch_size": 2},
-        versions={}, git_commit=None, machine={"processor": "a processor"}, data="mini edition",
-        model=ModelRecord(
-            name="mini", title="Mini", weights="", revision="", weights_digest="", parameters=1,
-            untrained=False, slow_path="on", decode_slow_attention=True, num_frames=FRAMES,
-            sampling="published", target_fps=2.0, dtype="float32", attn="sdpa", licence="", published="",
-        ),
-        scoring="sf-eval", seconds=1.0, load_seconds=0.1, complete=True, groups=[],
-        memory=MemoryRecord(
-            process_peak_bytes=1, device_allocated_peak_bytes=None, device_reserved_peak_bytes=None
-        ),
-        tasks=[task_record(task, samples, clip="whole", submission=tmp_path)],
-    )  # fmt: skip
-    return RunOutput(plan, loaded, record, samples)
+    questions = documents_of(plan)
+    results = {
+        each.key: Answer(
+            each.key, "A question?", "A", FRAMES, (), TEXT + 16, 16, FRAMES, NEW, "length", timings
+        )
+        for each in questions
+    }
+    facts = facts_of(plan, loaded, identity_of(plan, loaded), load_seconds=0.1)
+    model = facts.model.model_copy(update={"num_frames": FRAMES})
+    facts = facts.model_copy(update={"model": model})
+    memory = MemoryRecord(
+        process_peak_bytes=1, device_allocated_peak_bytes=None, device_reserved_peak_bytes=None
+    )
+    usage = Usage(seconds=1.0, memory=memory)
+    plan.output.mkdir()
+    return Finished(loaded, record(plan.output, facts, questions, Asked(results), usage))
 
 
-def before_video(output: RunOutput) -> int:
+def before_video(finished: Finished) -> int:
     """Of a real prompt, by the model's own tokenizer (the published one makes 14 of the same text)."""
-    ids = output.loaded.processor.tokenize("What happens?\nA. This\nB. That")[0].tolist()
+    ids = finished.loaded.processor.tokenize("What happens?\nA. This\nB. That")[0].tolist()
     return ids.index(VIDEO_TOKEN_ID)
 
 
-def traced_decoding_and_crossing(output: RunOutput, decode: DecodeVariant) -> tuple[int, int]:
+def traced_decoding_and_crossing(
+    finished: Finished, config: PretrainedConfig, decode: DecodeVariant
+) -> tuple[int, int]:
     """FLOPs that the model itself does: in decoding steps, and for the slow path at prefill."""
-    work = Workload(FRAMES, TEXT, NEW, text_before_video=before_video(output))
-    rows = compare(meta_model(output.loaded.model.config), work, decode)
+    work = Workload(FRAMES, TEXT, NEW, text_before_video=before_video(finished))
+    rows = compare(meta_model(config), work, decode)
     return (
         2 * sum(row.traced for row in rows if row.part.startswith("decode ")),
         2 * sum(row.traced for row in rows if row.part.startswith("prefill cross")),
@@ -74,27 +85,29 @@ def traced_decoding_and_crossing(output: RunOutput, decode: DecodeVariant) -> tu
 @pytest.mark.parametrize("published_decoding", [False, True])
 @pytest.mark.parametrize("implementation", ["text-only-vanilla", "text-only-vanilla-masksystem"])
 def test_flops_are_those_of_the_model_as_it_was_run(
-    output: RunOutput, published_decoding: bool, implementation: str
+    finished: Finished, published_decoding: bool, implementation: str
 ) -> None:
-    config = output.loaded.model.config
+    config = finished.loaded.model.config
     config.decode_slow_attention = not published_decoding
     config.cross_attn_implementation = implementation
-    model = output.record.model.model_copy(update={"decode_slow_attention": not published_decoding})
-    run = replace(output, record=output.record.model_copy(update={"model": model}))
-    profile = build(run)
+    recorded = finished.run.record
+    model = recorded.model.model_copy(
+        update={"decode_slow_attention": not published_decoding, "config": config.to_dict()}
+    )
+    profile = build(replace(finished.run, record=recorded.model_copy(update={"model": model})))
     (row,) = [row for row in profile.flops if (row.group, row.who) == ("all", "model")]
     decode = DecodeVariant.WITHOUT if published_decoding else DecodeVariant.CACHED
     assert (row.flops.decode_flops, row.flops.cross_attention_flops) == traced_decoding_and_crossing(
-        run, decode
+        finished, config, decode
     )
     assert profile.decode == decode.value
-    assert profile.text_before_video == before_video(output)
+    assert profile.text_before_video == before_video(finished)
     notes = " ".join(cost_table(profile).notes)
     assert ("--published-decoding" in notes) == published_decoding
 
 
-def test_the_record_is_typed_versioned_and_documented(output: RunOutput) -> None:
-    profile = build(output)
+def test_the_record_is_typed_versioned_and_documented(finished: Finished) -> None:
+    profile = build(finished.run)
     data = json.loads(json.dumps(profile.model_dump(mode="json"), allow_nan=False))
     assert RunProfile.model_validate(data) == profile
     assert data["schema_version"] == 2
@@ -106,10 +119,10 @@ def test_the_record_is_typed_versioned_and_documented(output: RunOutput) -> None
     assert [key for key in keys if f"`{key}`" not in documented] == []
 
 
-def test_two_questions_have_no_p90(output: RunOutput) -> None:
-    profile = build(output)
+def test_two_questions_have_no_p90(finished: Finished) -> None:
+    profile = build(finished.run)
     assert profile.latency["vision_s"].p90 is None
     assert "p90" not in latency_table(profile).columns
-    many = build(replace(output, samples=output.samples * 5))
+    many = build(replace(finished.run, samples=finished.run.samples * 5))
     assert many.latency["vision_s"].p90 == pytest.approx(0.1)
     assert "p90" in latency_table(many).columns
