@@ -110,6 +110,8 @@ class RunSettings:
         batch_size: None for what fits (`sf_eval.harness.batching`).
         share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
             Neither changes an answer beyond rounding.
+        resize: "device" lets the model's device resize the pictures, within 2 grey levels of Pillow, which
+            resizes them in the decoders for "decoder". None is what the model card says.
         decoders: processes that decode ahead; None for as many as this machine can use.
     """
 
@@ -135,6 +137,7 @@ class RunSettings:
     published_decoding: bool = False
     share: bool = True
     seek: bool = True
+    resize: Literal["decoder", "device"] | None = None
     decoders: int | None = None
     skip_missing: bool = False
     fetch_media: bool = True
@@ -154,4 +157,7 @@ class RunSettings:
             overrides["max_new_tokens"] = self.max_new_tokens
         if self.revision is not None:
             overrides["revision"] = self.revision
+        if self.resize is not None:
+            others = {name: value for name, value in card.options.items() if name != "resize"}
+            overrides["options"] = others | ({"resize": "device"} if self.resize == "device" else {})
         return replace(card, **overrides)  # type: ignore[arg-type]

@@ -129,7 +129,7 @@ class Qwen25VL(_Qwen):
 
 
 class Qwen3VL(_Qwen):
-    """Qwen3-VL: a run a frame of the tower's output, its time in the text before; three depths of features."""
+    """Qwen3-VL: a run per frame of the tower, its time in the text before; features of three depths."""
 
     runs: Literal["one", "frame"] = "frame"
 
