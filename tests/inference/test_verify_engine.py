@@ -125,7 +125,7 @@ def test_the_command_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.Mo
     done = run("--engine", "--dtype", "float32", "--output", str(out))
     assert done.code == 0, done.out
     record = EngineRecord.model_validate_json(out.read_text())
-    assert (record.schema_version, record.passed, record.model) == (1, True, "mini")
+    assert (record.schema_version, record.passed, record.model) == (2, True, "mini")
 
 
 class Done:
