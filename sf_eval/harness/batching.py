@@ -7,6 +7,7 @@ import os
 import torch
 
 from sf_eval.core.cards import ModelCard
+from sf_eval.core.cores import usable_cores
 from sf_eval.inference.device import total_memory
 from sf_eval.inference.family import ModelFacts, VideoModel
 from sf_eval.profiler.cost.closed_form import Workload
@@ -55,7 +56,7 @@ def _question_bytes(facts: ModelFacts, card: ModelCard) -> int | None:
 
 def automatic_decoders(device: torch.device) -> int:
     """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all."""
-    cores = _cores()
+    cores = usable_cores()
     return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
 
 
@@ -66,10 +67,5 @@ def limit_threads(device: torch.device, decoders: int) -> None:
     Two busy pools of threads on the same cores wait for each other far longer than either works.
     """
     if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
-        cores = _cores()
+        cores = usable_cores()
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))
-
-
-def _cores() -> int:
-    """Cores that this process may use: a container or `taskset` may allow fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

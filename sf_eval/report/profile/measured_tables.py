@@ -44,7 +44,6 @@ def _latency(runs: Sequence[_Record], where: _Record) -> Table:
             "model",
             "frames",
             "batch",
-            "videos",
             "median",
             "least",
             "most",
