@@ -5,16 +5,20 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from benchmarks.gpu.book import Book
+from benchmarks.gpu.report import Row
+from benchmarks.gpu.table import shown
 from sf_eval.core.cards import card_for
 from sf_eval.inference.engine import CHUNK_FRAMES
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, VideoFeatures
 from sf_eval.model.preprocess import normalise
+from sf_eval.profiler.cost.memory import MemoryForecast
 from sf_eval.profiler.measured import hardware
 from sf_eval.profiler.measured.pipeline import configured, make_model
 from sf_eval.profiler.measured.stopwatch import Samples, timed
@@ -147,6 +151,17 @@ def repeated(
 def peak_bytes(device: torch.device) -> int | None:
     """Memory allocated at most since `forget_peak`; None without a GPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def book_forecast(book: Book, key: str, foreseen: MemoryForecast, measured: int | None) -> None:
+    """A row that says by how much the forecast of a run's memory misses the peak allocated."""
+    book.put(key, {"forecast": {**asdict(foreseen), "peak": foreseen.peak}, "measured_bytes": measured})
+    what = "forecast of the peak memory, off by"
+    off = None if measured is None else 100 * abs(foreseen.peak / measured - 1)
+    note = f"forecast {shown(foreseen.peak, 'bytes')}, " + (
+        "not measured without a GPU" if measured is None else f"measured {shown(measured, 'bytes')}"
+    )
+    book.row(Row(key, what, off, "%", at_most=15, note=note))
 
 
 def forget_peak(device: torch.device) -> None:

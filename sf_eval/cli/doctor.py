@@ -76,17 +76,25 @@ def _rule(model: str | None) -> Any:
 
 
 def _check_memory(model: str, device_name: str) -> Any:
-    """The weights, in half precision or on a CPU in float32, against the device's memory."""
+    """The forecast of a run, in half precision or on a CPU in float32, against the device's memory."""
     from sf_eval.core.cards import card_for
     from sf_eval.data.doctor import CheckResult
+    from sf_eval.harness.batching import fitting_batch_size, foreseen
     from sf_eval.inference.device import resolve_device, total_memory
     from sf_eval.inference.families import size_of
 
-    device = resolve_device(device_name)
-    parameters = size_of(card_for(model)).parameters
-    if parameters is None:
+    device, card = resolve_device(device_name), card_for(model)
+    size, width, have = size_of(card), 4 if device.type == "cpu" else 2, total_memory(device)
+    if size.parameters is None:
         return CheckResult("memory", model, "ok", "its weights are not on this machine")
-    needed = parameters * (4 if device.type == "cpu" else 2)
-    have = total_memory(device)
-    detail = f"weights {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device}; activations come on top"
+    needed = size.parameters * width
+    detail = f"weights {needed / 1e9:.1f} GB"
+    if size.config is None:
+        detail += f" of {have / 1e9:.1f} GB on {device}; activations come on top"
+    else:
+        batch_size = fitting_batch_size(size.config, size.parameters, card, device, width)
+        needed = foreseen(size.config, size.parameters, card, batch_size, width).peak
+        detail += (
+            f", at most {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device} in batches of {batch_size}"
+        )
     return CheckResult("memory", model, "ok" if needed < have else "failure", detail)

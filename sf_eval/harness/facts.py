@@ -24,7 +24,7 @@ def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_
         command=list(settings.command),
         settings={
             "seed": settings.seed,
-            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card),
+            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card, share=settings.share),
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
