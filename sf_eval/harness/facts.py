@@ -28,6 +28,7 @@ def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
+            "compiled": settings.compiled,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
             "clip": settings.clip,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Protocol
 
@@ -83,8 +84,9 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         ):
             engine = Engine(model, pool, batch_size=facts.settings["batch_size"], share=plan.settings.share)
             judging = Judging({asked.key: asked.document for asked in documents}, watcher)
-            watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
-            asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
+            with _compiled(plan, model, watcher):
+                watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
+                asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
     if asked.stopped is not None and (
         not asked.results
         or _holds_complete_results(plan)
@@ -116,6 +118,15 @@ def _holds_complete_results(plan: RunPlan) -> bool:
         return RunRecord.model_validate_json((plan.output / RESULTS).read_bytes()).complete
     except (OSError, ValueError):
         return False
+
+
+def _compiled(plan: RunPlan, model: VideoModel, watcher: Watcher) -> AbstractContextManager[object]:
+    if not plan.settings.compiled:
+        return nullcontext()
+    watcher.stage("Compiling the model")
+    from sf_eval.inference.compiled import compiled_model  # takes a second to import
+
+    return compiled_model(model)
 
 
 def _forecast(plan: RunPlan, model: VideoModel, facts: RunFacts) -> int | None:

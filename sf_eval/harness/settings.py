@@ -111,6 +111,7 @@ class RunSettings:
         share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
             Neither changes an answer beyond rounding.
         decoders: processes that decode ahead; None for as many as this machine can use.
+        compiled: whether torch.compile has the model; changes no answer beyond rounding either.
     """
 
     model: str
@@ -136,6 +137,7 @@ class RunSettings:
     share: bool = True
     seek: bool = True
     decoders: int | None = None
+    compiled: bool = False
     skip_missing: bool = False
     fetch_media: bool = True
     failures: FailurePolicy = FailurePolicy()

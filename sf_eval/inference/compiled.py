@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch._dynamo.exc import TorchDynamoException
 from torch._inductor.exc import InductorError
 
 from sf_eval.core.errors import UsageError
-from sf_eval.model import SlowFastForConditionalGeneration
+from sf_eval.inference.family import TOWER, Asked, VideoModel
+from sf_eval.video import ClipPlan, VideoInfo
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Compiled:
     @property
     def layers(self) -> int:
         """Decoder layers that run compiled."""
-        return sum(self.graphs[part] > 0 for part in self.parts if part != _TOWER)
+        return sum(self.graphs[part] > 0 for part in self.parts if part != TOWER)
 
     def check(self) -> None:
         """Hold it to its word, once every stage has run.
@@ -47,16 +49,50 @@ class Compiled:
             )
 
 
-_TOWER = "vision tower"
 _GRAPHS_PER_PART = 256
 """More than any run needs: prefill and decoding, with and without padding, at sizes that change."""
 
 
 @contextmanager
-def compiled_parts(
-    model: SlowFastForConditionalGeneration, *, backend: str = "inductor"
-) -> Iterator[Compiled]:
-    """The tower and every decoder layer compiled inside of the block; the first calls then take long.
+def compiled_model(model: VideoModel, *, backend: str = "inductor") -> Iterator[Compiled]:
+    """A model of any family, compiled inside of the block and tried out once.
+
+    Compiling is done, or has failed, before anything is asked: an error in the midst of a run would be taken
+    for one of its questions.
+
+    Raises:
+        UsageError: it cannot be compiled here, or its family has nothing to compile.
+    """
+    parts = getattr(model, "parts_to_compile", None)
+    if not parts:
+        raise UsageError("--compile: this kind of model cannot be compiled.", hint="Leave --compile out.")
+    with compiled(parts, backend=backend) as done:
+        _try_out(model)
+        done.check()
+        yield done
+
+
+def _try_out(model: VideoModel) -> None:
+    """Every kind of call, twice: torch makes a size variable when it meets its second value."""
+    side = 224 if model.resize is None else model.resize.size
+    for frames in (2, 3):
+        shown = ClipPlan(
+            VideoInfo(Path("trial"), frames, 1.0, float(frames), side, side, "trial"),
+            tuple(range(frames)),
+            tuple(map(float, range(frames))),
+        )
+        pixels = torch.zeros(frames, side, side, 3, dtype=torch.uint8, device=model.device)
+        video = model.encode(pixels, shown, chunk_frames=frames)
+        prefix = model.prefix(video)
+        model.answer([Asked("Is it?", video, prefix, 3), Asked("Or is it not?", video, prefix, 3)])
+
+
+@contextmanager
+def compiled(parts: Mapping[str, torch.nn.Module], *, backend: str = "inductor") -> Iterator[Compiled]:
+    """Every part compiled inside of the block; the first calls then take long.
+
+    Args:
+        parts: modules by name, none inside of another: `VideoModel.parts_to_compile`.
 
     Dynamo keeps its graphs with a function's code, which all layers share, and gives up on a code with more
     than 8 of them (`recompile_limit`): from the ninth layer on everything would silently run uncompiled. So
@@ -66,19 +102,17 @@ def compiled_parts(
     Raises:
         UsageError: from inside the block, where this machine cannot compile it.
     """
-    layers = {f"decoder layer {index}": layer for index, layer in enumerate(model.model.layers)}
-    parts = {_TOWER: model.model.vision_tower, **layers}
-    compiled = Compiled(tuple(parts))
+    done = Compiled(tuple(parts))
     limits = torch._dynamo.config.patch(
         recompile_limit=_GRAPHS_PER_PART, accumulated_recompile_limit=_GRAPHS_PER_PART * len(parts)
     )
     try:
         with limits:
             for name, module in parts.items():
-                counted = _counting(compiled.graphs, name, backend)
+                counted = _counting(done.graphs, name, backend)
                 own = _forward_of_its_own(module, name)
                 module.forward = torch.compile(own, fullgraph=True, backend=counted)
-            yield compiled
+            yield done
     except (TorchDynamoException, InductorError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise UsageError(f"--compile: {reason.strip()}", hint="Leave --compile out.") from error

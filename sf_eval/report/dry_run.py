@@ -168,7 +168,7 @@ def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Ta
         numeric=frozenset({"memory"}),
         notes=(
             f"{'It fits.' if foresight.peak < have else 'IT DOES NOT FIT.'} In closed form, with "
-            "activations; what the allocator, the libraries and (on a CPU) Python and decoders take comes on top.",
+            "activations; the allocator, the libraries and (on a CPU) Python and decoders come on top.",
         ),
     )
 

@@ -17,7 +17,8 @@ from torch._dynamo.utils import counters
 
 from sf_eval.cli.profile import command
 from sf_eval.core.errors import UsageError
-from sf_eval.inference.compiled import compiled_parts
+from sf_eval.inference.compiled import compiled as compiled_modules
+from sf_eval.inference.families.slow_fast import parts_to_compile
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.profiler import DecodeVariant
 from sf_eval.profiler.measured import measure as measuring
@@ -211,7 +212,7 @@ def first_two_tokens(model: SlowFastForConditionalGeneration) -> torch.Tensor:
 def test_every_layer_is_compiled_for_prefill_and_decoding(deep: SlowFastForConditionalGeneration) -> None:
     plain = first_two_tokens(deep)
     counters.clear()
-    with compiled_parts(deep, backend="eager") as compiled:
+    with compiled_modules(parts_to_compile(deep), backend="eager") as compiled:
         answer = first_two_tokens(deep)
         compiled.check()
     torch.testing.assert_close(answer, plain)
@@ -232,9 +233,15 @@ def test_what_is_not_compiled_is_not_called_so(
         return hidden
 
     monkeypatch.setattr(type(deep.model.layers[0].mlp), "forward", breaks)
-    with pytest.raises(UsageError, match="--compile"), compiled_parts(deep, backend="eager"):
+    with (
+        pytest.raises(UsageError, match="--compile"),
+        compiled_modules(parts_to_compile(deep), backend="eager"),
+    ):
         first_two_tokens(deep)
-    with pytest.raises(UsageError, match="10 of 10 parts"), compiled_parts(deep, backend="eager") as compiled:
+    with (
+        pytest.raises(UsageError, match="10 of 10 parts"),
+        compiled_modules(parts_to_compile(deep), backend="eager") as compiled,
+    ):
         compiled.check()
 
 

@@ -19,8 +19,9 @@ import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import UsageError
-from sf_eval.inference.compiled import Compiled, compiled_parts
+from sf_eval.inference.compiled import Compiled, compiled
 from sf_eval.inference.device import keep_float32_exact, resolve_device, resolve_dtype
+from sf_eval.inference.families.slow_fast import parts_to_compile
 from sf_eval.inference.machine import peak_memory
 from sf_eval.profiler.cost.closed_form import DecodeVariant
 from sf_eval.profiler.cost.tokens import count_tokens
@@ -199,9 +200,10 @@ class _Bench:
         if not self.settings.compiled:
             self._batches(models, against, say, None)
             return
-        with compiled_parts(self.pipeline.model, backend=self.settings.backend) as compiled:
-            self._batches(models, against, say, compiled)
-            self.compiled_layers = compiled.layers
+        parts = parts_to_compile(self.pipeline.model)
+        with compiled(parts, backend=self.settings.backend) as done:
+            self._batches(models, against, say, done)
+            self.compiled_layers = done.layers
 
     def _batches(
         self, models: Sequence[Subject], against: Sequence[Subject], say: Say, compiled: Compiled | None
