@@ -38,6 +38,9 @@ SLOW: dict[str, Any] = {**MEDIUM, "mm_video_pooling_stride": 1, "vision_config":
     "depths": [1, 1, 1, 1], "hidden_sizes": [2, 4, 8, 16], "image_size": 128,
 }}  # fmt: skip
 
+WIDE_MLP: dict[str, Any] = {**SLOW, "intermediate_size": 8192, "num_hidden_layers": 2}
+WIDE: dict[str, Any] = {**SLOW, "hidden_size": 2048, "intermediate_size": 64, "num_hidden_layers": 2}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -127,7 +130,8 @@ FLOAT = Serving(
         Run(tiny(), replace(FLOAT, frames=24), "encoding"),
         Run(MEDIUM, FLOAT, "encoding"),
         Run(MEDIUM, replace(FLOAT, frames=24, batch_size=1, share=False), "encoding"),
-        Run(SLOW, replace(FLOAT, frames=32, chunk_frames=1, batch_size=1, value_bytes=2), "prefix"),
+        Run(WIDE_MLP, replace(FLOAT, frames=32, chunk_frames=2, batch_size=1), "prefix"),
+        Run(WIDE, replace(FLOAT, frames=32, chunk_frames=2, batch_size=1, value_bytes=2), "prefix"),
         Run(SLOW, replace(FLOAT, batch_size=9, chunk_frames=1, text_tokens=200), "prompts"),
         Run(SLOW, replace(FLOAT, batch_size=6, chunk_frames=1, text_tokens=200, share=False), "prompts"),
         Run(SLOW, replace(FLOAT, frames=24, batch_size=3, chunk_frames=1, share=False, value_bytes=2),
