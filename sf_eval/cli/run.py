@@ -72,6 +72,12 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     type=click.Choice(["decoder", "device"]),
     help="decoder (the default): Pillow, as published. device: the GPU, within 2 grey levels of it.",
 )
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the vision tower and every decoder layer first: minutes, paid back by long runs.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option(
     "--dtype",

@@ -24,10 +24,11 @@ def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_
         command=list(settings.command),
         settings={
             "seed": settings.seed,
-            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card),
+            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card, share=settings.share),
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
+            "compiled": settings.compiled,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
             "clip": settings.clip,

@@ -136,6 +136,11 @@ class MemoryRecord(Strict):
     process_peak_bytes: int
     device_allocated_peak_bytes: int | None = Field(description="null where the device is the CPU.")
     device_reserved_peak_bytes: int | None
+    forecast_bytes: int | None = Field(
+        default=None,
+        description="What the closed form foresaw for the run's batch size: tensors on the device, weights "
+        "included (beside device_allocated_peak_bytes); null for a model without a closed form.",
+    )
 
 
 class TaskFacts(Strict):

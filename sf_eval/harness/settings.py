@@ -113,6 +113,7 @@ class RunSettings:
         resize: "device" lets the model's device resize the pictures, within 2 grey levels of Pillow, which
             resizes them in the decoders for "decoder". None is what the model card says.
         decoders: processes that decode ahead; None for as many as this machine can use.
+        compiled: whether torch.compile has the model; changes no answer beyond rounding either.
     """
 
     model: str
@@ -139,6 +140,7 @@ class RunSettings:
     seek: bool = True
     resize: Literal["decoder", "device"] | None = None
     decoders: int | None = None
+    compiled: bool = False
     skip_missing: bool = False
     fetch_media: bool = True
     failures: FailurePolicy = FailurePolicy()

@@ -119,11 +119,16 @@ class ModelSize:
     config: Mapping[str, Any] | None = None
 
 
+TOWER = "vision tower"
+"""What `parts_to_compile` calls it."""
+
+
 class VideoModel(Protocol):
     """A loaded model of some family.
 
     All methods may raise what `sf_eval.inference.device.is_out_of_memory` knows; the engine then asks for
-    less. `ModelLostError` ends everything.
+    less. `ModelLostError` ends everything. One that can be compiled (`--compile`) has `parts_to_compile` too:
+    the modules that do nearly all of its work by name, none inside of another.
     """
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +11,9 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.device import keep_float32_exact
-from sf_eval.inference.family import Asked, Generated, ModelFacts, ModelSize
+from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize
 from sf_eval.inference.generation import generate_batch
-from sf_eval.model import VIDEO_TOKEN_ID, checkpoint
+from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
 from sf_eval.model.loading import (
     LoadedModel,
     build_on_meta,
@@ -63,6 +63,10 @@ class SlowFastVideoModel:
             own={"resize": "device"} if self.resize is None else {},
             notes=loaded.notes,
         )
+
+    @property
+    def parts_to_compile(self) -> Mapping[str, torch.nn.Module]:
+        return parts_to_compile(self.loaded.model)
 
     @torch.inference_mode()
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
@@ -137,6 +141,12 @@ class SlowFastVideoModel:
 
     def _slow_tokens(self, video: VideoFeatures | None) -> int:
         return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0
+
+
+def parts_to_compile(model: SlowFastForConditionalGeneration) -> dict[str, torch.nn.Module]:
+    """The tower and every decoder layer."""
+    layers = {f"decoder layer {index}": layer for index, layer in enumerate(model.model.layers)}
+    return {TOWER: model.model.vision_tower, **layers}
 
 
 class SlowFastFamily:
