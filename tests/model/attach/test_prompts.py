@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -49,14 +50,14 @@ def test_text_queries_and_fast_tokens_and_padding_do_not(family, opened):
 def test_qwen3_keeps_the_first_timestamp_of_each_window():
     model = attach_slow_path(tiny_model("qwen3-vl"), layers=[0], temporal_stride=2, spatial_stride=2)
     ids = slow_fast_inputs(model, FAMILIES["qwen3-vl"].batch())["input_ids"][2].tolist()
-    stamps = [before for before, token in zip(ids, ids[1:], strict=False) if token == START]
+    stamps = [before for before, token in itertools.pairwise(ids) if token == START]
     assert stamps == [30, 32, 34]
 
 
 def test_internvl_numbers_its_fast_frames_from_the_first():
     model = attach_slow_path(tiny_model("internvl"), layers=[0], temporal_stride=2, spatial_stride=2)
     ids = slow_fast_inputs(model, FAMILIES["internvl"].batch())["input_ids"][2].tolist()
-    assert [before for before, token in zip(ids, ids[1:], strict=False) if token == START] == [30, 31, 32]
+    assert [before for before, token in itertools.pairwise(ids) if token == START] == [30, 31, 32]
 
 
 def test_qwen_is_told_that_a_fast_frame_lasts_longer(batch):
