@@ -1,7 +1,6 @@
 """Shapes of other families' 7B models and what their towers cost, in closed form. Plain integers, no torch.
 
-MACs, counted as in `closed_form`: matrix products, convolutions, attention, poolings. Symbols: W width of the
-tower, I its MLP's, P patches of a frame (of two, where two share tokens), D hidden size of the language model.
+MACs, counted as in `closed_form`: matrix products, convolutions, attention, poolings.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ def _attention(tokens: int, width: int) -> int:
 
 
 def _qwen25_unit() -> int:
-    """Two frames of 448: 32 x 32 patches of 14, windows of 8 x 8 patches, full attention in 4 of 32 layers."""
+    """Two frames of 448: 32 x 32 patches of 14, windows of 8 x 8, full attention in 4 of 32 layers."""
     width, mlp, layers, full, window = 1280, 3420, 32, 4, 64
     patches = (SIDE // 14) ** 2
     embedding = patches * 3 * 2 * 14 * 14 * width
@@ -114,7 +113,7 @@ def _siglip_unit() -> int:
 
 
 def _intern_unit() -> int:
-    """One frame of 448: 32 x 32 patches of 14 and a class token, 2 x 2 shuffled into one, two linear layers."""
+    """One frame of 448: 32 x 32 patches of 14 and a class token, 2 x 2 shuffled into one."""
     width, mlp, layers, out = 1024, 4096, 24, 3584
     patches = (SIDE // 14) ** 2
     tokens = patches + 1
@@ -158,7 +157,8 @@ FAMILY_SHAPES = {
             "llava-onevision-7b",
             "LLaVA-OneVision 7B",
             "config.json of llava-hf/llava-onevision-qwen2-7b-ov-hf; arXiv 2408.03326",
-            "every frame 384 x 384 as its preprocessor_config.json says: 196 tokens a frame, one newline a video",
+            "every frame 384 x 384 as its preprocessor_config.json says: 196 tokens a frame, and one newline "
+            "a video",
             DecoderShape(28, 3584, 18944, 28, 4, 128, 152064, 32_768),
             1,
             (14, 14),
