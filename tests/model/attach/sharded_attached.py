@@ -52,9 +52,6 @@ def process(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-import faulthandler
-
-faulthandler.dump_traceback_later(60)
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
