@@ -107,6 +107,8 @@ def _plain_model() -> Any:
             "num_key_value_heads": 2,
             "vocab_size": VOCABULARY,
             "max_position_embeddings": 256,
+            "bos_token_id": None,
+            "eos_token_id": None,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]},
         },
         vision_config={  # never run
