@@ -23,7 +23,7 @@ from sf_eval.model.attach import (
     slow_fast_inputs,
     slow_parameter_groups,
 )
-from sf_eval.model.attach.attaching import settings_of, slow_modules
+from sf_eval.model.attach.inspecting import settings_of, slow_modules
 from sf_eval.training.store import optimizer_tensors, prefixed, restore_optimizer, under
 
 _PLAN, _STATE = "training.json", "training.safetensors"

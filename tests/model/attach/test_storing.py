@@ -14,7 +14,7 @@ from sf_eval.core.errors import CheckpointError
 from sf_eval.core.paths import PACKAGE
 from sf_eval.model import attach_slow_path, load_slow_path, save_slow_path
 from sf_eval.model.attach import has_slow_path, slow_fast_inputs
-from sf_eval.model.attach.storing import SlowPathRecord
+from sf_eval.model.attach.saving import SlowPathRecord
 from sf_eval.model.errors import SlowPathError
 
 
