@@ -110,6 +110,7 @@ class RunSettings:
         batch_size: None for what fits (`sf_eval.harness.batching`).
         share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
             Neither changes an answer beyond rounding.
+        base_url: address of models that are asked by HTTP (`openai:NAME`).
         decoders: processes that decode ahead; None for as many as this machine can use.
     """
 
@@ -133,6 +134,7 @@ class RunSettings:
     scoring: Scoring = "sf-eval"
     slow_path: Literal["on", "off"] | None = None
     published_decoding: bool = False
+    base_url: str | None = None
     share: bool = True
     seek: bool = True
     decoders: int | None = None
@@ -154,4 +156,6 @@ class RunSettings:
             overrides["max_new_tokens"] = self.max_new_tokens
         if self.revision is not None:
             overrides["revision"] = self.revision
+        if "base_url" in card.options and self.base_url is not None:
+            overrides["options"] = {**card.options, "base_url": self.base_url}
         return replace(card, **overrides)  # type: ignore[arg-type]
