@@ -1,6 +1,8 @@
 """Which frames the video processors of transformers take: each rule as their `sample_frames` has it.
 
-A video with fewer frames than wanted shows all of them, where those processors raise an error.
+A video with fewer frames than wanted shows all of them, where those processors raise an error. Places are
+worked out in double precision; torch's own single precision puts a rare one a frame later, and which depends
+on the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def family_indices(rule: SamplingRule, total_frames: int, fps: float) -> list[in
 def _pairs(total_frames: int, count: float) -> list[int]:
     """Qwen2.5-VL: an even number of frames, each at the start of an equal part."""
     whole = max(math.floor(count / _PAIR) * _PAIR, 1)
-    return _cut(np.arange(0, total_frames, total_frames / whole, dtype=np.float32), whole)
+    return [int(index * (total_frames / whole)) for index in range(whole)]
 
 
 def _to_end(total_frames: int, count: int) -> list[int]:
@@ -45,9 +47,4 @@ def _starts(total_frames: int, count: int) -> list[int]:
 def _middles(total_frames: int, count: int) -> list[int]:
     """InternVL: the middle frame of equal parts."""
     part = total_frames / count
-    return _cut(np.arange(part / 2, total_frames, part, dtype=np.float32), count)
-
-
-def _cut(places: np.ndarray, count: int) -> list[int]:
-    """Rounded down; a step that was rounded may leave one place too many at the end."""
-    return [int(place) for place in places[:count]]
+    return [int(part / 2 + index * part) for index in range(count)]
