@@ -1,4 +1,4 @@
-"""Cards for models that are not slow-fast ones: of a local checkpoint by its model type, of an endpoint by name."""
+"""Cards for other models than slow-fast ones: of a checkpoint by its model type, of an endpoint by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KNOWN = frozenset({"qwen2_5_vl", "qwen3_vl", "llava_onevision", "internvl", "ll
 GENERIC = "generic"
 
 # Frames where neither card nor checkpoint says: what the family's examples and evaluations show.
-_FRAMES = MappingProxyType({"internvl": 32, "llava_onevision": 32, "llava_next_video": 32, GENERIC: 32})
+_FRAMES = MappingProxyType({"internvl": 32, "llava_onevision": 32, "llava_next_video": 16, GENERIC: 32})
 _SLOW_PATH = "slow_path.json"
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of transformers' own image-text-to-text classes: found, checked, loaded. No code of theirs runs."""
+"""Checkpoints of transformers' own image-text-to-text classes: found, checked, loaded; none brings code."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def count_parameters(card: ModelCard) -> int | None:
             model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
     except (CheckpointError, OSError, ValueError, KeyError):
         return None
-    return sum(parameter.numel() for parameter in model.parameters())
+    return sum(int(parameter.numel()) for parameter in model.parameters())
 
 
 def _load_model(

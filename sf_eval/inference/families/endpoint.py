@@ -51,8 +51,8 @@ class EndpointVideoModel:
             config={},
             question_bytes=None,
             notes=(
-                f"Asked by HTTP at {settings.base_url}: which weights answer, in which precision and how they "
-                "decode, only the server knows; temperature 0 was asked for.",
+                f"Asked by HTTP at {settings.base_url}: which weights answer, in which precision and how "
+                "they decode, only the server knows; temperature 0 was asked for.",
                 f"Frames were sent as JPEGs of quality {settings.jpeg_quality}, at most {settings.max_side} "
                 "pixels a side.",
                 "FLOPs, visual tokens and the parts of the time that the server takes are not known.",

@@ -26,8 +26,8 @@ from sf_eval.inference.waiting import synchronise
 from sf_eval.video import ClipPlan, SamplingRule
 
 _NOTES = (
-    "This kind of model is not known to sf-eval: every question runs the whole model on its video, nothing is "
-    "shared, and a batch is asked one by one.",
+    "This kind of model is not known to sf-eval: every question runs the whole model on its video, nothing "
+    "is shared, and a batch is asked one by one.",
     "A control token in a question is shown to the model with a space after its first character.",
 )
 
@@ -150,8 +150,8 @@ class GenericFamily:
         kind = config.get("model_type")
         if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
             raise CheckpointError(
-                f"{directory / 'config.json'} describes a model of type {kind!r}; sf-eval evaluates slow-fast "
-                "models and transformers' image-text-to-text models that take videos (docs/families.md)."
+                f"{directory / 'config.json'} describes a model of type {kind!r}; sf-eval evaluates "
+                "slow-fast models and transformers' image-text-to-text models with videos (docs/families.md)."
             )
         checkpoints.check(card, None)
 

@@ -1,4 +1,4 @@
-"""LLaVA-OneVision, and what it shares with LLaVA-NeXT-Video: frames of one size, one run of tokens a video."""
+"""LLaVA-OneVision, and what it shares with LLaVA-NeXT-Video: frames of one size, a run of tokens a video."""
 
 from __future__ import annotations
 

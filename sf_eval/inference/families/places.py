@@ -12,9 +12,9 @@ from typing import Literal
 import torch
 
 PlacesRule = Literal["trained", "transformers"]
-"""Where text after a video stands. "trained": after the highest place of any axis, as when the released weights
-were trained (transformers 4); "transformers": after the larger of height and width alone, as transformers 5 has
-it, while what is generated follows the highest place of the whole prompt."""
+"""Where text after a video stands. "trained": after the highest place of any axis, as when the released
+weights were trained (transformers 4); "transformers": after the larger of height and width alone, as
+transformers 5 has it, while what is generated follows the highest place of the whole prompt."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class QwenTraits(VideoTraits):
     def tokens(self, processor: Any, model: Any, frames: int) -> int:
         videos = processor.video_processor
         patches = videos.get_num_of_video_patches(max(frames, 2), *_SOURCE, {})
-        return int(patches) // videos.merge_size**2
+        return int(patches) // int(videos.merge_size) ** 2
 
     def describe(self, processor: Any, options: Options) -> str:
         videos = processor.video_processor

@@ -1,4 +1,4 @@
-"""Qwen3-VL: a run of tokens for two frames each, their time in the text before it; features at three depths."""
+"""Qwen3-VL: a run of tokens for two frames each, their time in the text before; features at three depths."""
 
 from __future__ import annotations
 

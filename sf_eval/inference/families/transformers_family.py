@@ -52,7 +52,7 @@ class TransformersFamily:
         if "mm_encoder_outputs" not in inspect.signature(type(loaded.model).forward).parameters:
             raise CheckpointError(_too_old(type(loaded.model)))
         options = read_options(card, self.traits.options)
-        return TransformersVideoModel(loaded, self.traits, options, frames=card.num_frames)
+        return TransformersVideoModel(loaded, self.traits, options, self.rule(card))
 
 
 def check_plain(card: ModelCard) -> None:

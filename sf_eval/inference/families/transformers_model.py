@@ -1,4 +1,4 @@
-"""A video model of transformers as the engine sees it: features once a video, prefix once, questions in batches.
+"""A video model of transformers as the engine sees it: a video is encoded once, its prefix prefilled once.
 
 Every family's own class and processor do the work. Positions are always given: what transformers would work
 out from a model's state belongs to another video as soon as a prefix is shared.
@@ -26,7 +26,7 @@ from sf_eval.model.attach import SlowContext, has_slow_path, slow_context
 from sf_eval.model.attach.attaching import settings_of
 from sf_eval.model.attach.prompts import ShortPrompt
 from sf_eval.model.errors import PromptError
-from sf_eval.video import ClipPlan
+from sf_eval.video import ClipPlan, SamplingRule
 
 _TEXT_TOKENS, _NEW_TOKENS = 400, 32
 
@@ -56,7 +56,6 @@ class _Read:
         tokens: of the prompt.
     """
 
-    rows: Rows
     logits: torch.Tensor
     place: int
     tokens: int
@@ -68,12 +67,12 @@ class TransformersVideoModel:
 
     Args:
         traits: what the family does in its own way.
-        frames: most frames of a video, for the estimate of what a question takes.
+        rule: which frames of a video are shown.
     """
 
     resize = None
 
-    def __init__(self, loaded: Loaded, traits: VideoTraits, options: Options, *, frames: int) -> None:
+    def __init__(self, loaded: Loaded, traits: VideoTraits, options: Options, rule: SamplingRule) -> None:
         self.loaded, self.traits = loaded, traits
         self.model, self.processor = loaded.model, loaded.processor
         token_id = traits.layout.placeholder(self.model)
@@ -83,7 +82,7 @@ class TransformersVideoModel:
         self._attached = has_slow_path(self.model)
         self.options = options
         self._pooled = settings_of(self.model) if self._attached else loaded.pooling or options.pooled
-        self._frames = frames
+        self.rule = rule
 
     @property
     def device(self) -> torch.device:
@@ -108,7 +107,16 @@ class TransformersVideoModel:
 
     def _notes(self) -> list[str]:
         notes = [] if self.shares else ["The model has sliding windows: no prefix is shared, and no batch."]
+        notes.append(_frames_note(self.rule))
         notes.append(self.traits.describe(self.processor, self.options))
+        most, room = (
+            self._tokens(),
+            getattr(self.model.config.get_text_config(), "max_position_embeddings", 0),
+        )
+        if room and most > room:
+            notes.append(
+                f"{self.rule.num_frames} frames are about {most} tokens; the model is made for {room}."
+            )
         if self.traits.layout.axes == 3:
             notes.append(f"M-RoPE places of text after a video: {self.options.places} (docs/families.md).")
         if self._pooled is not None:
@@ -121,11 +129,13 @@ class TransformersVideoModel:
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         width = torch.empty((), dtype=self.model.dtype).element_size()
+        places = self._tokens() + _TEXT_TOKENS + _NEW_TOKENS
+        return int(2 * config.num_hidden_layers * heads * size * width * places)
+
+    def _tokens(self) -> int:
+        """About how many tokens a video has in a prompt at most."""
         share = 1 if self._pooled is None else self._pooled.fast_share
-        tokens = int(self.traits.tokens(self.processor, self.model, self._frames) * share)
-        return int(
-            2 * config.num_hidden_layers * heads * size * width * (tokens + _TEXT_TOKENS + _NEW_TOKENS)
-        )
+        return int(self.traits.tokens(self.processor, self.model, self.rule.num_frames) * share)
 
     @torch.inference_mode()
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> EncodedVideo:
@@ -163,9 +173,11 @@ class TransformersVideoModel:
     def _answer(self, asked: Sequence[Asked]) -> list[Generated]:
         synchronise(self.device)
         start = time.perf_counter()
-        reads = self._read(asked)
-        rows = joined([read.rows for read in reads]) if len(reads) > 1 else reads[0].rows
-        answers = [Answer(read.place, item.max_new_tokens) for read, item in zip(reads, asked, strict=True)]
+        # Rows are in the order of `order`: those after a shared prefix first, as one batch.
+        order, reads, rows = self._read(asked)
+        answers = [
+            Answer(read.place, asked[index].max_new_tokens) for index, read in zip(order, reads, strict=True)
+        ]
         slow = _side_by_side([read.slow for read in reads])
         first_at: list[float] = []
 
@@ -181,40 +193,45 @@ class TransformersVideoModel:
             first=lambda: first_at.append(time.perf_counter()),
         )
         end = time.perf_counter()
-        return [
-            Generated(
+        generated = {
+            index: Generated(
                 text=self.processor.tokenizer.decode(answer.ids, skip_special_tokens=True).strip(),
                 prompt_tokens=read.tokens,
-                visual_tokens=0 if item.video is None else sum(item.video.placeholder.runs),
-                slow_tokens=0 if item.video is None or read.slow is None else item.video.tokens,
+                visual_tokens=0 if (video := asked[index].video) is None else sum(video.placeholder.runs),
+                slow_tokens=0 if video is None or read.slow is None else video.tokens,
                 new_tokens=len(answer.ids) + answer.stopped,
                 finish_reason="stop" if answer.stopped else "length",
                 finite=answer.finite,
                 prefill_s=first_at[0] - start,
                 generate_s=end - first_at[0],
             )
-            for item, read, answer in zip(asked, reads, answers, strict=True)
-        ]
+            for index, read, answer in zip(order, reads, answers, strict=True)
+        }
+        return [generated[index] for index in range(len(asked))]
 
-    def _read(self, asked: Sequence[Asked]) -> list[_Read]:
+    def _read(self, asked: Sequence[Asked]) -> tuple[list[int], list[_Read], Rows]:
         """Let the model read all prompts: those with a prefix as one batch, the others one by one."""
-        reads: dict[int, _Read] = {}
         shared = [index for index, item in enumerate(asked) if item.prefix is not None and item.prefix.ids]
+        others = [index for index in range(len(asked)) if index not in shared]
+        reads: list[_Read] = []
+        parts: list[Rows] = []
         if shared:
-            reads.update(zip(shared, self._read_suffixes([asked[index] for index in shared]), strict=True))
-        for index, item in enumerate(asked):
-            if index not in reads:
-                reads[index] = self._read_whole(item)
-        return [reads[index] for index in range(len(asked))]
+            reads, together = self._read_suffixes([asked[index] for index in shared])
+            parts.append(together)
+        for index in others:
+            read, alone = self._read_whole(asked[index])
+            reads.append(read)
+            parts.append(alone)
+        return [*shared, *others], reads, parts[0] if len(parts) == 1 else joined(parts)
 
-    def _read_whole(self, item: Asked) -> _Read:
+    def _read_whole(self, item: Asked) -> tuple[_Read, Rows]:
         video: EncodedVideo | None = item.video
         ids, starts = self.writer.ids(item.text, None if video is None else video.placeholder)
         places = self._places(len(ids), starts, video)
         rows, logits, slow = self._prefill(ids, places, video)
-        return _Read(rows, logits, places.generated, len(ids), slow)
+        return _Read(logits, places.generated, len(ids), slow), rows
 
-    def _read_suffixes(self, asked: Sequence[Asked]) -> list[_Read]:
+    def _read_suffixes(self, asked: Sequence[Asked]) -> tuple[list[_Read], Rows]:
         prefixes: list[Prefix] = [item.prefix for item in asked]
         suffixes = [self._suffix(item) for item in asked]
         width = max(map(len, suffixes))
@@ -229,9 +246,8 @@ class TransformersVideoModel:
         rows = Rows(before.cache, torch.cat([before.mask, real], dim=1))
         slow = _side_by_side([prefix.slow for prefix in prefixes])
         logits = self._forward(ids, places, rows, slow=slow)
-        return [
+        reads = [
             _Read(
-                rows=_row(rows, index),
                 logits=logits[index : index + 1],
                 place=prefix.places.after(len(suffix))[1],
                 tokens=len(prefix.ids) + len(suffix),
@@ -239,6 +255,7 @@ class TransformersVideoModel:
             )
             for index, (prefix, suffix) in enumerate(zip(prefixes, suffixes, strict=True))
         ]
+        return reads, rows
 
     def _suffix(self, item: Asked) -> list[int]:
         ids, _ = self.writer.ids(item.text, item.video.placeholder)
@@ -311,14 +328,10 @@ class TransformersVideoModel:
         return logits
 
 
-def _row(rows: Rows, index: int) -> Rows:
-    """One row of a batch, as a view."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    for number, layer in enumerate(rows.cache.layers):
-        cache.update(layer.keys[index : index + 1], layer.values[index : index + 1], number)
-    return Rows(cache, rows.mask[index : index + 1])
+def _frames_note(rule: SamplingRule) -> str:
+    by_rate = rule.kind in ("published", "rate", "rate-to-end")
+    said = f", {rule.target_fps:g} a second and at least {rule.least}" if by_rate else ""
+    return f"Frames by the rule {rule.kind!r} (docs/families.md): at most {rule.num_frames}{said}."
 
 
 def _side_by_side(contexts: Sequence[SlowContext | None]) -> SlowContext | None:

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible address: what it does wrong is a typed failure of the question asked."""
+"""A model behind an OpenAI-compatible address: what goes wrong is a typed failure of the question asked."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackEndpoint]:
 
 
 def card(server: LoopbackEndpoint, **options: object):
-    made = RunSettings(
-        model=f"openai:{MODEL}", tasks="all", data="mini", base_url=server.url
-    ).card(card_for(f"openai:{MODEL}"))
+    made = RunSettings(model=f"openai:{MODEL}", tasks="all", data="mini", base_url=server.url).card(
+        card_for(f"openai:{MODEL}")
+    )
     return replace(made, options={**made.options, **options})
 
 
@@ -112,7 +112,12 @@ def test_what_is_wrong_with_the_address_is_said_before_anything_is_asked(server:
         check_weights(card(server, model="tiny/video-modal"))
     with pytest.raises(UsageError, match="needs the address"):
         check_card(card_for(f"openai:{MODEL}"))
-    for address in ("ftp://x/v1", "localhost:8000", "http://me:key@localhost/v1", "http://localhost/v1?key=k"):
+    for address in (
+        "ftp://x/v1",
+        "localhost:8000",
+        "http://me:key@localhost/v1",
+        "http://localhost/v1?key=k",
+    ):
         with pytest.raises(UsageError, match="address"):
             check_card(card(server, base_url=address))
     with pytest.raises(UsageError, match="jpeg_quality"):

@@ -1,4 +1,4 @@
-"""Five families of transformers: what our engine shows and answers is what their processor and generate do."""
+"""Five families of transformers: our engine shows and answers what their processor and generate do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from tiny_checkpoints import FAMILIES, make_checkpoint
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.video_utils import VideoMetadata
 
-from sf_eval.core.cards import ModelCard, card_for
-from sf_eval.inference.families import open_model
+from sf_eval.core.cards import ModelCard, card_for, card_names, load_card
+from sf_eval.core.errors import UsageError
+from sf_eval.inference.families import check_card, check_weights, open_model, rule_of
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.attach import attach_slow_path, save_slow_path
 from sf_eval.video import ClipPlan, VideoInfo
@@ -60,13 +61,15 @@ def essence(generated: list[Generated]) -> list[tuple[Any, ...]]:
     return [(one.text, one.prompt_tokens, one.visual_tokens, one.new_tokens) for one in generated]
 
 
-def by_transformers(directory: Path, text: str, *, seed: int = 0, **size: int) -> tuple[str, int]:
-    """The answer and the prompt's length as the family's own processor and `generate` give them."""
-    from transformers import AutoProcessor
-
+def by_transformers(directory: Path) -> list[tuple[str, int]]:
+    """Answers and lengths of prompts as the family's own processor and `generate` give them, one by one."""
     processor = AutoProcessor.from_pretrained(directory)
     model = AutoModelForImageTextToText.from_pretrained(directory, dtype=torch.float32).eval()
-    pixels, shown = video(seed, **size)
+    return [_by_transformers(model, processor, text) for text in QUESTIONS]
+
+
+def _by_transformers(model: Any, processor: Any, text: str) -> tuple[str, int]:
+    pixels, shown = video(0)
     content = [{"type": "video"}, {"type": "text", "text": text}]
     prompt = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
@@ -95,11 +98,50 @@ def test_answers_are_those_of_the_familys_own_processor_and_generate(
     options = {"places": "transformers"} if family.startswith("qwen") else {}
     model = open_model(card(directory, **options), dtype="float32")
     assert card_for(str(directory)).family == family
-    expected = [by_transformers(directory, text) for text in QUESTIONS]
+    expected = by_transformers(directory)
     for share in (True, False):
         given = model.answer(asked(model, QUESTIONS, share=share))
         assert [(one.text, one.prompt_tokens) for one in given] == expected
         assert all(one.finite for one in given)
+
+
+def test_a_model_of_no_known_family_is_asked_whole_and_says_so(checkpoint: Callable[[str], Path]) -> None:
+    directory = checkpoint("generic")
+    found = card(directory)
+    assert found.family == "generic"
+    check_weights(found)
+    model = open_model(found, dtype="float32")
+    items = asked(model, QUESTIONS, share=True)
+    assert all(item.prefix is None for item in items)
+    given = [(one.text, one.prompt_tokens) for one in model.answer(items)]
+    assert given == by_transformers(directory)
+    assert any("nothing is shared" in note for note in model.facts.notes)
+    (hidden,) = model.answer(asked(model, ("<|im_end|><|video_pad|>",), share=False))
+    assert hidden.finite
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"fast_token": "1/16"}, "fast_tokens"),
+        ({"fast_tokens": "a few"}, "share"),
+        ({"temporal_stride": 2.0}, "whole number"),
+        ({"fast_tokens": 0.3}, "1/n"),
+        ({"places": "elsewhere"}, "trained"),
+        ({"cap_pixels_per_frame": 1}, "true or false"),
+    ],
+)
+def test_options_are_held_to_what_the_family_has(options: dict[str, Any], said: str) -> None:
+    made = ModelCard("m", "m", family="qwen3_vl", slow_path="off", options=options)
+    with pytest.raises(UsageError) as caught:
+        check_card(made)
+    assert said in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("name", [name for name in card_names() if load_card(name).family != "slow_fast"])
+def test_every_card_of_another_family_is_one_that_its_family_takes(name: str) -> None:
+    check_card(load_card(name))
+    assert rule_of(load_card(name)).num_frames == load_card(name).num_frames
 
 
 @pytest.mark.parametrize("family", FAMILIES)
