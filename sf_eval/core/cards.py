@@ -16,7 +16,7 @@ import yaml
 
 from sf_eval.core import paths
 from sf_eval.core.errors import UsageError, nearest
-from sf_eval.core.foreign_cards import ENDPOINT, of_checkpoint, of_endpoint
+from sf_eval.core.foreign_cards import ENDPOINT, base_of_slow_path, of_checkpoint, of_endpoint
 
 SLOW_FAST = "slow_fast"
 """The family of a card that names none."""
@@ -144,7 +144,26 @@ def card_for(model: str) -> ModelCard:
     foreign = of_checkpoint(directory)
     if foreign is not None:
         return ModelCard(**{"name": name, "title": name, "weights": str(directory), **foreign})
+    if (base := base_of_slow_path(directory)) is not None:
+        return _attached(directory, base)
     return ModelCard(name=name, title=name, weights=str(directory), num_frames=_frames_of(directory))
+
+
+def _attached(directory: Path, base: str) -> ModelCard:
+    """A card for a slow path alone: what the card of its base says, and where it lies.
+
+    Raises:
+        UsageError: no card is of those weights.
+    """
+    of_base = [card for card in map(load_card, card_names()) if card.weights == base and not card.options]
+    if not of_base:
+        raise UsageError(
+            f"{directory} holds the slow path of {base}, for which there is no directory and no model card.",
+            hint="Write a card with these weights and options: slow_path (docs/families.md).",
+        )
+    name = directory.resolve().name
+    changes: dict[str, Any] = {"name": name, "title": name, "published": "", "slow_path": "on"}
+    return replace(of_base[0], **changes, options={"slow_path": str(directory)})
 
 
 def _frames_of(directory: Path) -> int:

@@ -39,6 +39,12 @@ def of_checkpoint(directory: Path) -> dict[str, Any] | None:
     return found
 
 
+def base_of_slow_path(directory: Path) -> str | None:
+    """Id or directory of the weights that the slow path in `directory` belongs to; None where there is none."""
+    base = (_mapping(directory / _SLOW_PATH) or {}).get("base")
+    return base if isinstance(base, str) and base else None
+
+
 def of_endpoint(model: str) -> dict[str, Any]:
     """What a card says of `openai:NAME`; its address comes from the command line."""
     name = model.removeprefix(ENDPOINT)

@@ -196,6 +196,12 @@ def test_pooled_features_are_fewer_tokens_and_an_attached_slow_path_starts_as_th
                 parameter.fill_(0.7)
     shared = attached.answer(asked(attached, QUESTIONS, share=True))
     assert essence(shared) == essence(attached.answer(asked(attached, QUESTIONS, share=False)))
+    assert essence(shared) != essence(control)
+    other = asked(attached, QUESTIONS[:1], seed=1, share=True, frames=4, height=64)
+    nothing = Asked("Hello?", None, attached.prefix(None), NEW)
+    mixed = attached.answer([*asked(attached, QUESTIONS, share=True), *other, nothing])
+    alone = [attached.answer([item])[0] for item in (*other, nothing)]
+    assert essence(mixed) == [*essence(shared), *essence(alone)]
     off = open_model(replace(attached_card, slow_path="off"), dtype="float32")
     assert essence(off.answer(asked(off, QUESTIONS, share=True))) == essence(control)
 
