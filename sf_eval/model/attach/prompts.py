@@ -162,10 +162,9 @@ def _shorten_video(
     if family.runs == "one":
         ((start, stop),) = runs
         surplus = frames * height * width - fast[0] * cells
-        if stop - start < frames * height * width:
-            raise PromptError(
-                f"{stop - start} placeholders were given for {frames * height * width} video tokens."
-            )
+        wanted = frames * height * width + family.tail
+        if stop - start != wanted:
+            raise PromptError(f"{stop - start} placeholders were given for {wanted} video tokens.")
         keep[start : start + surplus] = False
         return
     if len(runs) != frames or any(stop - start != height * width for start, stop in runs):

@@ -224,3 +224,14 @@ def _read_weights(folder: Path, record: SlowPathRecord) -> dict[str, torch.Tenso
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
     return tensors
+
+
+def main() -> None:
+    """Print the JSON schema of `slow_path.json`."""
+    import json
+
+    print(json.dumps(SlowPathRecord.model_json_schema(), indent=2))
+
+
+if __name__ == "__main__":
+    main()
