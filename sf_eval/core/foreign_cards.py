@@ -40,7 +40,7 @@ def of_checkpoint(directory: Path) -> dict[str, Any] | None:
 
 
 def base_of_slow_path(directory: Path) -> str | None:
-    """Id or directory of the weights that the slow path in `directory` belongs to; None where there is none."""
+    """Id or directory of the weights that the slow path in `directory` is for; None where there is none."""
     base = (_mapping(directory / _SLOW_PATH) or {}).get("base")
     return base if isinstance(base, str) and base else None
 

@@ -60,14 +60,15 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
-    def _answer(self, content: Any = "A", reason: str = "stop") -> None:
+    def _answer(self, content: Any = "A", reason: str = "stop", counted: bool = True) -> None:
         message = {"role": "assistant", "content": content}
+        usage = {"prompt_tokens": 321, "completion_tokens": 2, "total_tokens": 323}
         self._json(
             200,
             {
                 "id": "1", "object": "chat.completion", "created": 1, "model": MODEL,
                 "choices": [{"index": 0, "message": message, "finish_reason": reason}],
-                "usage": {"prompt_tokens": 321, "completion_tokens": 2, "total_tokens": 323},
+                "usage": usage if counted else None,
             },
         )  # fmt: skip
 
@@ -93,6 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _wordless(self) -> None:
         self._answer(content=None)
+
+    def _uncounted(self) -> None:
+        self._answer(reason="length", counted=False)
 
     def _filtered(self) -> None:
         self._answer(reason="content_filter")

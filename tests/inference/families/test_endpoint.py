@@ -99,6 +99,13 @@ def test_what_stays_wrong_is_a_failure_of_its_question_alone(
     assert sorted(kind.__name__ for kind in kinds) == ["Generated", "Generated", "Refused"]
 
 
+def test_tokens_that_the_server_does_not_count_are_not_made_up(server: LoopbackEndpoint) -> None:
+    server.always = "uncounted"
+    (answer,) = ask(server, "What?")
+    assert isinstance(answer, Generated)
+    assert (answer.prompt_tokens, answer.new_tokens, answer.finish_reason) == (None, None, "length")
+
+
 def test_a_refused_key_ends_everything(server: LoopbackEndpoint) -> None:
     server.always = "locked"
     with pytest.raises(ModelLostError, match="401") as caught:
