@@ -11,7 +11,7 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.device import keep_float32_exact
-from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize
+from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
 from sf_eval.inference.generation import generate_batch
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
 from sf_eval.model.loading import (
@@ -153,6 +153,8 @@ class SlowFastFamily:
     """The slow-fast models and their self-attention-only baselines."""
 
     def check(self, card: ModelCard) -> None:
+        if card.sampling == "family":
+            raise UsageError(f"model card {card.name}: sampling 'family' is not for slow-fast models.")
         if unknown := set(card.options) - {"resize"}:
             raise UsageError(
                 f"model card {card.name}: a slow-fast model has no option {min(unknown)!r}.",
@@ -172,7 +174,7 @@ class SlowFastFamily:
         SlowFastProcessor.from_pretrained(directory)
 
     def rule(self, card: ModelCard) -> SamplingRule:
-        return SamplingRule(card.sampling, card.num_frames, card.target_fps)
+        return plain_rule(card)
 
     def size(self, card: ModelCard) -> ModelSize:
         return ModelSize(count_parameters(build_on_meta(card)), config_for(card).to_dict())
