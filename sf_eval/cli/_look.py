@@ -48,7 +48,7 @@ def look_and_report(
 def _told(look: KeptLook) -> str:
     """Where the question's tokens looked most, all hybrid layers together."""
     record = look.record
-    shares = look.frames[0].astype(float).mean(0)  # [T]
+    shares = look.shares("question")
     peak = int(shares.argmax())
     told = (
         f"{record.task}/{record.question_id}: most at frame {peak + 1} of {len(shares)} "

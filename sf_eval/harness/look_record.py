@@ -56,15 +56,23 @@ class KeptLook:
 
     Attributes:
         frames: [A, L, T], the share of each frame in the layer's attention; each row sums to 1.
-        grid: [A, T, h, w], mean over the layers, in multiples of what every slow token would get if all got
-            the same.
-        gates: [A, L].
+        grid: [A, T, h, w], mean over the layers by their gates, in multiples of what every slow token would
+            get if all got the same.
+        gates: [A, L], sizes of the gates.
     """
 
     record: LookRecord
     frames: Tensor
     grid: Tensor
     gates: Tensor
+
+    def shares(self, asker: str) -> NDArray[np.float64]:
+        """The share of each frame [T], all layers together, by their gates."""
+        at = self.record.askers.index(asker)
+        gates = self.gates[at].astype(np.float64)
+        weights = gates if gates.any() else np.ones_like(gates)
+        shares: NDArray[np.float64] = np.average(self.frames[at].astype(np.float64), axis=0, weights=weights)
+        return shares
 
 
 def bytes_of(askers: int, layers: int, slow_tokens: int, frames: int) -> int:

@@ -273,9 +273,11 @@ def _tensors(seen: Look, record: LookRecord) -> tuple[Tensor, Tensor, Tensor]:
     """frames [A, L, T], grid [A, T, h, w] and gates [A, L] of `KeptLook`."""
     attention = np.stack([seen.attention[asker].numpy() for asker in ASKERS if asker in seen.attention])
     by_frame = attention.reshape(*attention.shape[:2], len(record.frame_indices), -1)  # [A, L, T, h * w]
-    relative = attention.mean(1) * attention.shape[-1]  # 1 is an even share; float16 is exact enough there
+    gates = np.stack([seen.gates[asker].numpy() for asker in ASKERS if asker in seen.gates])  # [A, L]
+    by_gate = gates / np.maximum(gates.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    # In multiples of an even share: float16 is exact enough there.
+    relative = (attention * by_gate[..., None]).sum(1) * attention.shape[-1]
     grid = relative.reshape(len(record.askers), len(record.frame_indices), *record.grid)
-    gates = np.stack([seen.gates[asker].numpy() for asker in ASKERS if asker in seen.gates])
     return (
         by_frame.sum(-1).astype(np.float16),
         np.minimum(grid, _LARGEST_FLOAT16).astype(np.float16),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -20,8 +20,8 @@ from sf_eval.model.shared_prefix import Prefix, SharedAnswer, answer_suffixes
 
 Asker = Literal["question", "last", "answer"]
 ASKERS: tuple[Asker, ...] = ("question", "last", "answer")
-"""Whose attention it is: the mean over all prompt tokens behind the video (the question, its options and the
-markup); the last of them, which gives the first word of the answer; the mean over the answer's own tokens."""
+"""Whose attention it is: all prompt tokens behind the video (the question, its options and the markup);
+the last of them, which gives the first word of the answer; the answer's own tokens."""
 
 _WEIGHTS_AT_ONCE = 1 << 25  # of one layer, in float32: a long prompt asks in parts
 
@@ -33,10 +33,12 @@ class Look:
     Attributes:
         answer: the answer itself, the same as without looking.
         layers: the hybrid layers, by their number in the model.
-        attention: [L, N] a asker, over the N slow tokens; each row sums to 1. Mean over the heads and over the
-            asker's positions. No "answer" where no token of the answer queried slow tokens: it had a single
+        attention: [L, N] an asker, over the N slow tokens; each row sums to 1. Mean over the heads, and over the
+            asker's positions by the size of their gates: a position that its gate keeps from adding anything
+            counts for nothing. No "answer" where no token of the answer queried slow tokens: it had a single
             token, or `decode_slow_attention` is off.
-        gates: [L] a asker: the gate by which the layer multiplied what it had found, mean over positions.
+        gates: [L] an asker: size of the gate by which the layer multiplied what it had found, mean over
+            positions.
     """
 
     answer: SharedAnswer
@@ -45,18 +47,19 @@ class Look:
     gates: dict[Asker, torch.Tensor]
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Pass:
-    """One forward pass of one layer: weights [Q, N] and gates [Q] that were summed up over its queries."""
+    """One forward pass of one layer.
 
-    mean: torch.Tensor
+    Attributes:
+        summed: [N], weights of all queries, each times the size of its gate.
+        last: [N], weights of the last query.
+        gates: [Q], sizes of the gates.
+    """
+
+    summed: torch.Tensor
     last: torch.Tensor
     gates: torch.Tensor
-
-
-@dataclass
-class _Watched:
-    passes: dict[int, list[_Pass]] = field(default_factory=dict)
 
 
 def look(
@@ -82,71 +85,85 @@ def look(
         (answer,) = answer_suffixes(
             model, [(prefix, suffix)], max_new_tokens=max_new_tokens, stop_ids=stop_ids
         )
-    layers = tuple(sorted(watched.passes))
-    prompt = [watched.passes[layer][0] for layer in layers]
+    layers = tuple(sorted(watched))
+    prompts = [watched[layer][:1] for layer in layers]
     attention: dict[Asker, torch.Tensor] = {
-        "question": torch.stack([one.mean for one in prompt]),
-        "last": torch.stack([one.last for one in prompt]),
+        "question": _stacked(prompts),
+        "last": torch.stack([prompt.last for (prompt,) in prompts]),
     }
     gates: dict[Asker, torch.Tensor] = {
-        "question": torch.stack([one.gates.mean() for one in prompt]),
-        "last": torch.stack([one.gates[-1] for one in prompt]),
+        "question": _mean_gates(prompts),
+        "last": torch.stack([prompt.gates[-1] for (prompt,) in prompts]),
     }
-    if all(len(watched.passes[layer]) > 1 for layer in layers):
-        later = [watched.passes[layer][1:] for layer in layers]
-        attention["answer"] = torch.stack([torch.stack([one.mean for one in each]).mean(0) for each in later])
-        gates["answer"] = torch.stack([torch.stack([one.gates.mean() for one in each]).mean() for each in later])
+    later = [watched[layer][1:] for layer in layers]
+    if all(later):
+        attention["answer"], gates["answer"] = _stacked(later), _mean_gates(later)
     return Look(answer, layers, attention, gates)
 
 
+def _stacked(passes: Sequence[Sequence[_Pass]]) -> torch.Tensor:
+    """Attention of each layer over all its passes [L, N]."""
+    summed = torch.stack([torch.stack([one.summed for one in each]).sum(0) for each in passes])
+    return summed / summed.sum(-1, keepdim=True).clamp(min=torch.finfo(summed.dtype).tiny)
+
+
+def _mean_gates(passes: Sequence[Sequence[_Pass]]) -> torch.Tensor:
+    return torch.stack([torch.cat([one.gates for one in each]).mean() for each in passes])
+
+
 @contextmanager
-def _watching(model: SlowFastForConditionalGeneration) -> Iterator[_Watched]:
-    """While this is open, every pass of the model is watched."""
-    watched = _Watched()
+def _watching(model: SlowFastForConditionalGeneration) -> Iterator[dict[int, list[_Pass]]]:
+    """While this is open, every pass of the model's hybrid layers is watched."""
+    watched: dict[int, list[_Pass]] = {}
     with ExitStack() as hooks:
         for layer in model.config.hybrid_layers:
             attention: HybridAttention = model.model.layers[layer].self_attn
-            watched.passes[layer] = passes = []
-            hooks.callback(attention.slow_core.register_forward_pre_hook(_weights_into(passes)).remove)
-            hooks.callback(attention.cross_attn_gate_proj.register_forward_hook(_gates_into(passes, attention)).remove)
+            watcher = _Watcher(attention)
+            watched[layer] = watcher.passes
+            hooks.callback(attention.slow_core.register_forward_pre_hook(watcher.asked).remove)
+            hooks.callback(attention.cross_attn_gate_proj.register_forward_hook(watcher.gated).remove)
         yield watched
 
 
-def _weights_into(passes: list[_Pass]) -> Any:
-    def hook(core: SlowAttentionCore, arguments: tuple[torch.Tensor, ...]) -> None:
-        mean, last = attention_weights(*arguments[:2], core.scaling)
-        passes.append(_Pass(mean.cpu(), last.cpu(), torch.empty(0)))
+class _Watcher:
+    """Hooks of one layer: queries and keys come first, then the gates of the same positions."""
 
-    return hook
+    def __init__(self, attention: HybridAttention) -> None:
+        self.attention = attention
+        self.passes: list[_Pass] = []
+        self._pair: tuple[torch.Tensor, torch.Tensor] | None = None
 
+    def asked(self, core: SlowAttentionCore, arguments: tuple[torch.Tensor, ...]) -> None:
+        self._pair = (arguments[0], arguments[1])
 
-def _gates_into(passes: list[_Pass], attention: HybridAttention) -> Any:
-    def hook(_: Any, __: Any, gate: torch.Tensor) -> None:
-        passes[-1].gates = (gate * attention.warm_up).float().flatten().cpu()
-
-    return hook
+    def gated(self, module: torch.nn.Module, arguments: Any, gate: torch.Tensor) -> None:
+        assert self._pair is not None  # the core runs before its gate
+        gates = (gate * self.attention.warm_up).float().abs().flatten()
+        summed, last = attention_weights(*self._pair, gates, self.attention.scaling)
+        self.passes.append(_Pass(summed.cpu(), last.cpu(), gates.cpu()))
+        self._pair = None
 
 
 def attention_weights(
-    query: torch.Tensor, key: torch.Tensor, scaling: float
+    query: torch.Tensor, key: torch.Tensor, gates: torch.Tensor, scaling: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """softmax(q k^T * scaling), mean over heads.
 
     Args:
         query: [1, H, Q, d].
         key: [1, K, N, d]; each serves H / K query heads.
+        gates: [Q].
 
     Returns:
-        Mean over the Q positions [N], and of the last one [N]; float32.
+        The sum over the Q positions, each times its gate [N], and the weights of the last one [N]; float32.
     """
-    heads, length = query.shape[1:3]
-    kv_heads, count = key.shape[1:3]
+    heads, kv_heads, count = query.shape[1], key.shape[1], key.shape[2]
     keys = key[0].float().transpose(-1, -2)  # [K, d, N]
     queries = query[0].float().unflatten(0, (kv_heads, heads // kv_heads))  # [K, G, Q, d]
-    total = queries.new_zeros(count)
-    last = total
-    for part in queries.split(max(_WEIGHTS_AT_ONCE // (heads * count), 1), dim=2):
-        weights = torch.softmax(part @ keys[:, None] * scaling, dim=-1)  # [K, G, q, N]
-        total = total + weights.sum(2).mean((0, 1))
-        last = weights[:, :, -1].mean((0, 1))
-    return total / length, last
+    summed = last = queries.new_zeros(count)
+    step = max(_WEIGHTS_AT_ONCE // (heads * count), 1)
+    for part, gate in zip(queries.split(step, dim=2), gates.split(step), strict=True):
+        weights = torch.softmax(part @ keys[:, None] * scaling, dim=-1).mean((0, 1))  # [q, N]
+        summed = summed + (gate[:, None] * weights).sum(0)
+        last = weights[-1]
+    return summed, last

@@ -9,6 +9,12 @@ from sf_eval.core.tables import interval, percent
 from sf_eval.report.comparison.record import ComparisonRecord, KindRecord
 
 
+_TITLES = {
+    "brief": "questions about what is to be seen for a moment",
+    "global": "questions about the video as a whole",
+}
+
+
 @dataclass(frozen=True)
 class Bar:
     """A value from 0 to 100 with its interval."""
@@ -147,7 +153,7 @@ def frame_counts(record: ComparisonRecord) -> list[tuple[float, int]]:
 
 
 def _of_kind(kind: KindRecord, names: Sequence[str]) -> Bars:
-    title = f"questions about what is {'brief' if kind.name == 'brief' else kind.name}"
+    title = _TITLES.get(kind.name, f"questions of the kind {kind.name}")
     found = tuple(
         _bar(score.run, names.index(score.run), score.accuracy, score.interval95) for score in kind.scores
     )

@@ -19,7 +19,7 @@ ASSETS = Path(__file__).parent / "assets"
 TEMPLATE = "page.html.j2"
 SCRIPTS = ("data.js", "dom.js", "list.js", "heat.js", "strip.js", "question.js", "main.js")
 """In the order in which they are loaded."""
-STYLE = "view.css"
+STYLE, ICON = "view.css", "icon.svg"
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
@@ -40,13 +40,14 @@ def write(folder: Path, viewed: Viewed) -> None:
         data=leaderboard.data_label(viewed.runs[0].record),
         scripts=SCRIPTS,
         style=STYLE,
+        icon=ICON,
         runs=viewed.runs,
         count=len(viewed.keys),
         looked=_looked(viewed),
         **(_of_runs(viewed) if viewed.comparison is None else _of_comparison(viewed.comparison)),
     )
     (folder / INDEX).write_text(html, encoding="utf-8")
-    for name in (*SCRIPTS, STYLE):
+    for name in (*SCRIPTS, STYLE, ICON):
         shutil.copyfile(ASSETS / name, folder / name)
 
 
@@ -105,7 +106,7 @@ def _looked(viewed: Viewed) -> list[tuple[str, str, str]]:
 
     found = []
     for run in viewed.runs:
-        for task, row in run.looks:
+        for task, row in (key for key in run.samples if key in run.looks):
             sample = run.samples.get((task, row))
             if sample is not None and len(found) < _LOOKS_NAMED:
                 document = run.documents.get((task, row))

@@ -8,11 +8,13 @@ sfView.heat = (() => {
     answer: "the answer's words",
   };
 
-  // Share of each frame, of one asker and one layer ("all": their mean).
+  // Share of each frame, of one asker and one layer ("all": their mean, by the sizes of their gates).
   function shares(look, asker, layer) {
     const layers = look.frames[asker];
     if (layer !== "all") return layers[layer];
-    return layers[0].map((_, frame) => layers.reduce((sum, each) => sum + each[frame], 0) / layers.length);
+    const sum = look.gates[asker].reduce((total, gate) => total + gate, 0);
+    const weight = (at) => (sum > 0 ? look.gates[asker][at] / sum : 1 / layers.length);
+    return layers[0].map((_, frame) => layers.reduce((total, each, at) => total + weight(at) * each[frame], 0));
   }
 
   // One frame's slow tokens, in multiples of an even share.
@@ -23,14 +25,14 @@ sfView.heat = (() => {
     return Array.from({ length: size }, (_, at) => (look.decoded[asker].charCodeAt(from + at) / 255) * look.largest[asker]);
   }
 
-  function controls(look, state, redraw) {
+  function controls(look, of, state, redraw) {
     const asker = h("select", { "aria-label": "Whose attention" },
       look.askers.map((name, at) => h("option", { value: at, selected: at === state.asker }, ASKERS[name] || name)));
     const layer = h("select", { "aria-label": "Layer" }, h("option", { value: "all" }, "all hybrid layers"),
       look.layers.map((number, at) => h("option", { value: at, selected: at === state.layer }, `layer ${number}`)));
     asker.addEventListener("change", () => { state.asker = Number(asker.value); redraw(); });
     layer.addEventListener("change", () => { state.layer = layer.value === "all" ? "all" : Number(layer.value); redraw(); });
-    return h("div", { class: "controls" }, h("span", {}, "Attention of"), asker, h("span", {}, "in"), layer);
+    return h("div", { class: "controls" }, h("span", { dir: "auto" }, `Attention of ${of}: `), asker, h("span", {}, "in"), layer);
   }
 
   // Bars over the whole width, one a frame; the height is the share, the darkest is the peak.

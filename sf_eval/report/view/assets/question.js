@@ -56,20 +56,23 @@ sfView.question = (() => {
       h("p", { class: "chips" }, detail.categories.map(([name, value]) => h("span", { class: "chip", dir: "auto", title: name }, value))));
   }
 
-  // Runs that were shown the same frames have one strip; a look makes a strip its run's own.
+  // Runs that were shown the same frames share a strip, unless each has a look of its own.
   async function strip(detail, chunk, meta) {
-    const groups = new Map();
+    const groups = [];
     detail.runs.forEach((run, at) => {
       if (run.strip === undefined) return;
       const one = chunk.strips[run.strip];
-      const identity = run.look || JSON.stringify([one.count, one.sprite, one.indices, one.windows]);
-      if (!groups.has(identity)) groups.set(identity, { strip: one, runs: [], look: run.look });
-      groups.get(identity).runs.push(at);
+      const frames = JSON.stringify([one.count, one.sprite, one.indices, one.windows, one.why_not]);
+      let group = groups.find((each) => each.frames === frames && !(each.look && run.look));
+      if (!group) groups.push((group = { frames, strip: one, runs: [], look: "", of: "" }));
+      group.runs.push(at);
+      if (run.look) Object.assign(group, { look: run.look, of: meta.runs[at].name });
     });
     const sections = [];
-    for (const group of groups.values()) {
-      const look = group.look ? await sfView.load(group.look).catch(() => null) : null;
-      sections.push(sfView.strip.render(group.strip, look, group.runs.map((at) => meta.runs[at].name).join(" and ")));
+    for (const { strip: one, runs, look, of } of groups) {
+      const seen = look ? await sfView.load(look).catch(() => null) : null;
+      const names = runs.map((at) => meta.runs[at].name).join(" and ");
+      sections.push(sfView.strip.render(one, seen, { names, of, slow: runs.some((at) => meta.runs[at].slow_path) }));
     }
     return sections;
   }

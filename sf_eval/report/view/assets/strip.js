@@ -20,7 +20,8 @@ sfView.strip = (() => {
     return element;
   }
 
-  function render(strip, look, names) {
+  // `names` of all runs that were shown these frames; `of` is the run that the look is of, if there is one.
+  function render(strip, look, { names, of, slow }) {
     const state = { frame: -1, asker: 0, layer: "all" };
     const windowsOf = Array.from({ length: strip.count }, () => []);
     strip.windows.forEach((window, at) => window.forEach((frame) => windowsOf[frame].push(at)));
@@ -43,6 +44,11 @@ sfView.strip = (() => {
       drawLarge();
     }
 
+    function together(windows) {
+      const size = strip.windows[windows[0]].length;
+      return size > 1 ? `, averaged with ${size - 1} other${size > 2 ? "s" : ""}` : ", alone";
+    }
+
     function drawLarge() {
       const frame = state.frame, share = values()[frame];
       const facts = [];
@@ -51,7 +57,7 @@ sfView.strip = (() => {
       if (times.length) fact("Shown at", clock(times[frame]));
       const windows = windowsOf[frame];
       fact("Fast path", windows.length
-        ? `in window ${windows.map((at) => at + 1).join(" and ")} of ${strip.windows.length}, averaged over ${strip.windows[windows[0]].length} frames`
+        ? `in window ${windows.map((at) => at + 1).join(" and ")} of ${strip.windows.length}${together(windows)}`
         : "not seen: in no window");
       const picture = h("div", { class: "picture" }, tile(strip, frame, LARGE));
       if (usable) {
@@ -66,7 +72,7 @@ sfView.strip = (() => {
     function drawLine() {
       if (!usable) return;
       const found = values();
-      lineBox.replaceChildren(sfView.heat.controls(usable, state, () => { drawLine(); drawLarge(); }),
+      lineBox.replaceChildren(sfView.heat.controls(usable, of, state, () => { drawLine(); drawLarge(); }),
         sfView.heat.line(found, times, choose));
       tiles.forEach((element, frame) => {
         element.querySelector(".glow").setAttribute("height", Math.max(1, (10 * found[frame]) / Math.max(...found, 1e-9)));
@@ -96,7 +102,7 @@ sfView.strip = (() => {
     const perWindow = strip.windows.length;
     band.append(h("p", { class: "note" },
       `${strip.count} frames were shown; the coloured band says which of ${perWindow} windows of the fast path each was averaged into` +
-      (windowsOf.some((each) => !each.length) ? " (· in none: the slow path alone sees it)." : ".")),
+      (windowsOf.some((each) => !each.length) ? ` (· in none: ${slow ? "the slow path alone sees it" : "nothing sees it"}).` : ".")),
       strip.why_not && h("p", { class: "note warn" }, `No pictures: ${strip.why_not}`));
     if (look && !usable) band.append(h("p", { class: "note warn" }, "Its attention is of another number of frames, and is not shown."));
     if (usable && !usable.as_asked) band.append(h("p", { class: "note warn" }, "The attention was worked out with another video, other libraries or another kind of device than the run was asked with."));
