@@ -1,4 +1,4 @@
-"""What `sf-eval look` does, once its options are read. Kept out of look.py so that `--help` imports nothing."""
+"""What `sf-eval look` does, once its options are read. Kept out of look.py as `_run` is."""
 
 from __future__ import annotations
 

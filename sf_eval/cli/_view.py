@@ -1,4 +1,4 @@
-"""What `sf-eval view` does, once its options are read. Kept out of view.py so that `--help` imports nothing."""
+"""What `sf-eval view` does, once its options are read. Kept out of view.py as `_run` is."""
 
 from __future__ import annotations
 

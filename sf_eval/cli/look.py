@@ -10,7 +10,11 @@ import click
 @click.command(name="look", short_help="where the slow path looked: attention over slow tokens")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--question", "questions", multiple=True, metavar="ID", help="question_id, or TASK/question_id; repeatable."
+    "--question",
+    "questions",
+    multiple=True,
+    metavar="ID",
+    help="question_id, or TASK/question_id; repeatable.",
 )
 @click.option("--brief", is_flag=True, help="Of a mini edition, only questions about a brief event.")
 @click.option(

@@ -39,5 +39,11 @@ def command(
     from sf_eval.cli._view import view_and_report
 
     return view_and_report(
-        folder, output, with_frames=not no_frames, budget=budget * 1_000_000, data=data, serve=serve, port=port
+        folder,
+        output,
+        with_frames=not no_frames,
+        budget=budget * 1_000_000,
+        data=data,
+        serve=serve,
+        port=port,
     )

@@ -1,7 +1,7 @@
 """What `sf-eval look` leaves in a run's folder: `look/<digest>.safetensors`, typed and versioned.
 
-The JSON schema of the metadata is made from these classes (`python -m sf_eval.harness.look_record`); the tensors
-are described in docs/schemas/look.md.
+The JSON schema of the metadata is made from these classes (`python -m sf_eval.harness.look_record`); the
+tensors are described in docs/schemas/look.md.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +30,15 @@ Tensor = NDArray[np.float16]
 class LookRecord(Strict):
     """The metadata of one look."""
 
-    schema_version: int = Field(1, ge=1, le=1)
+    schema_version: Literal[1] = 1
     created: str = Field(description="UTC, ISO 8601.")
     task: str
     doc_id: int = Field(description="Row number in the annotation file.")
     question_id: str
     digest: str = Field(description="The journal's key of the answer; also the file's name.")
     as_asked: bool = Field(
-        description="Whether model, video, prompt, settings, libraries and kind of device are those of the run: "
-        "the key worked out anew is the same."
+        description="Whether model, video, prompt, settings, libraries and kind of device are those of the "
+        "run: the key worked out anew is the same."
     )
     same_output: bool | None = Field(
         description="Whether the model said what the run recorded; null where the run has no answer."

@@ -1,4 +1,4 @@
-"""`sf-eval look`: a kept run's questions are asked again, and what the slow path looked at is written down."""
+"""`sf-eval look`: a kept run's questions are asked again, and where the slow path looked is written down."""
 
 from __future__ import annotations
 

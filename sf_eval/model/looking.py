@@ -1,7 +1,8 @@
-"""Where a model looks: its attention over slow tokens, recomputed from the queries and keys of its hybrid layers.
+"""Where a model looks: attention over slow tokens, recomputed from queries and keys of its hybrid layers.
 
-No fast implementation of attention (SDPA, flash) gives its weights away. The queries and keys pass by, though:
-softmax(q k^T / sqrt(d)) of them is worked out beside the model, in float32, and changes nothing in it.
+No fast implementation of attention (SDPA, flash) gives its weights away. The queries and keys pass by,
+though: softmax(q k^T / sqrt(d)) of them is worked out beside the model, in float32, and changes nothing in
+it.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class Look:
     Attributes:
         answer: the answer itself, the same as without looking.
         layers: the hybrid layers, by their number in the model.
-        attention: [L, N] an asker, over the N slow tokens; each row sums to 1. Mean over the heads, and over the
-            asker's positions by the size of their gates: a position that its gate keeps from adding anything
-            counts for nothing. No "answer" where no token of the answer queried slow tokens: it had a single
-            token, or `decode_slow_attention` is off.
+        attention: [L, N] an asker, over the N slow tokens; each row sums to 1. Mean over the heads, and over
+            the asker's positions by the size of their gates: a position that its gate keeps from adding
+            anything counts for nothing. No "answer" where no token of the answer queried slow tokens: it had
+            a single token, or `decode_slow_attention` is off.
         gates: [L] an asker: size of the gate by which the layer multiplied what it had found, mean over
             positions.
     """

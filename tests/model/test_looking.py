@@ -66,7 +66,9 @@ def test_every_row_is_a_distribution_over_the_slow_tokens(model, frames) -> None
 
 
 def test_an_implementation_that_gives_its_weights_and_one_that_does_not_look_alike(load, frames) -> None:
-    fused, plain = (looked(load("s1t4_f8", attn_implementation=name), frames)[0] for name in ("sdpa", "eager"))
+    fused, plain = (
+        looked(load("s1t4_f8", attn_implementation=name), frames)[0] for name in ("sdpa", "eager")
+    )
     for asker, weights in fused.attention.items():
         torch.testing.assert_close(weights, plain.attention[asker], rtol=1e-3, atol=1e-5)
         torch.testing.assert_close(fused.gates[asker], plain.gates[asker], rtol=1e-3, atol=1e-5)

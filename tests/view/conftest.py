@@ -1,4 +1,4 @@
-"""One real run of the mini model with looks, one browser, and two pages: the run's, and a large hostile one."""
+"""One real run of the mini model with looks, one browser, two pages: the run's, and a large hostile one."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def texts(self, selector: str) -> list[str]:
-        found: list[str] = self.js(f"[...document.querySelectorAll('{selector}')].map((one) => one.textContent)")
+        found: list[str] = self.js(
+            f"[...document.querySelectorAll('{selector}')].map(one => one.textContent)"
+        )
         return found
 
     def complaints(self) -> list[str]:
@@ -134,7 +136,9 @@ def browser() -> Iterator[Browser]:
     binary = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if binary is None or driver is None:
-        pytest.skip("no Chromium with chromedriver on this machine (apt-get install chromium chromium-driver)")
+        pytest.skip(
+            "no Chromium with chromedriver on this machine (apt-get install chromium chromium-driver)"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):

@@ -101,7 +101,9 @@ def test_videos_that_are_gone_leave_a_page_that_says_so(finished_run: Path, tmp_
     assert not list(output.glob("frames/*"))
 
 
-def test_a_folder_that_is_no_run_or_no_page_is_refused_in_one_line(finished_run: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_or_no_page_is_refused_in_one_line(
+    finished_run: Path, tmp_path: Path
+) -> None:
     with pytest.raises(OutputError, match="neither a run nor a comparison"):
         kept.read(tmp_path)
     (tmp_path / "mine.txt").write_text("mine")

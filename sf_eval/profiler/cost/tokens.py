@@ -91,8 +91,8 @@ def fast_windows(
 ) -> list[tuple[int, ...]]:
     """Which of the frames shown, counted from 0, are averaged into each frame of the fast path.
 
-    Rules (a) and (b) of docs/profiling.md, "Tokens", with the frames named. A frame in no window is seen by the
-    slow path alone; where windows overlap, a frame is in two.
+    Rules (a) and (b) of docs/profiling.md, "Tokens", with the frames named. A frame in no window is seen by
+    the slow path alone; where windows overlap, a frame is in two.
     """
     if frames <= 1:
         return [(frame,) for frame in range(frames)]

@@ -60,8 +60,10 @@ def plan_page(viewed: Viewed, output: Path | None, *, with_frames: bool, budget:
             f"the frames would take about {least / 1e6:,.0f} MB even at {frames.SIDES[-1]} pixels.",
             hint=f"Allow it (--budget {least // 1_000_000 + 1}) or leave them out (--no-frames).",
         )
-    texts = sum(questions.size(sample.model_dump()) for run in viewed.runs for sample in run.samples.values())
-    looked = sum(4 * look.grid.size + 8 * look.frames.size for run in viewed.runs for look in run.looks.values())
+    texts = sum(chunks.size(sample.model_dump()) for run in viewed.runs for sample in run.samples.values())
+    looked = sum(
+        4 * look.grid.size + 8 * look.frames.size for run in viewed.runs for look in run.looks.values()
+    )
     pictures = frames.estimated_bytes(viewed.runs, side) if side else 0
     return PagePlan(viewed, where, side, texts + looked, pictures)
 
@@ -89,7 +91,9 @@ def build(plan: PagePlan, *, data: str | None, progress: Progress) -> Path:
 
 def _fill(folder: Path, plan: PagePlan, data: str | None, progress: Progress) -> None:
     viewed = plan.viewed
-    (folder / _MARK).write_text("A page that `sf-eval view` made; it is replaced as a whole.\n", encoding="utf-8")
+    (folder / _MARK).write_text(
+        "A page that `sf-eval view` made; it is replaced as a whole.\n", encoding="utf-8"
+    )
     strips = _strips(folder, plan, data, progress)
     looks = _write_looks(folder, viewed)
     tasks = list(dict.fromkeys(questions.first_sample(viewed, key).task for key in viewed.keys))
@@ -111,7 +115,9 @@ def _fill(folder: Path, plan: PagePlan, data: str | None, progress: Progress) ->
     page.write(folder, viewed)
 
 
-def _strips(folder: Path, plan: PagePlan, data: str | None, progress: Progress) -> list[Mapping[Key, frames.Shown]]:
+def _strips(
+    folder: Path, plan: PagePlan, data: str | None, progress: Progress
+) -> list[Mapping[Key, frames.Shown]]:
     viewed = plan.viewed
     if plan.side is None:
         why_not = "the page was made without frames (--no-frames)"

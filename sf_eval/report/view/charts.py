@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sf_eval.core.tables import interval, percent
 from sf_eval.report.comparison.record import ComparisonRecord, KindRecord
 
-
 _TITLES = {
     "brief": "questions about what is to be seen for a moment",
     "global": "questions about the video as a whole",
@@ -140,7 +139,8 @@ def over_frames(record: ComparisonRecord) -> list[Line]:
             assert run.mean is not None
             low, high = run.mean.interval95 or (run.mean.value, run.mean.value)
             x = 100 * (counts.index(run.num_frames) + 0.5) / len(counts)
-            said = f"{model}, {run.num_frames} frames: {percent(run.mean.value)}% {interval(run.mean.interval95)}"
+            value = f"{percent(run.mean.value)}% {interval(run.mean.interval95)}"
+            said = f"{model}, {run.num_frames} frames: {value}"
             points.append(Point(x, 100 - run.mean.value, 100 - low, 100 - high, said))
         lines.append(Line(model, number, tuple(points)))
     return lines

@@ -117,7 +117,11 @@ def decode(
     shown: dict[Key, Shown] = {}
     for key in run.samples:
         document = run.documents.get(key)
-        clip = "the run's folder does not say which file it was" if document is None else clips.find(key[0], document)
+        clip = (
+            "the run's folder does not say which file it was"
+            if document is None
+            else clips.find(key[0], document)
+        )
         if isinstance(clip, str):
             shown[key] = without_pictures(run, key, clip)
         else:
@@ -172,4 +176,3 @@ def _write_sprite(frames: Frames, path: Path, side: int) -> None:
 def largest_side(runs: Sequence[ViewedRun], budget: int) -> int | None:
     """The largest tile whose pictures fit into `budget` bytes; None where not even the smallest does."""
     return next((side for side in SIDES if estimated_bytes(runs, side) <= budget), None)
-

@@ -67,17 +67,17 @@ def read(folder: Path) -> Viewed:
     if (folder / _COMPARISON).is_file():
         comparison = _validated(folder / _COMPARISON, ComparisonRecord)
         runs = []
-        for run in comparison.runs:
-            if Path(run.name).name != run.name or not (folder / run.name).is_dir():
+        for compared in comparison.runs:
+            name = compared.name
+            if Path(name).name != name or not (folder / name).is_dir():
                 raise OutputError(
-                    f"{folder / _COMPARISON} compares {run.name!r}, which has no folder beside it.",
+                    f"{folder / _COMPARISON} compares {name!r}, which has no folder beside it.",
                     hint="View the runs one by one.",
                 )
-            runs.append(_run(run.name, folder / run.name))
+            runs.append(_run(name, folder / name))
         return Viewed(folder, tuple(runs), comparison)
     if (folder / _RESULTS).is_file():
-        run = _run(folder.resolve().name, folder)
-        return Viewed(folder, (run,), None)
+        return Viewed(folder, (_run(folder.resolve().name, folder),), None)
     raise OutputError(
         f"{folder} holds neither a run nor a comparison that ended ({_RESULTS} or {_COMPARISON}).",
         hint="Give a folder that sf-eval run wrote.",

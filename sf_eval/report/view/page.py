@@ -22,7 +22,8 @@ SCRIPTS = ("data.js", "dom.js", "list.js", "heat.js", "strip.js", "question.js",
 STYLE, ICON = "view.css", "icon.svg"
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
 )
 _LOOKS_NAMED = 8
 
@@ -94,7 +95,10 @@ def _of_runs(viewed: Viewed) -> dict[str, Any]:
 
 def _sentence(run: ViewedRun) -> str:
     outcomes = [sample.outcome for sample in run.samples.values()]
-    right, failed = outcomes.count("correct"), sum(bool(sample.failure_reason) for sample in run.samples.values())
+    right, failed = (
+        outcomes.count("correct"),
+        sum(bool(sample.failure_reason) for sample in run.samples.values()),
+    )
     said = f"{run.name}: {right} of {len(outcomes)} questions right"
     said += f", {failed} failed" if failed else ""
     return said + ("." if run.record.complete else "; the run was stopped before its end.")
@@ -104,7 +108,7 @@ def _looked(viewed: Viewed) -> list[tuple[str, str, str]]:
     """Link, question and run of some questions with a look, for the summary."""
     from urllib.parse import quote
 
-    found = []
+    found: list[tuple[str, str, str]] = []
     for run in viewed.runs:
         for task, row in (key for key in run.samples if key in run.looks):
             sample = run.samples.get((task, row))

@@ -176,7 +176,9 @@ def _timings(sample: SampleRecord) -> list[list[Any]]:
     """[stage, seconds, shared by so many questions], and the question's part of all."""
     if sample.timings is None:
         return []
-    values = {name: value for name, value in sample.timings.items() if name in StageTimings.__dataclass_fields__}
+    values = {
+        name: value for name, value in sample.timings.items() if name in StageTimings.__dataclass_fields__
+    }
     times = StageTimings(**values)  # type: ignore[arg-type]
     of_video = [
         ("decode", times.decode_s), ("resize", times.preprocess_s), ("upload", times.upload_s),
