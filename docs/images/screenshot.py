@@ -1,4 +1,4 @@
-"""Takes docs/images/view.png: `python docs/images/screenshot.py RESULTS/view/index.html '#/q/videomme/009-1'`.
+"""Takes docs/images/view.png: `python docs/images/screenshot.py PAGE '#/q/videomme/009-1'`.
 
 Needs selenium (in the dev extra) and Chromium with its driver.
 """

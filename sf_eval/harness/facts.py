@@ -24,7 +24,6 @@ def facts_of(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, loa
         command=list(settings.command),
         settings={
             "data": str(plan.source.root) if plan.source.root else settings.data,
-            "data_revision": settings.data_revision,
             "seed": settings.seed,
             "batch_size": settings.batch_size or automatic_batch_size(loaded),
             "share": settings.share,

@@ -8,8 +8,10 @@ from sf_eval.editions import LABEL
 from sf_eval.harness.record import RunFacts
 
 
-def source_of(facts: RunFacts, data: str | None = None) -> DataSource:
-    """Where a run's data came from, or `data` if that is given.
+def source_of(facts: RunFacts, task: str, data: str | None = None) -> DataSource:
+    """Where the data of one of the run's tasks came from, or `data` if that is given.
+
+    The Hub's is that of the very commit that the run had.
 
     Raises:
         UsageError: nothing tells, or it is there no more.
@@ -21,4 +23,5 @@ def source_of(facts: RunFacts, data: str | None = None) -> DataSource:
         recorded = "mini"  # runs of earlier versions tell no more than the label
     if recorded is None:
         raise UsageError("the run does not tell where its data lies.", hint="Say it: --data DIR.")
-    return parse_source(str(recorded), facts.settings.get("data_revision"))
+    commits = {planned.task: planned.revision for planned in facts.planned}
+    return parse_source(str(recorded), commits.get(task) if recorded == "hub" else None)

@@ -13,7 +13,6 @@ import torch
 from sf_eval.benchmarks import catalog
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, DataError, UsageError
-from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import open_benchmark
 from sf_eval.harness.identity import ModelIdentity, digest_of, libraries_that_answer
 from sf_eval.harness.kept_source import source_of
@@ -115,12 +114,14 @@ def execute(
     """
     kept = plan.kept
     facts = kept.facts
-    source = source_of(facts, data)
+    opened = {
+        task: open_benchmark(catalog.get_benchmark(task), source_of(facts, task, data), progress=progress)
+        for task in dict.fromkeys(asked.key.task for asked in plan.chosen)
+    }
     loaded = _load(facts, weights, device)
     identity = identity_of(facts, loaded)
     model = SlowFastVideoModel(loaded)
     rule = SamplingRule(loaded.card.sampling, loaded.card.num_frames, loaded.card.target_fps)
-    opened: dict[str, OpenBenchmark] = {}
     with ClipLoader(
         rule, resize=model.resize, backend=identity.video_backend, seek=facts.settings.get("seek", True)
     ) as loader:
@@ -128,8 +129,6 @@ def execute(
         for done, asked in enumerate(plan.chosen):
             progress("questions looked at", done, len(plan.chosen))
             task = asked.key.task
-            if task not in opened:
-                opened[task] = open_benchmark(catalog.get_benchmark(task), source, progress=progress)
             question = question_of(
                 opened[task],
                 asked.document,

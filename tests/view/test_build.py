@@ -15,6 +15,7 @@ import torch
 from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.editions.cache import EDITIONS
 from sf_eval.editions.scene import event_at
+from sf_eval.harness.kept_source import source_of
 from sf_eval.harness.look_record import read_looks
 from sf_eval.harness.looking import plan_looks
 from sf_eval.harness.rescoring import read_run
@@ -125,3 +126,16 @@ def _empty(tmp_path: Path) -> Path:
     folder = tmp_path / "no-data"
     folder.mkdir()
     return folder
+
+
+def test_the_data_of_a_kept_run_is_that_of_the_run(finished_run: Path, tmp_path: Path) -> None:
+    facts = read_run(finished_run).facts
+    assert source_of(facts, "videomme").kind == "mini"
+    assert source_of(facts, "videomme", str(tmp_path)).root == tmp_path
+    commit = "0123456789" * 4
+    planned = [task.model_copy(update={"revision": commit}) for task in facts.planned]
+    of_hub = facts.model_copy(update={"settings": {"data": "hub"}, "planned": planned})
+    assert source_of(of_hub, "videomme").revision == commit
+    untold = facts.model_copy(update={"settings": {}, "data": "directory of long ago"})
+    with pytest.raises(UsageError, match="--data DIR"):
+        source_of(untold, "videomme")

@@ -92,7 +92,7 @@ class Clips:
     def _open(self, task: str) -> OpenBenchmark | str:
         if task not in self._opened:
             try:
-                source = source_of(self._run.record, self._data)
+                source = source_of(self._run.record, task, self._data)
                 benchmark = catalog.get_benchmark(task)
                 self._opened[task] = open_benchmark(benchmark, source, fetch_media=False)
             except SfEvalError as error:  # a page without pictures is worth more than none
