@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import isqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from sf_eval.benchmarks import catalog
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, DataError, UsageError
 from sf_eval.data.opening import open_benchmark
-from sf_eval.harness.identity import ModelIdentity, digest_of, libraries_that_answer
+from sf_eval.harness.facts import identity
+from sf_eval.harness.identity import digest_of
 from sf_eval.harness.kept_source import source_of
 from sf_eval.harness.look_record import KeptLook, LookRecord, Tensor, bytes_of, write_look
 from sf_eval.harness.questions import question_of
@@ -23,11 +25,10 @@ from sf_eval.harness.recording import AskedDocument
 from sf_eval.harness.rescoring import KeptRun
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.device import resolve_device, resolve_dtype
-from sf_eval.inference.families.slow_fast import SlowFastVideoModel
-from sf_eval.model.loading import LoadedModel, load_model
-from sf_eval.model.looking import ASKERS, Look, look
-from sf_eval.model.shared_prefix import Prefix, prefill_prefix, split_prompt
-from sf_eval.video import Clip, ClipLoader, Frames, SamplingRule, VideoError
+from sf_eval.inference.families import open_model, rule_of
+from sf_eval.inference.family import Asked, VideoModel, Watchable
+from sf_eval.model.looking import ASKERS, Look
+from sf_eval.video import Clip, ClipLoader, ClipPlan, Frames, VideoError
 
 Progress = Callable[[str, int, int], None]
 BRIEF = "brief"
@@ -118,13 +119,12 @@ def execute(
         task: open_benchmark(catalog.get_benchmark(task), source_of(facts, task, data), progress=progress)
         for task in dict.fromkeys(asked.key.task for asked in plan.chosen)
     }
-    loaded = _load(facts, weights, device)
-    identity = identity_of(facts, loaded)
-    model = SlowFastVideoModel(loaded)
-    rule = SamplingRule(loaded.card.sampling, loaded.card.num_frames, loaded.card.target_fps)
-    with ClipLoader(
-        rule, resize=model.resize, backend=identity.video_backend, seek=facts.settings.get("seek", True)
-    ) as loader:
+    card = _card(facts, weights)
+    model = _load(card, facts, device)
+    backend = facts.settings.get("video_backend", "pyav")
+    key_of = identity(card, model, attn=facts.model.attn, video_backend=backend)
+    seek = facts.settings.get("seek", True)
+    with ClipLoader(rule_of(card), resize=model.resize, backend=backend, seek=seek) as loader:
         video: _Video | None = None
         for done, asked in enumerate(plan.chosen):
             progress("questions looked at", done, len(plan.chosen))
@@ -133,7 +133,7 @@ def execute(
                 opened[task],
                 asked.document,
                 clip_mode=facts.clip,
-                max_new_tokens=loaded.card.max_new_tokens or opened[task].benchmark.max_new_tokens,
+                max_new_tokens=card.max_new_tokens or opened[task].benchmark.max_new_tokens,
             )
             assert question.clip is not None
             try:
@@ -142,26 +142,8 @@ def execute(
             except VideoError as error:
                 yield DataError(f"{asked.key}: {error}")
                 continue
-            yield _written(kept, asked, question, video, model, identity)
+            yield _written(kept, asked, question, video, model, digest_of(question, key_of))
         progress("questions looked at", len(plan.chosen), len(plan.chosen))
-
-
-def identity_of(facts: RunFacts, loaded: LoadedModel) -> ModelIdentity:
-    """As the run's own, of the model at hand, this machine and its libraries."""
-    return ModelIdentity(
-        weights_digest=loaded.weights_digest,
-        slow_path=facts.model.slow_path,
-        decode_slow_attention=facts.model.decode_slow_attention,
-        dtype=str(loaded.model.dtype).removeprefix("torch."),
-        attn=facts.model.attn,
-        device_type=loaded.model.device.type,
-        sampling=facts.model.sampling,
-        num_frames=facts.model.num_frames,
-        target_fps=facts.model.target_fps,
-        video_backend=facts.settings.get("video_backend", "pyav"),
-        prompt_format=loaded.card.prompt_format,
-        libraries=libraries_that_answer(),
-    )
 
 
 def _named(kept: KeptRun, name: str) -> AskedDocument:
@@ -181,73 +163,73 @@ def _named(kept: KeptRun, name: str) -> AskedDocument:
     return found[0]
 
 
-def _load(facts: RunFacts, weights: str | None, device: str) -> LoadedModel:
-    """The run's own model.
-
-    Raises:
-        CheckpointError: other weights.
-    """
+def _card(facts: RunFacts, weights: str | None) -> ModelCard:
+    """The run's card, as far as it determines answers."""
     model = facts.model
-    card = ModelCard(
+    return ModelCard(
         name=model.name,
         title=model.title,
         weights=weights or model.weights,
         revision="" if weights else model.revision,
         num_frames=model.num_frames,
         sampling="uniform" if model.sampling == "uniform" else "published",
-        slow_path=model.slow_path,
         target_fps=model.target_fps,
+        slow_path=model.slow_path,
         decode_slow_attention=model.decode_slow_attention,
         max_new_tokens=facts.settings.get("max_new_tokens") or 0,
+        family=model.family,
+        options=model.options,
     )
+
+
+def _load(card: ModelCard, facts: RunFacts, device: str) -> VideoModel:
+    """The run's own model.
+
+    Raises:
+        CheckpointError: other weights.
+        UsageError: its family does not tell where it looks.
+    """
     where = resolve_device(device)
-    loaded = load_model(card, device=where, dtype=resolve_dtype(model.dtype, where), attn=model.attn)
-    if loaded.weights_digest != model.weights_digest:
+    model = open_model(
+        card, device=where, dtype=resolve_dtype(facts.model.dtype, where), attn=facts.model.attn
+    )
+    if not isinstance(model, Watchable):
+        raise UsageError(f"models of the family {card.family} do not tell where they look.")
+    if model.facts.weights_digest != facts.model.weights_digest:
         raise CheckpointError(
             f"{card.weights} holds other weights than the run was asked with.",
             hint="Give the run's own: --weights DIR.",
         )
-    return loaded
+    return model
 
 
 @dataclass(frozen=True, eq=False)
 class _Video:
+    """A clip that is ready to be asked about."""
+
     clip: Clip
     frames: Frames
-    prefix: Prefix
-    per_frame: int
+    features: Any
+    prefix: Any
 
 
-def _encoded(clip: Clip, frames: Frames, model: SlowFastVideoModel) -> _Video:
+def _encoded(clip: Clip, frames: Frames, model: VideoModel) -> _Video:
     pixels = torch.from_numpy(frames.pixels).to(model.device)
-    features = model.encode(pixels, chunk_frames=_CHUNK_FRAMES)
-    ids, _ = split_prompt(model.loaded.processor.tokenize("", has_video=True)[0].tolist())
-    prefix = prefill_prefix(model.loaded.model, ids, features)
-    return _Video(clip, frames, prefix, features.slow_tokens.shape[0] // features.num_frames)
+    shown = ClipPlan(frames.info, frames.indices, frames.times_s)
+    features = model.encode(pixels, shown, chunk_frames=_CHUNK_FRAMES)
+    return _Video(clip, frames, features, model.prefix(features))
 
 
 def _written(
-    kept: KeptRun,
-    asked: AskedDocument,
-    question: Question,
-    video: _Video,
-    model: SlowFastVideoModel,
-    identity: ModelIdentity,
+    kept: KeptRun, asked: AskedDocument, question: Question, video: _Video, model: VideoModel, digest: str
 ) -> KeptLook:
-    processor = model.loaded.processor
-    ids = processor.tokenize(question.text(video.frames.times_s), has_video=True)[0].tolist()
-    seen = look(
-        model.loaded.model,
-        video.prefix,
-        split_prompt(ids)[1],
-        max_new_tokens=question.max_new_tokens,
-        stop_ids=processor.eos_token_ids,
-    )
+    assert isinstance(model, Watchable)
+    text = question.text(video.frames.times_s)
+    output, seen = model.look(Asked(text, video.features, video.prefix, question.max_new_tokens))
     answer = kept.results.get(asked.key)
-    output = processor.decode(seen.answer.token_ids)
-    side = isqrt(video.per_frame)
-    askers = [asker for asker in ASKERS if asker in seen.attention]
-    digest = digest_of(question, identity)
+    frames = len(video.frames.indices)
+    per_frame = seen.attention["question"].shape[-1] // frames
+    side = isqrt(per_frame)
     record = LookRecord(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         task=asked.key.task,
@@ -257,11 +239,11 @@ def _written(
         as_asked=digest in kept.digests,
         same_output=answer.text == output if isinstance(answer, Answer) else None,
         output=output,
-        askers=list(askers),
+        askers=[asker for asker in ASKERS if asker in seen.attention],
         layers=list(seen.layers),
         frame_indices=list(video.frames.indices),
         times_s=list(video.frames.times_s),
-        grid=(side, side) if side * side == video.per_frame else (1, video.per_frame),
+        grid=(side, side) if side * side == per_frame else (1, per_frame),
     )
     made = KeptLook(record, *_tensors(seen, record))
     write_look(kept.folder, made)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sf_eval.core.cards import SLOW_FAST
 from sf_eval.harness.look_record import KeptLook
 from sf_eval.harness.record import SampleRecord
 from sf_eval.inference import StageTimings
@@ -193,13 +194,6 @@ def _timings(sample: SampleRecord) -> list[list[Any]]:
 
 
 def _strip(run: ViewedRun, shown: Shown) -> dict[str, Any]:
-    config = run.record.model.config
-    windows = fast_windows(
-        shown.count,
-        sampling_stride=config.get("fast_token_temporal_sampling_stride") or 1,
-        temporal_stride=config.get("fast_token_temporal_stride") or 1,
-        min_fast_frames=config.get("min_fast_frames") or 1,
-    )
     return {
         "count": shown.count,
         "indices": list(shown.indices),
@@ -207,8 +201,22 @@ def _strip(run: ViewedRun, shown: Shown) -> dict[str, Any]:
         "sprite": shown.sprite,
         "side": shown.side,
         "why_not": _clean(shown.why_not),
-        "windows": [list(window) for window in windows],
+        "windows": _windows(run, shown.count),
     }
+
+
+def _windows(run: ViewedRun, count: int) -> list[list[int]] | None:
+    """Which frames each frame of the fast path was averaged from; None for a family without a fast path."""
+    if run.record.model.family != SLOW_FAST:
+        return None
+    config = run.record.model.config
+    windows = fast_windows(
+        count,
+        sampling_stride=config.get("fast_token_temporal_sampling_stride") or 1,
+        temporal_stride=config.get("fast_token_temporal_stride") or 1,
+        min_fast_frames=config.get("min_fast_frames") or 1,
+    )
+    return [list(window) for window in windows]
 
 
 def _question(viewed: Viewed, key: Key) -> str:

@@ -24,7 +24,7 @@ sfView.strip = (() => {
   function render(strip, look, { names, of, slow }) {
     const state = { frame: -1, asker: 0, layer: "all" };
     const windowsOf = Array.from({ length: strip.count }, () => []);
-    strip.windows.forEach((window, at) => window.forEach((frame) => windowsOf[frame].push(at)));
+    (strip.windows || []).forEach((window, at) => window.forEach((frame) => windowsOf[frame].push(at)));
     const times = strip.times_s.length ? strip.times_s : look ? look.times_s : [];
     const usable = look && look.frames[0][0].length === strip.count ? look : null;
     const lineBox = h("div", { class: "line-box" });
@@ -56,7 +56,7 @@ sfView.strip = (() => {
       fact("Frame", `${frame + 1} of ${strip.count}${strip.indices.length ? ` (number ${strip.indices[frame].toLocaleString("en")} of the file)` : ""}`);
       if (times.length) fact("Shown at", clock(times[frame]));
       const windows = windowsOf[frame];
-      fact("Fast path", windows.length
+      if (strip.windows) fact("Fast path", windows.length
         ? `in window ${windows.map((at) => at + 1).join(" and ")} of ${strip.windows.length}${together(windows)}`
         : "not seen: in no window");
       const picture = h("div", { class: "picture" }, tile(strip, frame, LARGE));
@@ -85,7 +85,7 @@ sfView.strip = (() => {
       const element = h("button", { type: "button", class: "frame", tabindex: "-1", "aria-label": `Frame ${frame + 1}` },
         usable && svg("svg", { class: "under", viewBox: "0 0 1 10", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "glow", width: 1, y: 10, height: 0 })),
         tile(strip, frame, SMALL),
-        h("span", { class: `window ${windows.length ? (windows[0] % 2 ? "odd" : "even") : "none"}` }, windows.length ? String(windows[0] + 1) : "·"),
+        strip.windows && h("span", { class: `window ${windows.length ? (windows[0] % 2 ? "odd" : "even") : "none"}` }, windows.length ? String(windows[0] + 1) : "·"),
         h("span", { class: "time" }, times.length ? clock(times[frame]) : ""));
       element.addEventListener("click", () => choose(frame, false));
       tiles.push(element);
@@ -99,9 +99,8 @@ sfView.strip = (() => {
       event.stopPropagation();
     });
 
-    const perWindow = strip.windows.length;
-    band.append(h("p", { class: "note" },
-      `${strip.count} frames were shown; the coloured band says which of ${perWindow} windows of the fast path each was averaged into` +
+    band.append(h("p", { class: "note" }, !strip.windows ? `${strip.count} frames were shown.`
+      : `${strip.count} frames were shown; the coloured band says which of ${strip.windows.length} windows of the fast path each was averaged into` +
       (windowsOf.some((each) => !each.length) ? ` (· in none: ${slow ? "the slow path alone sees it" : "nothing sees it"}).` : ".")),
       strip.why_not && h("p", { class: "note warn" }, `No pictures: ${strip.why_not}`));
     if (look && !usable) band.append(h("p", { class: "note warn" }, "Its attention is of another number of frames, and is not shown."));
