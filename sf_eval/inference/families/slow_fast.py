@@ -22,6 +22,7 @@ from sf_eval.model.loading import (
     load_model,
     weights_directory,
 )
+from sf_eval.model.looking import Look, look
 from sf_eval.model.preprocess import normalise, resize_squares
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.shared_prefix import (
@@ -112,6 +113,18 @@ class SlowFastVideoModel:
             )
             for item, answer in zip(asked, answers, strict=True)
         ]
+
+    def look(self, asked: Asked) -> tuple[str, Look]:
+        if asked.prefix is None:
+            raise UsageError("a model with sliding-window attention does not tell where it looks.")
+        seen = look(
+            self.loaded.model,
+            asked.prefix,
+            split_prompt(self._ids(asked.text, asked.video is not None))[1],
+            max_new_tokens=asked.max_new_tokens,
+            stop_ids=self.loaded.processor.eos_token_ids,
+        )
+        return self.loaded.processor.decode(seen.answer.token_ids), seen
 
     def _whole_prompts(self, asked: Sequence[Asked]) -> list[Generated]:
         results = generate_batch(
