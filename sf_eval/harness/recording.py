@@ -50,6 +50,7 @@ from sf_eval.scoring.scores import (
     score_of_groups,
     score_published,
 )
+from sf_eval.video.digest import digest_of_indices
 
 RESULTS = "results.json"
 SAMPLES = "samples.jsonl"
@@ -177,6 +178,8 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         num_frames=result.num_frames,
         frames_missing=result.frames_missing,
         video_notes=[VideoNoteRecord(kind=note.kind, detail=note.detail) for note in result.video_notes],
+        frames_digest=digest_of_indices(result.frame_indices) if result.frame_indices else None,
+        pixels_digest=result.pixels_digest or None,
         prompt_tokens=result.prompt_tokens,
         fast_tokens=result.fast_tokens,
         slow_tokens=result.slow_tokens,
