@@ -66,10 +66,10 @@ class Comparison:
         relative: 100 * (first / second - 1), in percent. None where the second got nothing right; without an
             interval where one of them got nothing right in some resample.
         n, videos: questions and clusters that entered.
-        p_value: two-sided, of no difference, from the same resamples as the interval: twice the smaller share of
-            them on either side of 0 (Efron and Tibshirani, chapter 15); None without resamples.
-        detectable: the smallest true difference, in percentage points, that these questions show with a power
-            of 80% (`significance.detectable`); None without resamples. Where no resample differs from another,
+        p_value: two-sided, of no difference, from the same resamples as the interval: twice the smaller
+            share of them on either side of 0 (Efron and Tibshirani, chapter 15); None without resamples.
+        detectable: the smallest true difference, in percentage points, that these questions show with a
+            power of 80% (`significance.detectable`); None without resamples. Where all resamples are alike,
             from the most that such videos can hide (`_Resampled.least_error`).
     """
 
