@@ -145,10 +145,14 @@ def test_progress_shows_rate_and_time_left_of_questions_only() -> None:
         progress.rendering("rendering", 3, 4)
         progress._progress.refresh()
         progress.begin(78, waiting_s=lambda: 0.0)
-        progress.result(Failure("old", FailureKind.TIMEOUT, HOSTILE), resumed=True, outcome=Outcome.timeout, video="a")
+        progress.result(
+            Failure("old", FailureKind.TIMEOUT, HOSTILE), resumed=True, outcome=Outcome.timeout, video="a"
+        )
         progress._progress.refresh()
         before = console.file.getvalue()  # type: ignore[attr-defined]
-        progress.result(Failure("new", FailureKind.TIMEOUT, "slow"), resumed=False, outcome=Outcome.timeout, video="a")
+        progress.result(
+            Failure("new", FailureKind.TIMEOUT, "slow"), resumed=False, outcome=Outcome.timeout, video="a"
+        )
         progress._progress.refresh()
         after = console.file.getvalue()[len(before) :]  # type: ignore[attr-defined]
         progress.stage(HOSTILE)
