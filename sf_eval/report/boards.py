@@ -99,9 +99,12 @@ def board(folders: Sequence[Path], *, sort: str | None = None, published: bool =
             notes.setdefault(caveat, []).append(str(path))
     if not rows:
         raise UsageError(f"no run of sf-eval lies below {', '.join(map(str, folders))}.")
+    said = [
+        caveat if len(where) == len(rows) else f"{', '.join(where)}: {caveat}"
+        for caveat, where in notes.items()
+    ]
     if published:
         rows += _reported(columns)
-    said = [f"{caveat} ({', '.join(where)})" for caveat, where in notes.items()]
     return Board(_sorted(rows, sort, titles), titles, said, skipped)
 
 

@@ -64,7 +64,7 @@ def test_it_sorts_by_model_and_frames_and_by_nothing_else(runs: Path) -> None:
     assert [row.frames for row in board([runs], sort="frames", published=False).rows] == ["16", "32", "64"]
     names = [row.model.casefold() for row in board([runs], sort="model").rows]
     assert names == sorted(names)
-    with pytest.raises(UsageError, match="no run has a score on videome. Did you mean videomme"):
+    with pytest.raises(UsageError, match=r"no run has a score on videome\. Did you mean videomme"):
         board([runs], sort="videome")
 
 

@@ -21,7 +21,9 @@ from sf_eval.core import files
 from sf_eval.core.errors import DataError, OutputError, UsageError
 from sf_eval.harness.plan import RunPlan, make_plan
 from sf_eval.harness.settings import RunSettings
+from sf_eval.report.comparison.budget import budget_svg, measured_points, published_points
 from sf_eval.report.comparison.build import build
+from sf_eval.report.comparison.community import community_table
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.gate import GateBy, check_names, gated, parse_gate
 from sf_eval.report.comparison.lmms_logs import Unread, matched, read_log
@@ -96,7 +98,7 @@ def test_the_folder_of_a_comparison_stands_for_its_runs(
         shutil.copytree(path, tmp_path / "both" / name)
     state = {
         "schema_version": 2,
-        "plan": {"comparison": True, "runs": dict.fromkeys(two, {})},
+        "plan": {"comparison": True, "runs": {name: {} for name in two}},
         "complete": True,
     }
     (tmp_path / "both" / "run.json").write_text(json.dumps(state))
@@ -241,6 +243,7 @@ def test_a_stock_log_of_another_model_on_our_task_is_compared(two: dict[str, tup
     _, log = record.runs
     assert log.source == "lmms-eval"
     assert log.num_frames is None
+    assert log.title == "stock_lmms_eval (lmms-eval log)"
     assert record.unread == []
     lines = [json.loads(line) for line in next(STOCK.rglob("*.jsonl")).read_text().splitlines()]
     (pair,) = record.gains[0].by_benchmark
@@ -248,6 +251,11 @@ def test_a_stock_log_of_another_model_on_our_task_is_compared(two: dict[str, tup
     by_id = {s.question_id: s for s in two["good"][1].samples if s.task == "videomme"}
     own = [by_id[line["accuracy"]["question_id"]].outcome == "correct" for line in lines]
     assert pair.tested == pytest.approx(100 * sum(own) / len(own))
+    (gain,) = record.gains
+    assert gain.mean_over == ["videomme"], "the mean is over what both were asked"
+    assert gain.overall is not None
+    assert gain.overall.difference == pair.difference
+    assert gain.left_out == 0
 
 
 def log_of(samples: list[dict[str, Any]], folder: Path, task: str) -> Path:
@@ -443,3 +451,50 @@ def test_a_partial_run_is_called_so(two: dict[str, tuple[Path, Finished]], tmp_p
     record = build(contestants([two["good"][0], stopped]))
     assert [run.complete for run in record.runs] == [True, False]
     assert any(note.startswith("stopped: The run was stopped before its end") for note in record.notes)
+
+
+# --- as papers report it -----------------------------------------------------------------------------------
+
+
+def test_the_community_table_says_what_was_measured_and_its_ratios(plan: RunPlan) -> None:
+    record = build(
+        {"many": finished(plan, right, frames=64), "few": finished(plan, at_random(1, 0.5), frames=16)}
+    )
+    table = community_table(record)
+    assert table is not None
+    many, few = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert (many["ratio, LLM"], many["ratio, all"], few["ratio, all"]) == ("400.0%", "400.0%", "100.0%")
+    assert (many["TTFT"], many["tower"], many["LLM"]) == ("300.0 ms", "100.0 ms", "200.0 ms")
+    assert many["samples/s"] == f"{plan.total / 0.9:.3g}"
+    means = [run.mean.value for run in record.runs if run.mean is not None]
+    assert many["of ref. %"] == f"{100 * means[0] / means[1]:.1f}"
+    (row,) = (run.community for run in record.runs[:1])
+    assert row is not None
+    assert row.retained is None, "this model's configuration says nothing of its tokens"
+
+
+def test_points_at_one_budget_are_relative_to_the_fewest_frames(plan: RunPlan) -> None:
+    """Every run here has 16 visual tokens in its prompt."""
+    record = build(
+        {"many": finished(plan, right, frames=64), "few": finished(plan, at_random(1, 0.5), frames=16)}
+    )
+    few, many = measured_points(record)
+    (gain,) = record.gains
+    assert (few.frames, few.relative_accuracy) == (16, 100)
+    assert gain.overall is not None
+    assert gain.overall.relative is not None
+    assert many.relative_accuracy == pytest.approx(100 + gain.overall.relative.value)
+    assert many.interval95 is not None
+    plot = budget_svg(record)
+    assert plot == budget_svg(record)
+    assert plot is not None
+    assert "mini edition" in plot
+    for point in published_points():
+        assert f"reported: {point.system}" in plot
+    assert budget_svg(build({"one": finished(plan, right), "two": finished(plan, wrong)})) is None
+
+
+def test_published_points_have_their_sources() -> None:
+    points = published_points()
+    assert {point.system for point in points} == {"FlashVID", "UniComp"}
+    assert all("arXiv" in point.source and point.frames > point.reference_frames for point in points)

@@ -1,7 +1,7 @@
 """Verdicts are held to simulation: as often wrong as they say, and as often right as they promise.
 
-400 comparisons of two models on two benchmarks, questions of one video alike in how hard they are. The models'
-true accuracies are known, since they are drawn here.
+400 comparisons of two models on two benchmarks, questions of one video alike in how hard they are. The true
+accuracies of the models are known, since they are drawn here.
 """
 
 from __future__ import annotations

@@ -5,8 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from sf_eval.core.errors import CheckpointError
 from sf_eval.core.tables import ABSENT, Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.profiler.cost.question import shape_of
+from sf_eval.profiler.cost.tokens import count_tokens
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.record import CommunityRecord, ComparedRun, ComparisonRecord
 
@@ -23,14 +26,13 @@ def community_of(run: Finished) -> CommunityRecord | None:
     if not rows or not answered:
         return None
     visual = statistics.fmean(sample.fast_tokens or 0 for sample in answered)
-    # Slow tokens are all pooled tokens of all frames, whether the slow path attends to them or not.
-    whole = statistics.fmean(sample.slow_tokens or sample.fast_tokens or 0 for sample in answered)
+    whole = _pooled_tokens(run.record, answered)
     alone = [sample for sample in answered if (sample.timings or {}).get("batch_size") == 1]
     return CommunityRecord(
         frames=statistics.fmean(sample.num_frames or 0 for sample in answered),
         visual_tokens=visual,
         all_visual_tokens=whole,
-        retained=100 * visual / whole if whole else 100.0,
+        retained=100 * visual / whole if whole else None,
         prefill_flops=rows[0]["flops"]["prefill_flops"],
         total_flops=rows[0]["flops"]["total_flops"],
         tower_s=_mean(answered, "vision_s"),
@@ -109,6 +111,17 @@ def _relative(run: ComparedRun, reference: ComparedRun) -> float | None:
 
 def _score(run: ComparedRun, benchmark: str) -> float | None:
     return next((one.score.accuracy for one in run.scores if one.benchmark == benchmark), None)
+
+
+def _pooled_tokens(record: RunRecord, answered: Sequence[SampleRecord]) -> float | None:
+    """Of all frames shown; None for a configuration that says nothing of a grid of tokens."""
+    try:
+        shape = shape_of(record.model.config)
+    except CheckpointError:
+        return None
+    frames = [sample.num_frames or 0 for sample in answered]
+    grids = {count: count_tokens(shape, count).pooled_grid for count in set(frames)}
+    return statistics.fmean(count * grids[count] ** 2 for count in frames)
 
 
 def _mean(answered: Sequence[SampleRecord], *stages: str) -> float:

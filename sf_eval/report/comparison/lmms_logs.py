@@ -2,8 +2,8 @@
 
 A log (`*_samples_<task>.jsonl`) has no questions in it, only their ids or row numbers, so a log is read
 against the questions of a run of ours. A line counts only where the question is certain: the same id (or,
-where a built-in task logs none, the same row), the same truth, and the options' texts in the same order in its
-prompt.
+where a built-in task logs none, the same row), the same truth, and the options' texts in the same order in
+its prompt.
 """
 
 from __future__ import annotations
@@ -259,4 +259,4 @@ def _model_of(log: Path) -> str:
         name = results["model_name"] or results["model_source"]
     except (OSError, ValueError, KeyError, TypeError):
         return log.resolve().parent.name
-    return str(name)
+    return Path(str(name)).name  # a local checkpoint is called by its path

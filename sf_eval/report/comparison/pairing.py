@@ -55,21 +55,25 @@ def gain_of(
     judged_one, judged_other = scored_questions(one), scored_questions(other)
     both = (judged_one & judged_other) - differing
     judged = judged_questions([one, other], both, columns, tested.run)
-    in_mean = [column.name for column in columns if column.in_mean]
-    overall, each = paired.compare(judged, in_mean, seed=how.seed, resamples=how.resamples)
+    in_mean = [column for column in columns if column.in_mean and _asks(one, column) and _asks(other, column)]
+    overall, each = paired.compare(
+        judged, [column.name for column in in_mean], seed=how.seed, resamples=how.resamples
+    )
     pairs = _Pairs(one, other, both, columns, judged, tell)
     by_benchmark = _with_holm([pairs.pair(name, compared, [name]) for name, compared in each.items()])
-    whole = None if overall is None else pairs.pair(None, overall, in_mean)
+    names = [column.name for column in in_mean]
+    whole = None if overall is None else pairs.pair(None, overall, names)
     titles = {column.name: column.title for column in columns}
     named = [(titles[pair.benchmark or ""], pair) for pair in by_benchmark]
     return GainRecord(
         tested=tested.name,
         reference=reference.name,
         same_questions=_asked(one) == _asked(other),
-        left_out=len(judged_one ^ judged_other),
+        left_out=len((judged_one ^ judged_other) & one.keys() & other.keys()),
+        mean_over=names,
         overall=whole,
         by_benchmark=by_benchmark,
-        verdict=verdict(tested.name, reference.name, whole, named, where=where(columns), tell=tell),
+        verdict=verdict(tested.name, reference.name, whole, named, where=where(in_mean), tell=tell),
         flips=[_flip(key, one[key], other[key]) for key in sorted(both) if _is_flip(one[key], other[key])],
         shown=_shown(one, other, both),
         unmatched=UnmatchedRecord(
@@ -81,8 +85,10 @@ def gain_of(
 
 
 def where(columns: Sequence[BenchmarkColumn]) -> str:
-    """What the mean is over, as a phrase."""
-    titles = [column.title for column in columns if column.in_mean]
+    """What the mean over `columns` is over, as a phrase."""
+    if not columns:
+        return "in the mean, as no benchmark was asked of both"
+    titles = [column.title for column in columns]
     return f"on {titles[0]}" if len(titles) == 1 else f"in the mean over {len(titles)} benchmarks"
 
 
@@ -170,6 +176,11 @@ class _Pairs:
         tasks = {task for column in self.columns if column.name in names for task in column.tasks}
         same = [self.one[key].answer == self.other[key].answer for key in self.both if key[0] in tasks]
         return 100 * sum(same) / len(same) if same else None
+
+
+def _asks(samples: Mapping[Asked, SampleRecord], column: BenchmarkColumn) -> bool:
+    """Whether the run was asked anything of the benchmark, be it answered or not."""
+    return any(key[0] in column.tasks for key in samples)
 
 
 def _with_holm(pairs: Sequence[PairRecord]) -> list[PairRecord]:

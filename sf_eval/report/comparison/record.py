@@ -58,8 +58,10 @@ class CommunityRecord(Strict):
 
     frames: float
     visual_tokens: float = Field(description="In the LLM's prompt.")
-    all_visual_tokens: float = Field(description="What they were made from: the pooled tokens of all frames.")
-    retained: float = Field(description="Percent of them that the prompt holds.")
+    all_visual_tokens: float | None = Field(
+        description="What they were made from: the pooled tokens of all frames."
+    )
+    retained: float | None = Field(description="Percent of them that the prompt holds.")
     prefill_flops: float
     total_flops: float
     tower_s: float | None = Field(description="Vision tower and projector, of one video.")
@@ -177,7 +179,12 @@ class GainRecord(Strict):
     tested: str
     reference: str
     same_questions: bool = Field(description="Whether both were asked the same questions.")
-    left_out: int = Field(description="Questions that only one of them has a judged answer to.")
+    left_out: int = Field(
+        description="Questions that both were asked, and that only one of them has a judged answer to."
+    )
+    mean_over: list[str] | None = Field(
+        None, description="The benchmarks of `overall`: those in the mean that both were asked."
+    )
     overall: PairRecord | None
     by_benchmark: list[PairRecord]
     verdict: VerdictRecord | None = None

@@ -61,8 +61,8 @@ def verdict(
         "better": f"{tested} is better than {reference} {where}: {_numbers(pair)}.",
         "worse": f"{tested} is worse than {reference} {where}: {_numbers(pair)}.",
         "no_difference": f"No difference is shown between {tested} and {reference} {where}: "
-        f"{_numbers(pair)}. With these {pair.videos} videos {percent(pair.detectable)} points would have been seen "
-        "(power 80%).",
+        f"{_numbers(pair)}. With these {pair.videos} videos {percent(pair.detectable)} points would have "
+        "been seen (power 80%).",
         "too_few": f"Too few questions to tell {tested} from {reference} {where}: {_numbers(pair)}. "
         f"{_needed(pair, tell)}",
     }[name]
