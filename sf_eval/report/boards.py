@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from sf_eval.core.errors import DataError, OutputError, UsageError, nearest
 from sf_eval.core.tables import ABSENT, Table, percent, to_csv
@@ -16,7 +16,8 @@ from sf_eval.report.export.flat import latex
 from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini, model_label
 from sf_eval.report.published import published_models
 
-MEASURED, REPORTED = "measured", "reported"
+MEASURED: Final = "measured"
+REPORTED: Final = "reported"
 _REAL = "real benchmark"
 CSV_COLUMNS = (
     "kind", "model", "frames", "data", "complete", "benchmark", "accuracy", "interval95_low",

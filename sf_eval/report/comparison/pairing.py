@@ -98,7 +98,7 @@ def by_question(samples: Iterable[SampleRecord]) -> dict[Asked, SampleRecord]:
     found: dict[Asked, SampleRecord] = {}
     for sample in samples:
         name = (sample.task, sample.question_id)
-        found[(*name, seen[name])] = sample
+        found[sample.task, sample.question_id, seen[name]] = sample
         seen[name] += 1
     return found
 
@@ -165,6 +165,7 @@ class _Pairs:
             videos=compared.videos,
             verdict=verdict_name(difference, compared.detectable, self.tell),
             p_value=compared.p_value,
+            p_holm=None,
             mcnemar_p=mcnemar(gained, lost),
             gained=gained,
             lost=lost,
