@@ -17,11 +17,12 @@ from typing import Any, Protocol
 import torch
 
 from sf_eval.inference.device import is_device_lost, is_out_of_memory
-from sf_eval.inference.family import Asked, Generated, VideoModel
+from sf_eval.inference.family import Asked, Generated, ModelLostError, Refused, VideoModel
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, Result, StageTimings
 from sf_eval.inference.waiting import synchronise
 from sf_eval.video import (
     Clip,
+    ClipPlan,
     Frames,
     LoaderClosedError,
     VideoError,
@@ -32,8 +33,10 @@ from sf_eval.video import (
 
 logger = logging.getLogger(__name__)
 
-# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short.
+# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Smaller pictures
+# than the published model's go through as many at a time as have its pixels.
 CHUNK_FRAMES = 16
+_CHUNK_PIXELS = CHUNK_FRAMES * 576 * 576
 
 _FAILURE_OF_VIDEO = {
     VideoErrorReason.missing: FailureKind.MISSING_MEDIA,
@@ -216,7 +219,8 @@ class Engine:
         pixels = pixels.to(device, non_blocking=True)
         synchronise(device)
         uploaded = time.perf_counter()
-        video = self._tower(pixels, may_shrink=alone)
+        shown = ClipPlan(frames.info, frames.indices, frames.times_s)
+        video = self._tower(pixels, shown, may_shrink=alone)
         del pixels
         synchronise(device)
         encoded = time.perf_counter()
@@ -238,11 +242,11 @@ class Engine:
             shared_by=shared_by,
         )
 
-    def _tower(self, pixels: torch.Tensor, *, may_shrink: bool) -> Any:
+    def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""
         while True:
             try:
-                return self.model.encode(pixels, chunk_frames=self.chunk_frames)
+                return self.model.encode(pixels, shown, chunk_frames=self._frames_at_once(pixels))
             except (MemoryError, OSError, RuntimeError) as error:
                 if not may_shrink or self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
@@ -252,6 +256,12 @@ class Engine:
             self._degrade(
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
+
+    def _frames_at_once(self, pixels: torch.Tensor) -> int:
+        if self.chunk_frames < CHUNK_FRAMES:  # memory was short
+            return self.chunk_frames
+        _, height, width, _ = pixels.shape
+        return max(CHUNK_FRAMES, _CHUNK_PIXELS // (height * width))
 
     def _shrink_batch(self, batch_size: int) -> None:
         if batch_size < self.batch_size:
@@ -318,7 +328,9 @@ def _texts(
     return texts, failures
 
 
-def _to_answer(ready: _Ready, result: Generated, batch_size: int) -> Result:
+def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> Result:
+    if isinstance(result, Refused):
+        return Failure(ready.question.key, result.kind, result.reason)
     if not result.finite:
         reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
         return Failure(ready.question.key, FailureKind.MODEL_ERROR, reason)
@@ -357,8 +369,8 @@ def _hidden(frames: Frames) -> str:
 
 
 def ends_everything(error: Exception) -> bool:
-    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost."""
-    return isinstance(error, (WorkerStartError, LoaderClosedError)) or is_device_lost(error)
+    """Whether every further question would fail alike: no decoder starts, or the model or GPU is lost."""
+    return isinstance(error, (WorkerStartError, LoaderClosedError, ModelLostError)) or is_device_lost(error)
 
 
 def _failures(questions: Sequence[Question], error: Exception) -> list[Failure]:

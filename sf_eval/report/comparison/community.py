@@ -23,8 +23,9 @@ def community_of(run: Finished) -> CommunityRecord | None:
     """What the run measured; None where no question was answered."""
     rows = [row for row in run.profile["flops"] if row["group"] == "all" and row["who"] == "model"]
     answered = [sample for sample in run.samples if sample.num_frames is not None and sample.timings]
-    if not rows or not answered:
+    if not answered:
         return None
+    flops = rows[0]["flops"] if rows else {}
     visual = statistics.fmean(sample.fast_tokens or 0 for sample in answered)
     whole = _pooled_tokens(run.record, answered)
     alone = [sample for sample in answered if (sample.timings or {}).get("batch_size") == 1]
@@ -33,8 +34,8 @@ def community_of(run: Finished) -> CommunityRecord | None:
         visual_tokens=visual,
         all_visual_tokens=whole,
         retained=100 * visual / whole if whole else None,
-        prefill_flops=rows[0]["flops"]["prefill_flops"],
-        total_flops=rows[0]["flops"]["total_flops"],
+        prefill_flops=flops.get("prefill_flops"),
+        total_flops=flops.get("total_flops"),
         tower_s=_mean(answered, "vision_s"),
         other_s=_mean(answered, "upload_s"),
         llm_s=_mean(answered, "prefix_s", "prefill_s") if len(alone) == len(answered) else None,
@@ -88,7 +89,7 @@ def _cells(own: CommunityRecord | None, reference: CommunityRecord | None) -> tu
         f"{own.frames:.0f}",
         percent(own.retained),
         f"{own.visual_tokens:.0f}",
-        f"{own.prefill_flops / 1e12:.3g}",
+        ABSENT if own.prefill_flops is None else f"{own.prefill_flops / 1e12:.3g}",
         _ratio(own.prefill_flops, reference.prefill_flops if reference else None),
         _ratio(own.total_flops, reference.total_flops if reference else None),
         *(seconds(value) for value in (first_token, own.tower_s, own.other_s, own.llm_s)),
@@ -99,8 +100,8 @@ def _cells(own: CommunityRecord | None, reference: CommunityRecord | None) -> tu
     )
 
 
-def _ratio(own: float, reference: float | None) -> str:
-    return percent(100 * own / reference) + "%" if reference else ABSENT
+def _ratio(own: float | None, reference: float | None) -> str:
+    return percent(100 * own / reference) + "%" if own is not None and reference else ABSENT
 
 
 def _relative(run: ComparedRun, reference: ComparedRun) -> float | None:
@@ -114,7 +115,9 @@ def _score(run: ComparedRun, benchmark: str) -> float | None:
 
 
 def _pooled_tokens(record: RunRecord, answered: Sequence[SampleRecord]) -> float | None:
-    """Of all frames shown; None for a configuration that says nothing of a grid of tokens."""
+    """Of all frames shown; None for a model whose grid of tokens is not known."""
+    if not record.model.closed_form:
+        return None
     try:
         shape = shape_of(record.model.config)
     except CheckpointError:
