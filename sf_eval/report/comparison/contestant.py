@@ -100,7 +100,7 @@ def _cost(profile: Mapping[str, Any], *, has_slow_path: bool) -> CostRecord | No
     flops = rows[0]["flops"] if rows else {"prefill_flops": None, "total_flops": None}
     tokens = {name: values["mean"] for name, values in profile["tokens"].items()}
     return CostRecord(
-        questions=profile["questions"],
+        questions=rows[0]["questions"] if rows else profile["questions"],
         prefill_flops=flops["prefill_flops"],
         total_flops=flops["total_flops"],
         latency_s=latency_s,
