@@ -247,9 +247,9 @@ class VideoNoteRecord(Strict):
 
 
 class SampleRecord(Strict):
-    """One line of `samples.jsonl`."""
+    """One line of `samples.jsonl`. Version 3 added the digests of what was shown; version 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     task: str
     data: str
     doc_id: int = Field(description="Row number in the annotation file.")
@@ -283,6 +283,16 @@ class SampleRecord(Strict):
         default_factory=list,
         description="What was done otherwise than the video's file states, so that it is shown as it plays: "
         "a measured frame rate, another stream than the first, one thread because of damage (docs/video.md).",
+    )
+    frames_digest: str | None = Field(
+        None,
+        description="SHA-256 of the indices of the frames that were shown, as text with commas between; null "
+        "where none was shown.",
+    )
+    pixels_digest: str | None = Field(
+        None,
+        description="SHA-256 of those frames' resized pixels: their shape as text and a space "
+        '("8x384x384x3 "), then the bytes; null where none was shown, or an earlier version answered.',
     )
     prompt_tokens: int | None = None
     fast_tokens: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sf_eval.core.tables import interval, percent
-from sf_eval.report.comparison.record import ComparisonRecord, KindRecord
+from sf_eval.report.comparison.record import ComparisonRecord, EstimateRecord, KindRecord
 
 _TITLES = {
     "brief": "questions about what is to be seen for a moment",
@@ -126,30 +126,37 @@ def gains(record: ComparisonRecord) -> Gains | None:
 
 def over_frames(record: ComparisonRecord) -> list[Line]:
     """Mean accuracy over frames, of models that were shown several numbers of them; else nothing."""
-    runs = [run for run in record.runs if run.mean is not None]
-    counts = sorted({run.num_frames for run in runs})
-    models = list(dict.fromkeys(run.model for run in runs))
-    if not any(len({run.num_frames for run in runs if run.model == model}) > 1 for model in models):
+    placed = _placed(record)
+    counts = sorted({frames for frames, _, _ in placed})
+    models = list(dict.fromkeys(model for _, model, _ in placed))
+    if not any(len({frames for frames, model, _ in placed if model == one}) > 1 for one in models):
         return []
     lines = []
-    for number, model in enumerate(models):
-        own = sorted((run for run in runs if run.model == model), key=lambda run: run.num_frames)
+    for number, one in enumerate(models):
         points = []
-        for run in own:
-            assert run.mean is not None
-            low, high = run.mean.interval95 or (run.mean.value, run.mean.value)
-            x = 100 * (counts.index(run.num_frames) + 0.5) / len(counts)
-            value = f"{percent(run.mean.value)}% {interval(run.mean.interval95)}"
-            said = f"{model}, {run.num_frames} frames: {value}"
-            points.append(Point(x, 100 - run.mean.value, 100 - low, 100 - high, said))
-        lines.append(Line(model, number, tuple(points)))
+        for frames, model, mean in sorted(placed, key=lambda each: each[0]):
+            if model == one:
+                low, high = mean.interval95 or (mean.value, mean.value)
+                x = 100 * (counts.index(frames) + 0.5) / len(counts)
+                said = f"{model}, {frames} frames: {percent(mean.value)}% {interval(mean.interval95)}"
+                points.append(Point(x, 100 - mean.value, 100 - low, 100 - high, said))
+        lines.append(Line(one, number, tuple(points)))
     return lines
 
 
 def frame_counts(record: ComparisonRecord) -> list[tuple[float, int]]:
     """Place and number of each tick below `over_frames`."""
-    counts = sorted({run.num_frames for run in record.runs if run.mean is not None})
+    counts = sorted({frames for frames, _, _ in _placed(record)})
     return [(100 * (at + 0.5) / len(counts), count) for at, count in enumerate(counts)]
+
+
+def _placed(record: ComparisonRecord) -> list[tuple[int, str, EstimateRecord]]:
+    """Frames, model and mean of every run that has both numbers; a log of another program may have neither."""
+    return [
+        (run.num_frames, run.model, run.mean)
+        for run in record.runs
+        if run.num_frames is not None and run.mean is not None
+    ]
 
 
 def _of_kind(kind: KindRecord, names: Sequence[str]) -> Bars:
