@@ -41,6 +41,7 @@ from sf_eval.harness.questions import clip_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
 from sf_eval.inference.device import DTYPES, keep_float32_exact, resolve_device
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import rule_of
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.waiting import synchronise
 from sf_eval.model.loading import LoadedModel, load_model
@@ -366,7 +367,7 @@ def main() -> int:
     asked = _arguments()
     device = resolve_device(asked.device)
     card = card_for(asked.model).with_frames(asked.frames)
-    rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
+    rule = rule_of(card)
     if rule.kind != "published":
         raise SystemExit("the loop samples by the published rule; take a card that does.")
     keep_float32_exact(device, DTYPES[asked.dtype])

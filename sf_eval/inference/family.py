@@ -43,6 +43,7 @@ class Generated:
     Attributes:
         prompt_tokens: tokens in the language model: text and visual ones.
         visual_tokens: how many of them are visual.
+            These two and `new_tokens` are None where nobody counts them.
         slow_tokens: visual tokens that are read beside the prompt, by cross-attention.
         new_tokens: generated ids, the one that ended the answer included.
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
@@ -52,10 +53,10 @@ class Generated:
     """
 
     text: str
-    prompt_tokens: int
-    visual_tokens: int
+    prompt_tokens: int | None
+    visual_tokens: int | None
     slow_tokens: int
-    new_tokens: int
+    new_tokens: int | None
     finish_reason: str
     finite: bool
     prefill_s: float
@@ -121,6 +122,12 @@ class ModelSize:
 
 TOWER = "vision tower"
 """What `parts_to_compile` calls it."""
+
+
+def plain_rule(card: ModelCard) -> SamplingRule:
+    """The rule of a card that does not leave it to its family."""
+    assert card.sampling != "family"
+    return SamplingRule(card.sampling, card.num_frames, card.target_fps)
 
 
 class VideoModel(Protocol):

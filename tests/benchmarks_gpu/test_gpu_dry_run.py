@@ -46,7 +46,8 @@ def test_every_step_goes_through_on_a_cpu_with_the_mini_model(tmp_path: Path) ->
     ):  # fmt: skip
         assert needed in keys, needed
     for key in (
-        "verify.float32.sdpa", "answers.float32.sdpa.batch4", "memory.alike", "memory.halved", "engine.float32",
+        "verify.float32.sdpa", "answers.float32.sdpa.batch4",
+        "memory.alike", "memory.halved", "engine.float32",
     ):  # fmt: skip
         row = report.row(key)
         assert row is not None

@@ -18,6 +18,7 @@ import torch
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, UsageError
+from sf_eval.core.resize import Resize
 from sf_eval.inference import Answer, Failure, Question
 from sf_eval.inference.engine import CHUNK_FRAMES, ClipSource, Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
@@ -152,7 +153,7 @@ class Pipeline:
 
     def _source(self, ask: Ask, model: SlowFastVideoModel) -> ClipSource:
         if ask.video is None:
-            return StillSource(ask.frames, model.resize)
+            return StillSource(ask.frames, Resize(model.loaded.processor.image_size))
         if ask.frames not in self._pools:
             # Nothing ahead: a stage is timed alone, and a batch from the file to its last token.
             rule = SamplingRule(kind="uniform", num_frames=ask.frames)
