@@ -211,7 +211,7 @@ def _first_pass_bytes(
     """Activations, keys and values of a pass that projects the slow tokens of `rows` videos.
 
     Their joined copy is there throughout. The greedier of two moments: the widest of a layer, at the end,
-    when all keys and values are there; or the projection in the last hybrid layer, with the others' behind it.
+    when all keys and values are there; or the projection in the last hybrid layer, after the others'.
     """
     activations = _pass_bytes(shape, rows, length, length, width, masked=masked, room=False)
     joined = rows * tokens.slow_tokens * shape.hidden_size * width if shape.hybrid_layers else 0
