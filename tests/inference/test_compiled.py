@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +14,29 @@ from sf_eval.core.errors import UsageError
 from sf_eval.inference.compiled import compiled_model
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
-from sf_eval.model.loading import load_model
+from sf_eval.model.loading import LoadedModel
+from sf_eval.profiler.measured.pipeline import make_model
+from sf_eval.profiler.measured.prompts import CountedPrompts
 from sf_eval.video import ClipPlan, VideoInfo
+
+TINY: dict[str, Any] = {
+    "vocab_size": 128, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "mm_video_pooling_stride": 2,
+    "mm_projector_type": "mlp2x_gelu", "min_fast_frames": 2, "fast_token_temporal_stride": 2,
+    "fast_token_temporal_sampling_stride": 1, "fast_token_spatial_stride": 1, "cross_attn_every_n_layers": 2,
+    "cross_attn_implementation": "text-only-vanilla", "cross_attn_gating_type": "whole-dynamic-tanh-warmup",
+    "vision_config": {"depths": [1, 1, 1, 1], "hidden_sizes": [4, 6, 8, 12], "image_size": 64},
+}  # fmt: skip
+
+
+class Prompts(CountedPrompts):
+    """Texts of different lengths, and words that tell one answer from another."""
+
+    def decode(self, ids: Any) -> str:
+        return " ".join(map(str, ids))
+
+    def _ids(self, prompt: str, has_video: bool) -> list[int]:
+        return super()._ids(prompt, has_video) + [ord(letter) for letter in prompt]
 
 
 def answers(model: SlowFastVideoModel) -> list[str]:
@@ -37,7 +58,9 @@ def answers(model: SlowFastVideoModel) -> list[str]:
 
 @pytest.fixture
 def model() -> SlowFastVideoModel:
-    return SlowFastVideoModel(load_model(replace(card_for("mini"), num_frames=8)))
+    made = make_model(TINY, torch.device("cpu"), torch.float32, "sdpa")
+    prompts = Prompts(tokens=20, before_video=14, vocab_size=128, image_size=64)
+    return SlowFastVideoModel(LoadedModel(made, prompts, card_for("mini"), "", "", 0))
 
 
 def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVideoModel) -> None:

@@ -132,7 +132,7 @@ FLOAT = Serving(
         Run(MEDIUM, replace(FLOAT, frames=24, batch_size=1, share=False), "encoding"),
         Run(WIDE_MLP, replace(FLOAT, frames=32, chunk_frames=2, batch_size=1), "prefix"),
         Run(WIDE, replace(FLOAT, frames=32, chunk_frames=2, batch_size=1, value_bytes=2), "prefix"),
-        Run(SLOW, replace(FLOAT, batch_size=9, chunk_frames=1, text_tokens=200), "prompts"),
+        Run(SLOW, replace(FLOAT, batch_size=6, chunk_frames=1, text_tokens=200), "prompts"),
         Run(SLOW, replace(FLOAT, batch_size=6, chunk_frames=1, text_tokens=200, share=False), "prompts"),
         Run(SLOW, replace(FLOAT, frames=24, batch_size=3, chunk_frames=1, share=False, value_bytes=2),
             "prompts"),

@@ -120,25 +120,17 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
     held = weights + int(others * (visual + (prefixes + slow if serving.share else 0)))
     kept = weights + visual + prefixes
     if serving.share:
-        first = _pass_bytes(shape, 1, prefix_tokens, prefix_tokens, w, masked=False, room=False)
-        # Projecting slow tokens to keys and values happens inside the first hybrid layer, whose tokens' own
-        # activations are then few: the wider of the two moments counts.
-        first = max(first, _projection_bytes(shape, tokens, 1, prefix_tokens, w))
+        one = _visual_bytes(shape, tokens, w)
+        prefix = held + one + _first_pass_bytes(shape, tokens, 1, prefix_tokens, w, masked=False)
         suffix = serving.text_tokens - serving.before_video
-        prompts = _pass_bytes(
+        prompts = kept + slow + rows
+        prompts += _pass_bytes(
             shape, serving.batch_size, suffix, prefix_tokens + suffix, w, masked=True, room=True
         )
-        one = _visual_bytes(shape, tokens, w) + _kv(shape, prefix_tokens, w) + slow // videos
-        prefix = held + one + first
-        prompts_at = kept + slow + rows + prompts
     else:
         length = serving.text_tokens + tokens.fast_tokens
         prefix = 0
-        prompts = max(
-            _pass_bytes(shape, serving.batch_size, length, length, w, masked=True, room=False),
-            _projection_bytes(shape, tokens, videos, length, w),
-        )
-        prompts_at = kept + slow + serving.batch_size * _kv(shape, length, w) + prompts
+        prompts = kept + _first_pass_bytes(shape, tokens, serving.batch_size, length, w, masked=True)
     step = _pass_bytes(
         shape, serving.batch_size, 1, serving.text_tokens + tokens.fast_tokens + serving.new_tokens, w,
         masked=True, room=serving.share,
@@ -150,7 +142,7 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
         visual_tokens=visual,
         encoding=held + encoding_bytes(shape, serving.frames, serving.chunk_frames, w),
         prefix=prefix,
-        prompts=prompts_at,
+        prompts=prompts,
         decoding=kept + slow + rows + step,
     )
 
@@ -213,18 +205,32 @@ def _pass_bytes(
     return max(layer, 2 * tokens * d * width + logits)
 
 
-def _projection_bytes(shape: ModelShape, tokens: TokenCounts, videos: int, length: int, width: int) -> int:
-    """Activations where the slow tokens of `videos` rows are projected: their joined copy, and the wider of a
-    norm in float32 and the normed tokens with the projection and its copy per head. Beside the rows' own
-    embeddings and the layer's input."""
-    if not shape.hybrid_layers or not tokens.slow_tokens:
+def _first_pass_bytes(
+    shape: ModelShape, tokens: TokenCounts, rows: int, length: int, width: int, *, masked: bool
+) -> int:
+    """Activations, keys and values of a pass that projects the slow tokens of `rows` videos.
+
+    Their joined copy is there throughout. The greedier of two moments: the widest of a layer, at the end,
+    when all keys and values are there; or the projection in the last hybrid layer, after the others'.
+    """
+    activations = _pass_bytes(shape, rows, length, length, width, masked=masked, room=False)
+    joined = rows * tokens.slow_tokens * shape.hidden_size * width if shape.hybrid_layers else 0
+    slow = rows * shape.hybrid_layers * 2 * shape.kv_width * tokens.slow_tokens * width
+    cached = rows * _kv(shape, length, width) + slow
+    projection = _projection_bytes(shape, rows * tokens.slow_tokens, rows * length, width)
+    before = cached * (shape.hybrid_layers - 1) // max(shape.hybrid_layers, 1)
+    return joined + max(activations + cached, projection + before if projection else 0)
+
+
+def _projection_bytes(shape: ModelShape, slow: int, prompt: int, width: int) -> int:
+    """Activations where `slow` tokens are projected: the wider of their norm in float32, and of the normed
+    ones with the projection and its copy per head. Beside the prompt's embeddings and, but in the first
+    layer, the layer's input."""
+    if not shape.hybrid_layers or not slow:
         return 0
-    slow, d = videos * tokens.slow_tokens, shape.hidden_size
-    beside = videos * length * 2 * d * width
-    joined = slow * d * width
-    norm = slow * d * 2 * _FLOAT
-    projection = slow * (d + 4 * shape.kv_width) * width
-    return beside + joined + max(norm, projection)
+    d = shape.hidden_size
+    beside = prompt * (1 + (shape.hybrid_layers > 1)) * d * width
+    return beside + max(slow * d * 2 * _FLOAT, slow * (d + 4 * shape.kv_width) * width)
 
 
 def _visual_bytes(shape: ModelShape, tokens: TokenCounts, width: int) -> int:
