@@ -1,4 +1,4 @@
-"""An attached slow path learns what pooling hides, with the language model frozen."""
+"""The toy: pooling leaves nothing of a needle, and the command keeps what it trained."""
 
 from __future__ import annotations
 
