@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sf_eval.core.cards import SLOW_FAST
 from sf_eval.video import VideoNoteKind
 
 
@@ -125,7 +126,7 @@ class ModelRecord(Strict):
     published: str = Field(description="Row of the published results that reports this model, or empty.")
     config: dict[str, Any] = Field(description="The shape, as config.json has it.")
     text_before_video: int = Field(description="Tokens of every prompt's markup before the video.")
-    family: str = Field("slow_fast", description="Kind of model (docs/families.md).")
+    family: str = Field(SLOW_FAST, description="Kind of model (docs/families.md).")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of that family alone.")
     closed_form: bool = Field(
         True, description="Whether FLOPs are counted from config; false: nobody has counted them."
@@ -136,6 +137,11 @@ class MemoryRecord(Strict):
     process_peak_bytes: int
     device_allocated_peak_bytes: int | None = Field(description="null where the device is the CPU.")
     device_reserved_peak_bytes: int | None
+    forecast_bytes: int | None = Field(
+        default=None,
+        description="What the closed form foresaw for the run's batch size: tensors on the device, weights "
+        "included (beside device_allocated_peak_bytes); null for a model without a closed form.",
+    )
 
 
 class TaskFacts(Strict):

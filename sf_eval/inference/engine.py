@@ -33,8 +33,8 @@ from sf_eval.video import (
 
 logger = logging.getLogger(__name__)
 
-# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Smaller pictures
-# than the published model's go through as many at a time as have its pixels.
+# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Of pictures
+# smaller than the published model's, as many as have the pixels of so many of those.
 CHUNK_FRAMES = 16
 _CHUNK_PIXELS = CHUNK_FRAMES * 576 * 576
 

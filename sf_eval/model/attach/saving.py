@@ -93,10 +93,9 @@ def save_slow_path(model: Any, directory: str | Path) -> None:
 
 def class_name(model: Any) -> str:
     """The model's own class: neither the one that attaching made of it nor FSDP's."""
-    for cls in type(model).__mro__:
-        if getattr(_module_of(cls), cls.__name__, None) is cls:
-            return str(cls.__name__)
-    raise AssertionError("object is a class of its own module")
+    classes = (cls for cls in type(model).__mro__ if getattr(_module_of(cls), cls.__name__, None) is cls)
+    name: str = next(classes).__name__
+    return name
 
 
 def _module_of(cls: type) -> Any:

@@ -292,8 +292,8 @@ def _cost(profile: Mapping[str, Any], *, has_slow_path: bool) -> CostRecord | No
         prefill_flops=flops["prefill_flops"],
         total_flops=flops["total_flops"],
         latency_s=latency_s,
-        prompt_tokens=tokens["prompt_tokens"],
-        fast_tokens=tokens["fast_tokens"],
+        prompt_tokens=tokens.get("prompt_tokens"),
+        fast_tokens=tokens.get("fast_tokens"),
         slow_tokens=tokens["slow_tokens"] if has_slow_path else 0.0,
         resumed=profile["resumed"],
     )

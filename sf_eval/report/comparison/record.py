@@ -46,8 +46,8 @@ class CostRecord(Strict):
         description="End to end: vision tower, projector, prefill, new tokens; null where not counted."
     )
     latency_s: float = Field(description="Measured; a batch's prefill and decoding divided by its size.")
-    prompt_tokens: float
-    fast_tokens: float
+    prompt_tokens: float | None = Field(description="null where nobody counts them, and so fast_tokens.")
+    fast_tokens: float | None
     slow_tokens: float = Field(description="0 where the slow path is off: then nothing attends to them.")
     resumed: int = Field(description="Answers of earlier processes; so are their times.")
 

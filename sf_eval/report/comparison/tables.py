@@ -293,7 +293,7 @@ def _cost_cells(run: ComparedRun) -> tuple[str, ...]:
         scaled(cost.prefill_flops),
         scaled(cost.total_flops),
         seconds(cost.latency_s),
-        *(f"{count:.0f}" for count in tokens),
+        *(ABSENT if count is None else f"{count:.0f}" for count in tokens),
     )
 
 
