@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save
+from torch import nn
 
 from sf_eval.core import files
 from sf_eval.model.attach.decoder import base_linear, decoder_of, plain_model
@@ -93,9 +94,10 @@ def save_slow_path(model: Any, directory: str | Path) -> None:
 
 def class_name(model: Any) -> str:
     """The model's own class: neither the one that attaching made of it nor FSDP's."""
-    classes = (cls for cls in type(model).__mro__ if getattr(_module_of(cls), cls.__name__, None) is cls)
-    name: str = next(classes).__name__
-    return name
+    for cls in type(model).__mro__:  # FSDP puts a class of its own beside, which is no module
+        if issubclass(cls, nn.Module) and getattr(_module_of(cls), cls.__name__, None) is cls:
+            return str(cls.__name__)
+    raise AssertionError(f"{type(model).__name__} is no module")
 
 
 def _module_of(cls: type) -> Any:

@@ -85,6 +85,16 @@ def test_save_pretrained_keeps_base_and_slow_path_apart(tmp_path):
     assert json.loads((tmp_path / "slow_path.json").read_text())["schema_version"] == 1
 
 
+def test_a_class_that_fsdp_put_over_the_models_own_is_not_taken_for_it(qwen, tmp_path):
+    from torch.distributed.fsdp import FSDPModule
+
+    plain = tiny_model("qwen2.5-vl")
+    name, cls = type(plain).__name__, type(qwen)
+    qwen.__class__ = type(f"FSDP{name}", (FSDPModule, cls), {})
+    save_slow_path(qwen, tmp_path)
+    assert has_slow_path(load_slow_path(plain, tmp_path))
+
+
 def test_the_record_is_described():
     schema = json.loads((PACKAGE.parent / "docs/schemas/slow_path.schema.json").read_text())
     assert schema == json.loads(json.dumps(SlowPathRecord.model_json_schema()))
