@@ -282,18 +282,25 @@ def _group(sample: SampleRecord, mean_over: str | None) -> str | None:
 
 def _cost(profile: Mapping[str, Any], *, has_slow_path: bool) -> CostRecord | None:
     rows = [row for row in profile["flops"] if row["group"] == "all" and row["who"] == "model"]
-    latency_s = profile.get("seconds") if not rows else rows[0]["seconds"]
-    if latency_s is None:
+    row = rows[0] if rows else _uncounted(profile)
+    if row is None:
         return None
-    flops = rows[0]["flops"] if rows else {"prefill_flops": None, "total_flops": None}
     tokens = {name: values["mean"] for name, values in profile["tokens"].items()}
     return CostRecord(
-        questions=profile["questions"],
-        prefill_flops=flops["prefill_flops"],
-        total_flops=flops["total_flops"],
-        latency_s=latency_s,
+        questions=row["questions"],
+        prefill_flops=row["flops"]["prefill_flops"],
+        total_flops=row["flops"]["total_flops"],
+        latency_s=row["seconds"],
         prompt_tokens=tokens.get("prompt_tokens"),
         fast_tokens=tokens.get("fast_tokens"),
         slow_tokens=tokens["slow_tokens"] if has_slow_path else 0.0,
         resumed=profile["resumed"],
     )
+
+
+def _uncounted(profile: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The cost of a model whose FLOPs are not counted: its seconds were measured all the same."""
+    if profile.get("seconds") is None:
+        return None
+    nothing = {"prefill_flops": None, "total_flops": None}
+    return {"questions": profile["questions"], "seconds": profile["seconds"], "flops": nothing}
