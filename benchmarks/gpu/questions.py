@@ -94,7 +94,7 @@ def answers(
         RuntimeError: a question failed; a failure is no answer to compare.
     """
     model, card = SlowFastVideoModel(loaded), loaded.card
-    source = DrawnSource(scenes, rule_of(card), model.resize)
+    source = DrawnSource(scenes, rule_of(card), Resize(loaded.processor.image_size))
     engine = Engine(model, source, batch_size=batch_size)
     texts = {}
     for result in engine.answer(questions):

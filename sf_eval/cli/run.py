@@ -67,6 +67,17 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     show_default=True,
     help="Reach frames by seeking, bit for bit those of decoding in order.",
 )
+@click.option(
+    "--resize",
+    type=click.Choice(["decoder", "device"]),
+    help="decoder (the default): Pillow, as published. device: the GPU, within 2 grey levels of it.",
+)
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the vision tower and every decoder layer first: minutes, paid back by long runs.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option(
     "--dtype",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from sf_eval.core import provenance
+from sf_eval.core.cards import ModelCard
 from sf_eval.data.kinds import kinds_of
 from sf_eval.harness.batching import automatic_batch_size
 from sf_eval.harness.identity import ModelIdentity, canonical_json, libraries_that_answer
@@ -23,11 +24,13 @@ def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=list(settings.command),
         settings={
+            "data": str(plan.source.root) if plan.source.root else settings.data,
             "seed": settings.seed,
-            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card),
+            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card, share=settings.share),
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
+            "compiled": settings.compiled,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
             "clip": settings.clip,
@@ -89,19 +92,25 @@ def _model_record(plan: RunPlan, facts: ModelFacts, identity: ModelIdentity) -> 
 
 
 def identity_of(plan: RunPlan, model: VideoModel) -> ModelIdentity:
-    card, facts = plan.card, model.facts
+    """What of the plan's model and this machine determines an answer."""
+    return identity(plan.card, model, attn=plan.settings.attn, video_backend=plan.settings.video_backend)
+
+
+def identity(card: ModelCard, model: VideoModel, *, attn: str, video_backend: str) -> ModelIdentity:
+    """As `identity_of`, of a loaded model and the settings that it is asked with."""
+    facts = model.facts
     own = {**determinants(card), **({"own": dict(facts.own)} if facts.own else {})}
     return ModelIdentity(
         weights_digest=facts.weights_digest,
         slow_path=card.slow_path,
         decode_slow_attention=card.decode_slow_attention,
         dtype=facts.dtype,
-        attn=plan.settings.attn,
+        attn=attn,
         device_type=model.device.type,
         sampling=card.sampling,
         num_frames=card.num_frames,
         target_fps=card.target_fps,
-        video_backend=plan.settings.video_backend,
+        video_backend=video_backend,
         prompt_format=card.prompt_format,
         libraries=libraries_that_answer(),
         family=canonical_json(own) if own else "",

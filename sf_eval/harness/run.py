@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Protocol
 
@@ -12,16 +13,17 @@ import torch
 from sf_eval.core import files
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import ask
-from sf_eval.harness.batching import automatic_decoders, limit_threads
+from sf_eval.harness.batching import automatic_decoders, foreseen, limit_threads, value_bytes
 from sf_eval.harness.facts import documents_of, facts_of, identity_of
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.judging import JudgedWatcher, Judging
 from sf_eval.harness.logs import logging_to
 from sf_eval.harness.memory import measure as measure_memory
-from sf_eval.harness.plan import RunPlan, fingerprint_of
+from sf_eval.harness.plan import RunPlan, fingerprint_of, questions_per_video
 from sf_eval.harness.record import (
     QuestionRecord,
+    RunFacts,
     RunRecord,
     Usage,
 )
@@ -82,8 +84,9 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         ):
             engine = Engine(model, pool, batch_size=facts.settings["batch_size"], share=plan.settings.share)
             judging = Judging({asked.key: asked.document for asked in documents}, watcher)
-            watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
-            asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
+            with _compiled(plan, model, watcher):
+                watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
+                asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
     if asked.stopped is not None and (
         not asked.results
         or _holds_complete_results(plan)
@@ -92,7 +95,7 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         raise asked.stopped
     usage = Usage(
         seconds=time.perf_counter() - started,
-        memory=measure_memory(model.device),
+        memory=measure_memory(model.device, forecast=_forecast(plan, model, facts)),
         waited_s=pool.waited_s,
         degraded=engine.degraded,
         resumed=asked.resumed,
@@ -115,6 +118,31 @@ def _holds_complete_results(plan: RunPlan) -> bool:
         return RunRecord.model_validate_json((plan.output / RESULTS).read_bytes()).complete
     except (OSError, ValueError):
         return False
+
+
+def _compiled(plan: RunPlan, model: VideoModel, watcher: Watcher) -> AbstractContextManager[object]:
+    if not plan.settings.compiled:
+        return nullcontext()
+    watcher.stage("Compiling the model")
+    from sf_eval.inference.compiled import compiled_model  # takes a second to import
+
+    return compiled_model(model)
+
+
+def _forecast(plan: RunPlan, model: VideoModel, facts: RunFacts) -> int | None:
+    """Bytes that the run was to take at its peak; None where nobody can tell."""
+    known = model.facts
+    if not known.closed_form:
+        return None
+    return foreseen(
+        known.config,
+        known.parameters,
+        plan.card,
+        facts.settings["batch_size"],
+        value_bytes(getattr(torch, known.dtype)),
+        share=plan.settings.share,
+        questions_per_video=questions_per_video(plan),
+    ).peak
 
 
 def _decoders(plan: RunPlan, device: torch.device) -> int:

@@ -110,8 +110,11 @@ class RunSettings:
         batch_size: None for what fits (`sf_eval.harness.batching`).
         share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
             Neither changes an answer beyond rounding.
+        resize: "device" lets the model's device resize the pictures, within 2 grey levels of Pillow, which
+            resizes them in the decoders for "decoder". None is what the model card says.
         base_url: address of models that are asked by HTTP (`openai:NAME`).
         decoders: processes that decode ahead; None for as many as this machine can use.
+        compiled: whether torch.compile has the model; changes no answer beyond rounding either.
     """
 
     model: str
@@ -137,7 +140,9 @@ class RunSettings:
     base_url: str | None = None
     share: bool = True
     seek: bool = True
+    resize: Literal["decoder", "device"] | None = None
     decoders: int | None = None
+    compiled: bool = False
     skip_missing: bool = False
     fetch_media: bool = True
     failures: FailurePolicy = FailurePolicy()
@@ -156,6 +161,10 @@ class RunSettings:
             overrides["max_new_tokens"] = self.max_new_tokens
         if self.revision is not None:
             overrides["revision"] = self.revision
+        if self.resize is not None:
+            others = {name: value for name, value in card.options.items() if name != "resize"}
+            overrides["options"] = others | ({"resize": "device"} if self.resize == "device" else {})
+        # An endpoint's card has the option already; one of another family takes no address.
         if "base_url" in card.options and self.base_url is not None:
             overrides["options"] = {**card.options, "base_url": self.base_url}
         return replace(card, **overrides)  # type: ignore[arg-type]

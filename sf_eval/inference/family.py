@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -16,6 +16,7 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.question import FailureKind
+from sf_eval.model.looking import Look
 from sf_eval.video import ClipPlan, SamplingRule
 
 
@@ -120,6 +121,10 @@ class ModelSize:
     config: Mapping[str, Any] | None = None
 
 
+TOWER = "vision tower"
+"""What `parts_to_compile` calls it."""
+
+
 def plain_rule(card: ModelCard) -> SamplingRule:
     """The rule of a card that does not leave it to its family."""
     assert card.sampling != "family"
@@ -130,7 +135,8 @@ class VideoModel(Protocol):
     """A loaded model of some family.
 
     All methods may raise what `sf_eval.inference.device.is_out_of_memory` knows; the engine then asks for
-    less. `ModelLostError` ends everything.
+    less. `ModelLostError` ends everything. One that can be compiled (`--compile`) has `parts_to_compile` too:
+    the modules that do nearly all of its work by name, none inside of another.
     """
 
     @property
@@ -164,6 +170,18 @@ class VideoModel(Protocol):
     def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A loaded model that can tell where it looked."""
+
+    def look(self, asked: Asked) -> tuple[str, Look]:
+        """The answer's words to one question with video and prefix, and what it looked at.
+
+        Raises:
+            UsageError: nothing is looked at: the slow path is off, or the model cannot share prefixes.
+        """
 
 
 class Family(Protocol):

@@ -110,6 +110,8 @@ class Answer:
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
         frames_missing: frames wanted beside the shown ones, but hidden by the file's edit list.
         video_notes: what was done otherwise than the video's file states, to show it as it plays.
+        pixels_digest: of the resized pictures that were shown (`sf_eval.video.digest`); "" where none was, or
+            where an earlier version answered.
     """
 
     key: QuestionKey
@@ -125,6 +127,7 @@ class Answer:
     timings: StageTimings
     frames_missing: int = 0
     video_notes: tuple[VideoNote, ...] = ()
+    pixels_digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ CheckedFrames = Sequence[int] | Literal["ends", "full", "rule"]
 class ClipPool:
     """Decodes clips in `decoders` processes, each of which is killed if it hangs and replaced if it dies.
 
-    What `prefetch`, `in_order` and `as_finished` are given is begun in that order, as long as the pictures
-    that are decoded or being decoded and not yet taken fit into `max_bytes`. What somebody waits for goes
-    first, and needs no room. A clip that failed is not tried again: its error stands for all its questions.
+    What `in_order` and `checked` are given is begun in that order, as long as the pictures that are decoded
+    or being decoded and not yet taken fit into `max_bytes`. What somebody waits for goes first, and needs no
+    room. A clip that failed is not tried again: its error stands for all its questions.
     Frames do not depend on the number of decoders. May be used from several threads.
 
     Args:
@@ -85,29 +85,13 @@ class ClipPool:
         for thread in self._threads:
             thread.start()
 
-    def prefetch(self, clips: Iterable[Clip]) -> None:
-        """Decode `clips` ahead, in this order, one for each coming call of `load`; does not wait.
-
-        Every clip should be loaded once for each time it is prefetched: until then it takes room.
-
-        Raises:
-            LoaderClosedError: after `close`.
-        """
-        if self.decoders:
-            self._queue.add([Job(clip, ClipLoader.load) for clip in clips], keep=True)
-
-    def load(self, clip: Clip) -> Frames:
-        """The frames of `clip`, decoded ahead or now; as `ClipLoader.load`.
+    def plan(self, clip: Clip) -> ClipPlan:
+        """Which frames are shown of a clip, and when.
 
         Raises:
             VideoError: what is wrong with the clip; at once, if that is known.
             LoaderClosedError: after, or because of, `close`.
         """
-        frames: Frames = self._result(self._queue.prefetched(clip) or Job(clip, ClipLoader.load))
-        return frames
-
-    def plan(self, clip: Clip) -> ClipPlan:
-        """Which frames `load` gives and when they are shown; raises the same."""
         plan: ClipPlan = self._result(Job(clip, ClipLoader.plan, shows_pictures=False))
         return plan
 
@@ -124,16 +108,15 @@ class ClipPool:
         """
         return self._each([Job(clip, ClipLoader.load) for clip in clips])
 
-    def as_finished(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
-        """As `in_order`, but each as soon as it is done: a clip that hangs keeps nothing waiting."""
-        done: deque[Job] = deque()
-        return self._each([Job(clip, ClipLoader.load, done=done) for clip in clips], done)
-
     def checked(
         self, clips: Iterable[Clip], indices: CheckedFrames = "ends"
     ) -> Generator[tuple[Clip, VideoInfo | VideoError], None, None]:
-        """Each clip with its facts after `check`, or with what is wrong with it, in the order of `clips`."""
-        return self._each([_check_job(clip, indices) for clip in clips])
+        """Each clip with its facts after `check`, or with what is wrong with it, as soon as it is done.
+
+        A clip that hangs keeps nothing waiting.
+        """
+        done: deque[Job] = deque()
+        return self._each([_check_job(clip, indices, done) for clip in clips], done)
 
     def close(self) -> None:
         """End the processes, also in the middle of a clip. Can be called twice and from any thread."""
@@ -234,9 +217,9 @@ class ClipPool:
                 self._waiters -= 1
 
 
-def _check_job(clip: Clip, indices: CheckedFrames) -> Job:
+def _check_job(clip: Clip, indices: CheckedFrames, done: deque[Job] | None = None) -> Job:
     def work(loader: ClipLoader, clip: Clip) -> VideoInfo:
         return loader.check(clip, indices)
 
     # What a check finds may lie where no question looks.
-    return Job(clip, work, shows_pictures=False, remember=False)
+    return Job(clip, work, shows_pictures=False, remember=False, done=done)

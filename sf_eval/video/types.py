@@ -176,6 +176,8 @@ class Frames:
         missing: frames that the rule wants beside these T, but that the file's edit list hides.
         notes: what was done otherwise than the file states, to probe and to decode it.
         resize_s: wall-clock seconds spent on resizing; 0 where that was not asked for.
+        pixels_digest: of `pixels` (`digest.digest_of_pixels`), made where they were decoded; "" where they
+            were not decoded at all.
     """
 
     pixels: NDArray[np.uint8]
@@ -186,3 +188,4 @@ class Frames:
     missing: int = 0
     notes: tuple[VideoNote, ...] = ()
     resize_s: float = 0.0
+    pixels_digest: str = ""

@@ -8,7 +8,11 @@ import torch
 from click.testing import CliRunner
 
 from sf_eval.cli.attach import command
+from sf_eval.core.paths import PACKAGE
+from sf_eval.training.attached.report import ToyReport, with_table
 from sf_eval.training.attached.toy_videos import CELLS, FRAMES, WIDTH, WINDOW, draw
+
+ROOT = PACKAGE.parent
 
 
 def test_a_needle_leaves_nothing_in_the_pooled_tokens():
@@ -36,3 +40,12 @@ def test_the_command_keeps_each_seed_and_does_not_train_it_again(tmp_path):
     assert [run["seed"] for run in runs] == [0, 1]
     refused = CliRunner().invoke(command, [*arguments, "0", "--steps", "3"])
     assert "other numbers of steps" in str(refused.exception)
+
+
+def test_the_results_kept_here_are_what_the_page_shows():
+    """Learned with the language model frozen: what pooling hides, and when it was only with own rotation."""
+    report = ToyReport.model_validate_json((ROOT / "results/attach/attached_toy.json").read_bytes())
+    page = (ROOT / "docs/attaching.md").read_text(encoding="utf-8")
+    assert with_table(page, report) == page
+    schema = json.loads((ROOT / "docs/schemas/attached_toy.schema.json").read_text())
+    assert schema == json.loads(json.dumps(ToyReport.model_json_schema()))

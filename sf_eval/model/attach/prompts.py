@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from sf_eval.model.attach.attaching import settings_of
 from sf_eval.model.attach.context import SlowContext, SlowVideo, Spans, joined, spans_where
 from sf_eval.model.attach.decoder import plain_model, rotation_of
 from sf_eval.model.attach.families import Family, family_of
 from sf_eval.model.attach.grids import Grid, VideoGrid, pooled_grid, slow_places
+from sf_eval.model.attach.inspecting import settings_of
 from sf_eval.model.errors import PromptError
 
 _OF_EACH_TOKEN = ("mm_token_type_ids", "labels")

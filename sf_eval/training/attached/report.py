@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
-from sf_eval.core.tables import Table
+from sf_eval.core.tables import Table, to_markdown
 from sf_eval.training.attached.toy import Budget, Result
 from sf_eval.training.attached.toy_videos import CHANCE, KINDS
 
@@ -110,11 +110,27 @@ def toy_table(report: ToyReport) -> Table:
     )
 
 
-def main() -> None:
-    """Print the JSON schema of the report."""
-    import json
+BEGIN, FINISH = "<!-- toy: python -m sf_eval.training.attached.report docs -->", "<!-- /toy -->"
 
-    print(json.dumps(ToyReport.model_json_schema(), indent=2))
+
+def with_table(page: str, report: ToyReport) -> str:
+    """A page of the documentation with the report's table between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(FINISH)
+    return f"{before}{BEGIN}\n\n{to_markdown(toy_table(report)).strip()}\n\n{FINISH}{after}"
+
+
+def main() -> None:
+    """Print the JSON schema of the report; with the argument `docs`, write docs/attaching.md's table anew."""
+    import json
+    import sys
+
+    if sys.argv[1:] != ["docs"]:
+        print(json.dumps(ToyReport.model_json_schema(), indent=2))
+        return
+    report = ToyReport.model_validate_json(Path("results/attach", FILE).read_bytes())
+    page = Path("docs/attaching.md")
+    files.write_text(page, with_table(page.read_text(encoding="utf-8"), report))
 
 
 if __name__ == "__main__":

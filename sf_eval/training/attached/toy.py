@@ -45,8 +45,8 @@ _HELD_OUT = 400
 class Budget:
     """Steps of a learning, and what a step shows."""
 
-    base_steps: int = 500
-    steps: int = 500
+    base_steps: int = 400
+    steps: int = 400
     batch_videos: int = 16
     learning_rate: float = 3e-3
 
@@ -67,19 +67,20 @@ class Result:
 def learn_toy(seed: int, budget: Budget, say: Callable[[str], None] = lambda _: None) -> list[Result]:
     """Train everything of one seed; the same seed gives the same results on the same machine."""
     torch.manual_seed(seed)
+    results: list[Result] = []
+
+    def add(name: str, model: Any, watching: _Watching, loss: float | None) -> None:
+        results.append(Result(name, _examine(model, watching, seed), loss))
+        right = ", ".join(f"{kind} {share:.0%}" for kind, share in results[-1].accuracy.items())
+        say(f"seed {seed}: {name}: {right}")
+
     base = _plain_model()
+    close, pooled = _Watching(pooled=False), _Watching(pooled=True)
     say(f"seed {seed}: plain model, unpooled videos")
-    close = _Watching(pooled=False)
     loss = _train(base, close, f"base {seed}", budget.base_steps, budget, base.parameters())
-    results = [Result("plain, unpooled", _examine(base, close, seed), loss)]
-    pooled = _Watching(pooled=True)
-    results.append(Result("plain, pooled", _examine(base, pooled, seed), None))
-    say(f"seed {seed}: pooled control")
-    control = copy.deepcopy(base)
-    loss = _train(control, pooled, f"pooled {seed}", budget.steps, budget, control.parameters())
-    results.append(Result("plain, pooled, LLM trained", _examine(control, pooled, seed), loss))
+    add("plain, unpooled", base, close, loss)
+    add("plain, pooled", base, pooled, None)
     for rope in ("own", "published"):
-        say(f"seed {seed}: attached, rope {rope}, LLM frozen")
         model = copy.deepcopy(base)
         attach_slow_path(
             model,
@@ -91,7 +92,10 @@ def learn_toy(seed: int, budget: Budget, say: Callable[[str], None] = lambda _: 
         freeze_all_but_slow_path(model)
         groups = slow_parameter_groups(model, budget.learning_rate)
         loss = _train(model, pooled, f"{rope} {seed}", budget.steps, budget, groups)
-        results.append(Result(f"attached, rope {rope}, LLM frozen", _examine(model, pooled, seed), loss))
+        add(f"attached, rope {rope}, LLM frozen", model, pooled, loss)
+    control = copy.deepcopy(base)
+    loss = _train(control, pooled, f"pooled {seed}", budget.steps, budget, control.parameters())
+    add("plain, pooled, LLM trained", control, pooled, loss)
     return results
 
 
@@ -107,6 +111,8 @@ def _plain_model() -> Any:
             "num_key_value_heads": 2,
             "vocab_size": VOCABULARY,
             "max_position_embeddings": 256,
+            "bos_token_id": None,
+            "eos_token_id": None,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]},
         },
         vision_config={  # never run

@@ -82,7 +82,8 @@ def _number(seed: str) -> int:
 def _codes() -> torch.Tensor:
     """Orthogonal directions: 8 backgrounds, 8 needles, the mark that every needle has."""
     drawn = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(0))
-    return torch.linalg.qr(drawn)[0] * 3
+    orthogonal: torch.Tensor = torch.linalg.qr(drawn).Q
+    return 3 * orthogonal
 
 
 _CODES = _codes()

@@ -27,7 +27,8 @@ def attached() -> Any:
 def process(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
     whole, sharded = attached(), attached()
-    inputs = slow_fast_inputs(whole, FAMILIES["qwen2.5-vl"].batch())
+    with torch.no_grad():
+        inputs = slow_fast_inputs(whole, FAMILIES["qwen2.5-vl"].batch())
     inputs["slow"].keep = False
     mesh = init_device_mesh("cpu", (2,))
     for layer in sharded.model.language_model.layers:

@@ -11,8 +11,10 @@ from tiny_families import FAMILIES, open_gates, tiny_model
 from transformers import AutoModelForImageTextToText
 
 from sf_eval.core.errors import CheckpointError
+from sf_eval.core.paths import PACKAGE
 from sf_eval.model import attach_slow_path, load_slow_path, save_slow_path
 from sf_eval.model.attach import has_slow_path, slow_fast_inputs
+from sf_eval.model.attach.saving import SlowPathRecord
 from sf_eval.model.errors import SlowPathError
 
 
@@ -81,6 +83,11 @@ def test_save_pretrained_keeps_base_and_slow_path_apart(tmp_path):
     logits = model(**inputs).logits
     assert torch.equal(again(**inputs).logits, logits)
     assert json.loads((tmp_path / "slow_path.json").read_text())["schema_version"] == 1
+
+
+def test_the_record_is_described():
+    schema = json.loads((PACKAGE.parent / "docs/schemas/slow_path.schema.json").read_text())
+    assert schema == json.loads(json.dumps(SlowPathRecord.model_json_schema()))
 
 
 def test_a_slow_path_inside_an_adapter_is_not_saved_by_halves(qwen, tmp_path):

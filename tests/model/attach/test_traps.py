@@ -42,6 +42,7 @@ def test_attention_that_is_replaced_for_one_layer_is_an_error(qwen, batch):
         qwen(**batch)
 
 
+@pytest.mark.thorough
 def test_compiled_without_a_break_it_computes_the_same(qwen, batch):
     inputs = {**batch, "slow": SlowContext(batch["slow"].videos, batch["slow"].queries, 14, keep=False)}
     features = inputs.pop("mm_encoder_outputs")
@@ -164,6 +165,7 @@ def test_attaching_after_accelerates_hooks_is_refused():
         attach_slow_path(model, **STRIDES)
 
 
+@pytest.mark.thorough
 def test_two_processes_that_share_its_weights_compute_the_same():
     """FSDP2 over gloo: output, gradients, and a slow path saved from shards."""
     script = Path(__file__).with_name("sharded_attached.py")
