@@ -151,12 +151,12 @@ def test_a_batch_of_several_videos_and_none_is_answered_as_each_question_alone(
     model = open_model(card(checkpoint(family)), dtype="float32")
     alone = [
         *asked(model, QUESTIONS[:2], share=False),
-        *asked(model, QUESTIONS[1:], seed=1, share=False, frames=3, height=64),
+        *asked(model, QUESTIONS[1:], seed=1, share=False, frames=1, height=64),
         Asked("Hello?", None, None, NEW),
     ]
     together = [
         *asked(model, QUESTIONS[:2], share=True),
-        *asked(model, QUESTIONS[1:], seed=1, share=True, frames=3, height=64),
+        *asked(model, QUESTIONS[1:], seed=1, share=True, frames=1, height=64),
         Asked("Hello?", None, model.prefix(None), NEW),
     ]
     one_by_one = [result for item in alone for result in model.answer([item])]
