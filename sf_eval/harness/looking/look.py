@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import isqrt
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from sf_eval.benchmarks import catalog
-from sf_eval.core.cards import ModelCard
+from sf_eval.core.cards import ModelCard, SamplingRule
 from sf_eval.core.errors import CheckpointError, DataError, UsageError
 from sf_eval.data.opening import open_benchmark
 from sf_eval.harness.facts import identity
@@ -172,7 +172,7 @@ def _card(facts: RunFacts, weights: str | None) -> ModelCard:
         weights=weights or model.weights,
         revision="" if weights else model.revision,
         num_frames=model.num_frames,
-        sampling="uniform" if model.sampling == "uniform" else "published",
+        sampling=cast(SamplingRule, model.sampling),
         target_fps=model.target_fps,
         slow_path=model.slow_path,
         decode_slow_attention=model.decode_slow_attention,

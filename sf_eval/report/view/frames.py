@@ -26,6 +26,7 @@ SIDES = (96, 72, 48)
 
 _BYTES_A_PIXEL = 0.22  # of JPEG at this quality, measured on real film; synthetic pictures take less
 _QUALITY = 72
+_FAMILYS_OWN = "family"
 
 Progress = Callable[[str, int, int], None]
 
@@ -50,7 +51,7 @@ class Shown:
 
 
 def rule_of(run: ViewedRun) -> SamplingRule:
-    """Which frames of a video the run showed."""
+    """Which frames of a video the run showed, where that is a rule of `sf_eval.video.sampling`."""
     model = run.record.model
     return SamplingRule(
         "uniform" if model.sampling == "uniform" else "published", model.num_frames, model.target_fps
@@ -112,6 +113,9 @@ def decode(
     Args:
         pictures: of the runs before; those of this one are added.
     """
+    if run.record.model.sampling == _FAMILYS_OWN:
+        why_not = "the model's family chose the frames by a rule of its own, which a page does not know"
+        return {key: without_pictures(run, key, why_not) for key in run.samples}
     rule = rule_of(run)
     found: dict[Key, Clip] = {}
     shown: dict[Key, Shown] = {}
