@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     """
     from sf_eval.harness.logs import quiet_imports
 
+    _refuse_a_launcher()
     quiet_imports()
     models = _checked_names(options.pop("model"), options["tasks"])
     frames = options.pop("num_frames") or (None,)
@@ -162,6 +164,26 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     from sf_eval.cli._run import dry_run_only, run_and_report
 
     return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0], all_tables=tables)
+
+
+def _refuse_a_launcher() -> None:
+    """Several copies of this command would write one folder; a machine's first process says so for all.
+
+    Raises:
+        UsageError: torchrun, accelerate or another launcher started several.
+        SystemExit: the same, in the others.
+    """
+    from sf_eval.core.errors import UsageError
+
+    processes = os.environ.get("WORLD_SIZE", "").strip()
+    if "RANK" not in os.environ or not processes.isdecimal() or int(processes) < 2:
+        return
+    if os.environ.get("LOCAL_RANK", "0").strip() != "0":
+        raise SystemExit(UsageError.exit_code)
+    raise UsageError(
+        f"a launcher (torchrun, accelerate) started {processes} processes of sf-eval run.",
+        hint=f"Start it once, with --workers {processes}; launchers are for the lmms-eval command.",
+    )
 
 
 def _checked_names(models: str, tasks: str) -> list[str]:

@@ -43,18 +43,25 @@ def automatic_batch_size(loaded: LoadedModel) -> int:
 
 def automatic_decoders(device: torch.device) -> int:
     """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all."""
-    cores = _cores()
+    cores = _cores() // models_here()
     return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
 
 
+def models_here() -> int:
+    """Processes with a model each among which this machine's cores are divided: a launcher says how many it
+    started here (`LOCAL_WORLD_SIZE`)."""
+    count = os.environ.get("LOCAL_WORLD_SIZE", "").strip()
+    return max(1, int(count)) if count.isdecimal() else 1
+
+
 def limit_threads(device: torch.device, decoders: int) -> None:
-    """Leave the decoders their cores: on the CPU, torch takes those that are left, unless the user has said
-    how many.
+    """Leave the decoders and the other models their cores: on the CPU, torch takes those that are left, unless
+    the user has said how many.
 
     Two busy pools of threads on the same cores wait for each other far longer than either works.
     """
     if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
-        cores = _cores()
+        cores = _cores() // models_here()
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))
 
 
