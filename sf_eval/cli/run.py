@@ -55,6 +55,24 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     help="Processes that decode videos ahead; 0 decodes when asked. Default: what this machine can use.",
 )
 @click.option(
+    "--workers",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Answer with N models at once, a GPU each (docs/scaling.md). Needs Ray: sf-eval[ray].",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS|auto",
+    help="The workers' Ray cluster. Default: this machine alone, in a Ray that ends with the run.",
+)
+@click.option(
+    "--decode-workers",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Decode in N Ray tasks, wherever there are cores, in place of the workers' own decoders.",
+)
+@click.option(
     "--share",
     type=click.Choice(["on", "off"]),
     default="on",

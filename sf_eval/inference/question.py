@@ -18,6 +18,7 @@ class FailureKind(str, Enum):
     OUT_OF_MEMORY = "out_of_memory"
     TIMEOUT = "timeout"
     MODEL_ERROR = "model_error"
+    WORKER_LOST = "worker_lost"
 
 
 @dataclass(frozen=True, order=True)
