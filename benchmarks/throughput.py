@@ -366,7 +366,7 @@ def main() -> int:
     first = workload_of(asked.videos, 1, "video", asked.max_new_tokens)
     setting = Setting(
         automatic_decoders(device) if asked.decoders is None else asked.decoders,
-        asked.batch_size or automatic_batch_size(loaded),
+        asked.batch_size or automatic_batch_size(model, card),
         asked.loop_threads or fastest_threads(loaded, rule, first.questions),
     )
     rows = []

@@ -60,12 +60,14 @@ def command(**options: Any) -> int:
 
 def _rule(model: str | None) -> Any:
     from sf_eval.core.cards import card_for
-    from sf_eval.video import SamplingRule
 
     if model is None:
         return None
+    from sf_eval.inference.families import check_card, rule_of
+
     card = card_for(model)
-    return SamplingRule(card.sampling, card.num_frames, card.target_fps)
+    check_card(card)
+    return rule_of(card)
 
 
 def _check_memory(model: str, device_name: str) -> Any:
@@ -73,10 +75,13 @@ def _check_memory(model: str, device_name: str) -> Any:
     from sf_eval.core.cards import card_for
     from sf_eval.data.doctor import CheckResult
     from sf_eval.inference.device import resolve_device, total_memory
-    from sf_eval.model.loading import build_on_meta, count_parameters
+    from sf_eval.inference.families import size_of
 
     device = resolve_device(device_name)
-    needed = count_parameters(build_on_meta(card_for(model))) * (4 if device.type == "cpu" else 2)
+    parameters = size_of(card_for(model)).parameters
+    if parameters is None:
+        return CheckResult("memory", model, "ok", "its weights are not on this machine")
+    needed = parameters * (4 if device.type == "cpu" else 2)
     have = total_memory(device)
     detail = f"weights {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device}; activations come on top"
     return CheckResult("memory", model, "ok" if needed < have else "failure", detail)

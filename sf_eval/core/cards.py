@@ -17,6 +17,9 @@ import yaml
 from sf_eval.core import paths
 from sf_eval.core.errors import UsageError, nearest
 
+SLOW_FAST = "slow_fast"
+"""The family of a card that names none."""
+
 SlowPath = Literal["on", "off"]
 SamplingRule = Literal["published", "uniform"]
 
@@ -41,6 +44,8 @@ class ModelCard:
         config: the model's shape in the published keys of `config.json`, so that it can be profiled without
             weights. Where weights are loaded, their own config.json counts, not this.
         untrained: True where the weights are random: every table says so.
+        family: what kind of model it is (`sf_eval.inference.families`).
+        options: settings of that family alone, held to its own rules when the model is asked for.
         published: which row of `results/published/published_results.csv` is this model's, "" for none.
     """
 
@@ -60,6 +65,8 @@ class ModelCard:
     licence: str = ""
     published: str = ""
     notes: str = ""
+    family: str = SLOW_FAST
+    options: dict[str, Any] = field(default_factory=dict)
 
     def with_frames(self, num_frames: int | None) -> ModelCard:
         """The same card asked with another number of frames."""
@@ -181,6 +188,7 @@ def check_card(card: ModelCard, path: str) -> None:
         "title": str, "weights": str, "revision": str, "num_frames": int, "target_fps": (int, float),
         "max_new_tokens": int, "config": dict, "decode_slow_attention": bool, "untrained": bool,
         "licence": str, "published": str, "notes": str, "prompt_format": str,
+        "family": str, "options": dict,
     }  # fmt: skip
     for key, kind in kinds.items():
         value = getattr(card, key)

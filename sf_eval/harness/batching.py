@@ -6,8 +6,9 @@ import os
 
 import torch
 
+from sf_eval.core.cards import ModelCard
 from sf_eval.inference.device import total_memory
-from sf_eval.model.loading import LoadedModel
+from sf_eval.inference.family import ModelFacts, VideoModel
 from sf_eval.profiler.cost.closed_form import Workload
 from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
 from sf_eval.profiler.cost.shape import ModelShape
@@ -21,24 +22,35 @@ _TEXT_TOKENS, _NEW_TOKENS = 400, 32
 # Of the memory that the weights leave; the rest is for activations, which the tower's chunks bound.
 _SHARE_FOR_CACHES = 0.5
 _MOST_DECODERS = 8
+#: Where nobody knows what a question takes; the engine halves what does not fit.
+UNKNOWN = 4
 
 
-def automatic_batch_size(loaded: LoadedModel) -> int:
+def automatic_batch_size(model: VideoModel, card: ModelCard) -> int:
     """What `--batch-size auto` means: what fits the device's memory beside the weights, at most `MOST`.
 
     Every question is counted with a cache of its own, as if no two of a batch were about one video. Where it
     is too many all the same, the engine halves it.
     """
-    device = loaded.model.device
+    device = model.device
     if device.type != "cuda":
         return ON_CPU
-    shape = ModelShape.from_config(loaded.model.config.to_dict(), slow_path=loaded.card.slow_path == "on")
-    work = Workload(frames=loaded.card.num_frames, text_tokens=_TEXT_TOKENS, new_tokens=_NEW_TOKENS)
-    tokens = count_tokens(shape, work.frames)
-    width = torch.empty((), dtype=loaded.model.dtype).element_size()
-    per_question = kv_cache_bytes(shape, tokens, work, width) + slow_bytes(shape, tokens, work, width)
+    per_question = _question_bytes(model.facts, card)
+    if per_question is None:
+        return UNKNOWN
     free = total_memory(device) - torch.cuda.memory_allocated(device)
     return max(1, min(MOST, int(_SHARE_FOR_CACHES * free / per_question)))
+
+
+def _question_bytes(facts: ModelFacts, card: ModelCard) -> int | None:
+    """Bytes of keys and values that one question takes, slow tokens' included; None where nobody knows."""
+    if not facts.closed_form:
+        return facts.question_bytes
+    shape = ModelShape.from_config(facts.config, slow_path=card.slow_path == "on")
+    work = Workload(frames=card.num_frames, text_tokens=_TEXT_TOKENS, new_tokens=_NEW_TOKENS)
+    tokens = count_tokens(shape, work.frames)
+    width = torch.empty((), dtype=getattr(torch, facts.dtype)).element_size()
+    return kv_cache_bytes(shape, tokens, work, width) + slow_bytes(shape, tokens, work, width)
 
 
 def automatic_decoders(device: torch.device) -> int:

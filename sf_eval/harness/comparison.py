@@ -17,8 +17,11 @@ NAME = "comparison"
 
 # What each run of a comparison may have of its own; all else is the same for all of them.
 _OF_A_RUN = frozenset(
-    {"model", "weights", "revision", "num_frames", "slow_path", "decode_slow_attention", "max_new_tokens"}
-)
+    {
+        "model", "weights", "revision", "num_frames", "slow_path", "decode_slow_attention", "max_new_tokens",
+        "family", "options",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

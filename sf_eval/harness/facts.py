@@ -8,23 +8,23 @@ from datetime import datetime, timezone
 from sf_eval.core import provenance
 from sf_eval.data.kinds import kinds_of
 from sf_eval.harness.batching import automatic_batch_size
-from sf_eval.harness.identity import ModelIdentity, libraries_that_answer
+from sf_eval.harness.identity import ModelIdentity, canonical_json, libraries_that_answer
 from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
 from sf_eval.harness.recording import AskedDocument
 from sf_eval.inference import QuestionKey, machine
-from sf_eval.model import VIDEO_TOKEN_ID
-from sf_eval.model.loading import LoadedModel
+from sf_eval.inference.families import determinants
+from sf_eval.inference.family import ModelFacts, VideoModel
 
 
-def facts_of(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, load_seconds: float) -> RunFacts:
-    settings = plan.settings
+def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_seconds: float) -> RunFacts:
+    settings, facts = plan.settings, model.facts
     return RunFacts(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=list(settings.command),
         settings={
             "seed": settings.seed,
-            "batch_size": settings.batch_size or automatic_batch_size(loaded),
+            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card),
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
@@ -36,14 +36,14 @@ def facts_of(plan: RunPlan, loaded: LoadedModel, identity: ModelIdentity, *, loa
         },
         versions=provenance.versions(),
         git_commit=provenance.git_commit(),
-        machine=machine.describe(loaded.model.device),
-        model=_model_record(loaded, identity),
+        machine=machine.describe(model.device),
+        model=_model_record(plan, facts, identity),
         data=plan.data_label,
         clip=settings.clip,
         scoring=settings.scoring,
         load_seconds=load_seconds,
         planned=[task_facts(task) for task in plan.tasks],
-        notes=list(loaded.notes),
+        notes=list(facts.notes),
     )
 
 
@@ -61,15 +61,15 @@ def task_facts(task: TaskPlan) -> TaskFacts:
     )
 
 
-def _model_record(loaded: LoadedModel, identity: ModelIdentity) -> ModelRecord:
-    card = loaded.card
+def _model_record(plan: RunPlan, facts: ModelFacts, identity: ModelIdentity) -> ModelRecord:
+    card = plan.card
     return ModelRecord(
         name=card.name,
         title=card.title,
         weights=card.weights,
-        revision=loaded.revision,
-        weights_digest=loaded.weights_digest,
-        parameters=loaded.parameters,
+        revision=facts.revision,
+        weights_digest=facts.weights_digest,
+        parameters=facts.parameters,
         untrained=card.untrained,
         slow_path=card.slow_path,
         decode_slow_attention=card.decode_slow_attention,
@@ -80,26 +80,31 @@ def _model_record(loaded: LoadedModel, identity: ModelIdentity) -> ModelRecord:
         attn=identity.attn,
         licence=card.licence,
         published=card.published,
-        config=loaded.model.config.to_dict(),
-        text_before_video=loaded.processor.tokenize("")[0].tolist().index(VIDEO_TOKEN_ID),
+        config=dict(facts.config),
+        text_before_video=facts.text_before_video,
+        family=card.family,
+        options=dict(card.options),
+        closed_form=facts.closed_form,
     )
 
 
-def identity_of(plan: RunPlan, loaded: LoadedModel) -> ModelIdentity:
-    card = loaded.card
+def identity_of(plan: RunPlan, model: VideoModel) -> ModelIdentity:
+    card, facts = plan.card, model.facts
+    own = {**determinants(card), **({"own": dict(facts.own)} if facts.own else {})}
     return ModelIdentity(
-        weights_digest=loaded.weights_digest,
+        weights_digest=facts.weights_digest,
         slow_path=card.slow_path,
         decode_slow_attention=card.decode_slow_attention,
-        dtype=str(loaded.model.dtype).removeprefix("torch."),
+        dtype=facts.dtype,
         attn=plan.settings.attn,
-        device_type=loaded.model.device.type,
+        device_type=model.device.type,
         sampling=card.sampling,
         num_frames=card.num_frames,
         target_fps=card.target_fps,
         video_backend=plan.settings.video_backend,
         prompt_format=card.prompt_format,
         libraries=libraries_that_answer(),
+        family=canonical_json(own) if own else "",
     )
 
 

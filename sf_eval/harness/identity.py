@@ -36,6 +36,8 @@ class ModelIdentity:
     video_backend: str
     prompt_format: str
     libraries: str
+    family: str = ""
+    """What a family other than the slow-fast one adds, as canonical JSON; "" adds nothing to a key."""
 
 
 def libraries_that_answer() -> str:
@@ -48,14 +50,18 @@ def digest_of(question: Question, model: ModelIdentity) -> str:
     """The key of an answer: SHA-256 over the canonical JSON of everything that determines it."""
     determinants = {
         "protocol": ANSWER_PROTOCOL,
-        "model": asdict(model),
+        "model": {name: value for name, value in asdict(model).items() if value or name != "family"},
         "question": question.identity,
         "prompt": question.prompt if isinstance(question.prompt, str) else question.prompt.identity,
         "video": _file_identity(question.clip),
         "generation": {"do_sample": False, "max_new_tokens": question.max_new_tokens},
     }
-    text = json.dumps(determinants, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(determinants).encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """The same text for the same value, anywhere."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 def _file_identity(clip: Clip | None) -> dict[str, Any] | None:

@@ -20,11 +20,9 @@ from sf_eval.editions.cache import has_edition
 from sf_eval.harness import output_dir
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
-from sf_eval.inference import Question
+from sf_eval.inference import Question, families
 from sf_eval.inference.device import resolve_device
 from sf_eval.model import checkpoint
-from sf_eval.model.loading import weights_directory
-from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.video import SamplingRule
 from sf_eval.video.backends import check_backend
 
@@ -74,7 +72,7 @@ class RunPlan:
     @property
     def rule(self) -> SamplingRule:
         """Which frames of a clip are shown."""
-        return SamplingRule(self.card.sampling, self.card.num_frames, self.card.target_fps)
+        return families.rule_of(self.card)
 
     @property
     def total(self) -> int:
@@ -115,13 +113,14 @@ def make_plan(
     """
     benchmarks = catalog.resolve_tasks(settings.tasks)
     card = settings.card(card_for(settings.model))
+    families.check_card(card)
     _require_weights(card)
     source = parse_source(settings.data, settings.data_revision)
     benchmarks, notes = _that_the_source_has(benchmarks, source, settings)
     _check_usable(settings)
     asked = _settings_fingerprint(settings, card, source)
     output_dir.check(settings.output, asked)
-    _check_weights(card)
+    families.check_weights(card)
     opened = {} if opened is None else opened
     new = [benchmark for benchmark in benchmarks if benchmark.name not in opened]
     for benchmark in new:
@@ -203,19 +202,6 @@ def _check_usable(settings: RunSettings) -> None:
     checkpoint.checked_attention(settings.attn)
 
 
-def _check_weights(card: ModelCard) -> None:
-    """Refuse weights that cannot be had or used, before data is fetched. The weights stay on the Hub.
-
-    Raises:
-        CheckpointError: no such checkpoint, or one without a usable configuration, weights or tokenizer.
-    """
-    directory = weights_directory(card, without_weights=True)
-    checkpoint.read_config(directory)
-    if Path(card.weights).expanduser().is_dir():
-        checkpoint.check_shards(directory)
-    SlowFastProcessor.from_pretrained(directory)
-
-
 def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
     """Look for every file: refuse a path that leaves its root, and a missing one unless it `may_miss`.
 
@@ -254,6 +240,7 @@ def _settings_fingerprint(settings: RunSettings, card: ModelCard, source: DataSo
         "slow_path": card.slow_path,
         "decode_slow_attention": card.decode_slow_attention,
         "max_new_tokens": card.max_new_tokens,
+        **families.determinants(card),
         # Not the directory's path: data that was moved is the same data. The tasks' digests tell which it is.
         "data": source.label if source.kind != "directory" else "directory",
         "dtype": settings.dtype,

@@ -125,6 +125,11 @@ class ModelRecord(Strict):
     published: str = Field(description="Row of the published results that reports this model, or empty.")
     config: dict[str, Any] = Field(description="The shape, as config.json has it.")
     text_before_video: int = Field(description="Tokens of every prompt's markup before the video.")
+    family: str = Field("slow_fast", description="Kind of model (docs/families.md).")
+    options: dict[str, Any] = Field(default_factory=dict, description="Settings of that family alone.")
+    closed_form: bool = Field(
+        True, description="Whether FLOPs are counted from config; false: nobody has counted them."
+    )
 
 
 class MemoryRecord(Strict):

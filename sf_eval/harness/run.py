@@ -30,8 +30,8 @@ from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
-from sf_eval.inference.families.slow_fast import SlowFastVideoModel
-from sf_eval.model.loading import LoadedModel, load_model
+from sf_eval.inference.families import open_model
+from sf_eval.inference.family import VideoModel
 from sf_eval.video import ClipPool
 
 LOG = "run.log"
@@ -61,14 +61,13 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         plan.output, fingerprint, complete=False, facts=None if before is None else before.facts
     )
     with logging_to(plan.output / LOG):
-        loaded = _load(plan, watcher)
-        identity = identity_of(plan, loaded)
-        facts = facts_of(plan, loaded, identity, load_seconds=time.perf_counter() - started)
+        model = _load(plan, watcher)
+        identity = identity_of(plan, model)
+        facts = facts_of(plan, model, identity, load_seconds=time.perf_counter() - started)
         questions = {digest_of(question, identity): question for question in plan.questions()}
         documents = documents_of(plan)
         _write_questions(plan, questions, documents)
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
-        model = SlowFastVideoModel(loaded)
         decoders = _decoders(plan, model.device)
         with (
             ClipPool(
@@ -93,7 +92,7 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         raise asked.stopped
     usage = Usage(
         seconds=time.perf_counter() - started,
-        memory=measure_memory(loaded.model.device),
+        memory=measure_memory(model.device),
         waited_s=pool.waited_s,
         degraded=engine.degraded,
         resumed=asked.resumed,
@@ -126,12 +125,12 @@ def _decoders(plan: RunPlan, device: torch.device) -> int:
     return decoders
 
 
-def _load(plan: RunPlan, watcher: Watcher) -> LoadedModel:
+def _load(plan: RunPlan, watcher: Watcher) -> VideoModel:
     settings = plan.settings
     torch.manual_seed(settings.seed)
     device = resolve_device(settings.device)
     watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames per video")
-    return load_model(
+    return open_model(
         plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
     )
 

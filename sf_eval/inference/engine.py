@@ -17,11 +17,12 @@ from typing import Any, Protocol
 import torch
 
 from sf_eval.inference.device import is_device_lost, is_out_of_memory
-from sf_eval.inference.family import Asked, Generated, VideoModel
+from sf_eval.inference.family import Asked, Generated, ModelLostError, Refused, VideoModel
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, Result, StageTimings
 from sf_eval.inference.waiting import synchronise
 from sf_eval.video import (
     Clip,
+    ClipPlan,
     Frames,
     LoaderClosedError,
     VideoError,
@@ -215,7 +216,8 @@ class Engine:
         pixels = pixels.to(device, non_blocking=True)
         synchronise(device)
         uploaded = time.perf_counter()
-        video = self._tower(pixels, may_shrink=alone)
+        shown = ClipPlan(frames.info, frames.indices, frames.times_s)
+        video = self._tower(pixels, shown, may_shrink=alone)
         del pixels
         synchronise(device)
         encoded = time.perf_counter()
@@ -236,11 +238,11 @@ class Engine:
             shared_by=shared_by,
         )
 
-    def _tower(self, pixels: torch.Tensor, *, may_shrink: bool) -> Any:
+    def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""
         while True:
             try:
-                return self.model.encode(pixels, chunk_frames=self.chunk_frames)
+                return self.model.encode(pixels, shown, chunk_frames=self.chunk_frames)
             except (MemoryError, OSError, RuntimeError) as error:
                 if not may_shrink or self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
@@ -316,7 +318,9 @@ def _texts(
     return texts, failures
 
 
-def _to_answer(ready: _Ready, result: Generated, batch_size: int) -> Result:
+def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> Result:
+    if isinstance(result, Refused):
+        return Failure(ready.question.key, result.kind, result.reason)
     if not result.finite:
         reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
         return Failure(ready.question.key, FailureKind.MODEL_ERROR, reason)
@@ -354,8 +358,8 @@ def _hidden(frames: Frames) -> str:
 
 
 def ends_everything(error: Exception) -> bool:
-    """Whether every further question would fail alike: no decoder starts, or the GPU's context is lost."""
-    return isinstance(error, (WorkerStartError, LoaderClosedError)) or is_device_lost(error)
+    """Whether every further question would fail alike: no decoder starts, or the model or GPU is lost."""
+    return isinstance(error, (WorkerStartError, LoaderClosedError, ModelLostError)) or is_device_lost(error)
 
 
 def _failures(questions: Sequence[Question], error: Exception) -> list[Failure]:

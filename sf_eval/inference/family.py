@@ -1,17 +1,22 @@
 """What an engine needs of a model of any family: encode a video, prefill what its questions share, answer.
 
-A family knows its own videos and prefixes; to the engine they are opaque.
+A family knows its own videos and prefixes; to the engine they are opaque. `Family` is what is asked of one
+before any weights are loaded (`sf_eval.inference.families`), `VideoModel` what is asked of a loaded model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 
+from sf_eval.core.cards import ModelCard
+from sf_eval.core.errors import SfEvalError
 from sf_eval.core.resize import Resize
+from sf_eval.inference.question import FailureKind
+from sf_eval.video import ClipPlan, SamplingRule
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +62,89 @@ class Generated:
     generate_s: float
 
 
+@dataclass(frozen=True)
+class Refused:
+    """No answer to one prompt, while others of its batch have theirs; `reason` is for people."""
+
+    kind: FailureKind
+    reason: str
+
+
+class ModelLostError(SfEvalError):
+    """The model can answer nothing any more, such as an endpoint that refuses its key: ends a run."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a run records of a loaded model, and what of it determines its answers.
+
+    Attributes:
+        weights_digest: SHA-256 over the files that the model was loaded from; of an endpoint, over its name
+            and address, which is all that is known.
+        revision: the Hub commit of the weights, "" for weights from elsewhere.
+        parameters: number of weights in use; 0 where nobody can tell.
+        dtype: of the weights in memory, without "torch."; "" where nobody can tell.
+        config: its shape, as config.json has it.
+        closed_form: whether `sf_eval.profiler.cost` counts FLOPs and memory from `config`; otherwise a run's
+            FLOPs are not counted.
+        text_before_video: tokens of every prompt's markup before the video.
+        own: what else determines its answers, of this family alone; part of every answer's key.
+        question_bytes: most bytes of keys and values that one question takes; None where it is not known, or
+            the closed form counts it.
+        notes: what a reader of the results should know, one sentence each.
+    """
+
+    weights_digest: str
+    revision: str
+    parameters: int
+    dtype: str
+    config: Mapping[str, Any]
+    closed_form: bool = False
+    text_before_video: int = 0
+    own: Mapping[str, Any] = field(default_factory=dict)
+    question_bytes: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What a model takes, known from its card without weights.
+
+    Attributes:
+        parameters: number of weights in use; None where it cannot be told.
+        config: as `ModelFacts.config` where that has a closed form; None has none.
+    """
+
+    parameters: int | None
+    config: Mapping[str, Any] | None = None
+
+
 class VideoModel(Protocol):
     """A loaded model of some family.
 
     All methods may raise what `sf_eval.inference.device.is_out_of_memory` knows; the engine then asks for
-    less.
+    less. `ModelLostError` ends everything.
     """
 
     @property
     def device(self) -> torch.device: ...
 
     @property
-    def resize(self) -> Resize:
-        """How pictures are brought to the size that `encode` takes; carried out where they are decoded."""
+    def facts(self) -> ModelFacts: ...
 
-    def encode(self, pixels: torch.Tensor, *, chunk_frames: int) -> Any:
+    @property
+    def resize(self) -> Resize | None:
+        """How pictures are brought to the size that `encode` takes; carried out where they are decoded.
+
+        None: `encode` takes them as they are coded.
+        """
+
+    def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> Any:
         """A video for `Asked.video` and `prefix`.
 
         Args:
-            pixels: uint8 RGB [T, S, S, 3] on the device.
+            pixels: uint8 RGB [T, H, W, 3] on the device.
+            shown: of which video these T frames are, and when they are shown.
             chunk_frames: frames in the vision tower at a time; bounds the activations.
         """
 
@@ -85,6 +154,41 @@ class VideoModel(Protocol):
         None if this model has no such thing: its prompts are then asked whole.
         """
 
-    def answer(self, asked: Sequence[Asked]) -> list[Generated]:
+    def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
+
+
+class Family(Protocol):
+    """What is asked of a family before weights are loaded; one object a module, called `FAMILY`."""
+
+    def check(self, card: ModelCard) -> None:
+        """Hold the card's settings to what this family has.
+
+        Raises:
+            UsageError: it has no such option or value.
+        """
+
+    def check_weights(self, card: ModelCard) -> None:
+        """Refuse weights that cannot be had or used; they stay on the Hub.
+
+        Raises:
+            CheckpointError: no such checkpoint, or one that is not whole or not of this family.
+        """
+
+    def rule(self, card: ModelCard) -> SamplingRule:
+        """Which frames of a clip are shown."""
+
+    def size(self, card: ModelCard) -> ModelSize:
+        """What the model takes; may need the checkpoint's config.json, no weights."""
+
+    def load(
+        self,
+        card: ModelCard,
+        *,
+        device: torch.device | str,
+        dtype: torch.dtype | str | None,
+        attn: str | None,
+        revision: str | None,
+    ) -> VideoModel:
+        """Load onto one device; the arguments are those of `sf_eval.inference.families.open_model`."""

@@ -159,9 +159,8 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     from sf_eval.core.cards import card_for, check_card
     from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
     from sf_eval.inference.device import resolve_device, resolve_dtype
-    from sf_eval.inference.families.slow_fast import SlowFastVideoModel
-    from sf_eval.model.loading import load_model
-    from sf_eval.video import ClipPool, SamplingRule
+    from sf_eval.inference.families import open_model, rule_of
+    from sf_eval.video import ClipPool
 
     if "pretrained" not in args:
         raise UsageError(
@@ -176,25 +175,24 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     card = replace(card, **overrides)
     check_card(card, "--model_args")
     batch_size = _batch_size(args.get("batch_size"))
-    rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
+    rule = rule_of(card)
     backend = str(args.get("video_backend", "pyav"))
     stock = context.stock()  # tasks built from now on show the same frames
     stock.rule, stock.backend = rule, backend
     device = resolve_device(str(args.get("device") or "auto"))
-    loaded = load_model(
+    model = open_model(
         card,
         device=device,
         dtype=resolve_dtype(str(args.get("dtype", "auto")), device),
         attn=str(args.get("attn_implementation", "sdpa")),
         revision=args.get("revision"),
     )
-    for note in loaded.notes:
+    for note in model.facts.notes:
         logger.warning("%s", note)
-    model = SlowFastVideoModel(loaded)
     decoders = automatic_decoders(model.device)
     limit_threads(model.device, decoders)
     stock.loader = pool = ClipPool(rule, decoders=decoders, resize=model.resize, backend=backend)
-    return Engine(model, pool, batch_size=batch_size or automatic_batch_size(loaded)), card
+    return Engine(model, pool, batch_size=batch_size or automatic_batch_size(model, card)), card
 
 
 def _batch_size(asked: Any) -> int | None:

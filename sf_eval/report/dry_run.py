@@ -7,8 +7,10 @@ run takes longer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -18,7 +20,7 @@ from sf_eval.core.tables import ABSENT, Table, print_table, scaled
 from sf_eval.data.hub import repository as hub
 from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
-from sf_eval.model.loading import build_on_meta, config_for, count_parameters
+from sf_eval.inference.families import size_of
 from sf_eval.profiler import ModelShape, Workload, compare_question, count_tokens
 from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
 from sf_eval.profiler.measured.hardware import measure_peak
@@ -34,7 +36,7 @@ class TaskEstimate:
     """What one task would take.
 
     Attributes:
-        flops: of all its questions together, at most.
+        flops: of all its questions together, at most; None where the model's are not counted.
         media_bytes: size of the videos it needs, on this disk; None where some are not here yet.
         fetch_bytes: what a run would still download; None where that is not known.
     """
@@ -42,7 +44,7 @@ class TaskEstimate:
     title: str
     questions: int
     videos: int
-    flops: float
+    flops: float | None
     media_bytes: int | None
     fetch_bytes: int | None
 
@@ -60,21 +62,26 @@ def show(plan: RunPlan, console: Console) -> None:
 
 
 def _estimate(card: ModelCard, task: TaskPlan) -> TaskEstimate:
-    config = config_for(card)
-    flops = 0
-    for document in task.documents:
-        text_tokens = MARKUP_TOKENS + len(document.prompt) // CHARACTERS_A_TOKEN
-        new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
-        flops += compare_question(config, card.num_frames, text_tokens, new_tokens).model.total_flops
     videos = {document.video_id: document for document in task.documents}
     return TaskEstimate(
         title=task.benchmark.title,
         questions=len(task.documents),
         videos=len(videos),
-        flops=flops,
+        flops=_flops(card, size_of(card).config, task),
         media_bytes=_media_bytes(task),
         fetch_bytes=hub.bytes_to_fetch(task.benchmark, task.opened.folder),
     )
+
+
+def _flops(card: ModelCard, config: Mapping[str, Any] | None, task: TaskPlan) -> int | None:
+    if config is None:
+        return None
+    flops = 0
+    for document in task.documents:
+        text_tokens = MARKUP_TOKENS + len(document.prompt) // CHARACTERS_A_TOKEN
+        new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
+        flops += compare_question(config, card.num_frames, text_tokens, new_tokens).model.total_flops
+    return flops
 
 
 def _media_bytes(task: TaskPlan) -> int | None:
@@ -96,21 +103,20 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
             estimate.title,
             str(estimate.questions),
             str(estimate.videos),
-            scaled(estimate.flops),
-            _duration(estimate.flops / rate),
+            *_work(estimate.flops, rate),
             _disk(estimate),
         )
         for estimate in estimates
     ]
-    total = sum(estimate.flops for estimate in estimates)
+    counted = [estimate.flops for estimate in estimates if estimate.flops is not None]
+    total = sum(counted) if len(counted) == len(estimates) else None
     known = [estimate.media_bytes for estimate in estimates if estimate.media_bytes is not None]
     rows.append(
         (
             "all",
             str(sum(estimate.questions for estimate in estimates)),
             str(sum(estimate.videos for estimate in estimates)),
-            scaled(total),
-            _duration(total / rate),
+            *_work(total, rate),
             scaled(sum(known), "B") if len(known) == len(estimates) else ABSENT,
         )
     )
@@ -120,7 +126,9 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
         columns=columns,
         rows=tuple(rows),
         numeric=frozenset(columns[1:]),
-        notes=(
+        notes=("The FLOPs of this kind of model are not counted, and so its time is not estimated.",)
+        if total is None
+        else (
             f"FLOPs: closed form with {plan.card.num_frames} frames per video, prompts of about "
             f"{CHARACTERS_A_TOKEN} characters a token, and as many new tokens as the task allows.",
             f"Time: those FLOPs at {scaled(rate, 'FLOP/s')}, a large matrix product measured just now on "
@@ -130,14 +138,15 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
 
 
 def _memory_table(card: ModelCard, device: torch.device, dtype: torch.dtype, batch_size: int) -> Table:
-    width = torch.empty((), dtype=dtype).element_size()
-    shape = ModelShape.from_config(config_for(card).to_dict(), slow_path=card.slow_path == "on")
+    width, size = torch.empty((), dtype=dtype).element_size(), size_of(card)
+    weights, have = (size.parameters or 0) * width, total_memory(device)
+    if size.config is None:
+        return _weights_table(None if size.parameters is None else weights, device, dtype)
+    shape = ModelShape.from_config(size.config, slow_path=card.slow_path == "on")
     work = Workload(frames=card.num_frames, text_tokens=200, new_tokens=16, batch_size=batch_size)
     tokens = count_tokens(shape, card.num_frames)
-    weights = count_parameters(build_on_meta(card)) * width
     cache = kv_cache_bytes(shape, tokens, work, width)
     slow = slow_bytes(shape, tokens, work, width)
-    have = total_memory(device)
     rows = (
         ("weights", scaled(weights, "B")),
         ("KV cache", scaled(cache, "B")),
@@ -153,6 +162,30 @@ def _memory_table(card: ModelCard, device: torch.device, dtype: torch.dtype, bat
         numeric=frozenset({"memory"}),
         notes=(f"{fits} Activations come on top; they are bounded by encoding frames in chunks.",),
     )
+
+
+def _weights_table(weights: int | None, device: torch.device, dtype: torch.dtype) -> Table:
+    """What is known of a model whose memory has no closed form."""
+    have = total_memory(device)
+    fits = "They fit." if weights is not None and weights < have else "THEY DO NOT FIT."
+    return Table(
+        title=f"Memory, {_name(dtype)}",
+        columns=("what", "memory"),
+        rows=(
+            ("weights", ABSENT if weights is None else scaled(weights, "B")),
+            (f"{device} has", scaled(have, "B")),
+        ),
+        numeric=frozenset({"memory"}),
+        notes=(
+            "The weights are not on this machine."
+            if weights is None
+            else f"{fits} Keys and values of the prompts and activations come on top.",
+        ),
+    )
+
+
+def _work(flops: float | None, rate: float) -> tuple[str, str]:
+    return (ABSENT, ABSENT) if flops is None else (scaled(flops), _duration(flops / rate))
 
 
 def _disk(estimate: TaskEstimate) -> str:

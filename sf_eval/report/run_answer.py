@@ -82,6 +82,8 @@ def _failures(output: RunOutput) -> Iterator[str]:
 def _cost(profile: RunProfile) -> Iterator[str]:
     rows = {row.who: row for row in profile.flops if row.group == "all"}
     if "model" not in rows:
+        if profile.seconds is not None:
+            yield f"Per question {seconds(profile.seconds)}; the FLOPs of this kind of model are not counted."
         return
     own, budget = rows["model"], rows["same_budget"]
     took = f" and {seconds(own.seconds)}" if own.seconds is not None else ""

@@ -59,10 +59,11 @@ def build(output: RunOutput) -> RunProfile:
     record = output.record
     answered = [sample for sample in output.samples if sample.num_frames is not None]
     before = record.model.text_before_video
-    costs = {id(sample): _cost(output, sample, before) for sample in answered}
+    counted = answered if record.model.closed_form else []
+    costs = {id(sample): _cost(output, sample, before) for sample in counted}
     rows = [
         row
-        for group, members in _groups(record, answered)
+        for group, members in _groups(record, counted)
         for row in _cost_rows(group, members, [costs[id(sample)] for sample in members])
     ]
     return RunProfile(
@@ -83,6 +84,7 @@ def build(output: RunOutput) -> RunProfile:
         flops=rows,
         latency=_latency(answered),
         questions_per_video=statistics.fmean(_shared_by(sample) for sample in answered) if answered else None,
+        seconds=_mean_seconds(answered) if answered else None,
         load_seconds=record.load_seconds,
         memory=record.memory,
     )
@@ -92,9 +94,7 @@ def cost_table(profile: RunProfile) -> Table:
     """FLOPs per question by part: the model, its baselines, and the ratio to the paper's baseline."""
     rows = {row.who: row.flops for row in profile.flops if row.group == "all"}
     if not rows:
-        return Table(
-            f"FLOPs per question: {profile.title}", ("part",), (), notes=("No question was answered.",)
-        )
+        return Table(f"FLOPs per question: {profile.title}", ("part",), (), notes=(_why_no_flops(profile),))
     model, budget, same = rows["model"], rows["same_budget"], rows["same_frames"]
     lines = tuple(
         (
@@ -118,6 +118,14 @@ def cost_table(profile: RunProfile) -> Table:
             f"prompt and new tokens. {profile.convention}; decoding {DECODE[profile.decode]}.",
             f"A: {WHO['same_budget']}. B: {WHO['same_frames']}.",
         ),
+    )
+
+
+def _why_no_flops(profile: RunProfile) -> str:
+    return (
+        "The FLOPs of this kind of model are not counted."
+        if profile.questions
+        else "No question was answered."
     )
 
 

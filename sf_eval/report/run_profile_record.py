@@ -85,12 +85,19 @@ class RunProfile(Strict):
         description="Text tokens before the video; they query no slow tokens under masksystem."
     )
     tokens: dict[TokenCount, RangeRecord]
-    flops: list[CostRecord]
+    flops: list[CostRecord] = Field(
+        description="Empty where the FLOPs of this kind of model are not counted."
+    )
     latency: dict[Stage, StageRecord] = Field(
         description="Per stage; decode_s to prefix_s are a video's, prefill_s and generate_s a batch's."
     )
     questions_per_video: float | None = Field(
         description="How many questions shared a video's times, in the mean; null where none was answered."
+    )
+    seconds: float | None = Field(
+        default=None,
+        description="Mean measured seconds per question, a batch's prefill and decoding divided among its "
+        "samples; null where none was answered.",
     )
     load_seconds: float
     memory: MemoryRecord | None = Field(

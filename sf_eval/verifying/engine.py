@@ -28,8 +28,8 @@ from sf_eval.harness.questions import question_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
 from sf_eval.inference.device import DTYPES, keep_float32_exact
 from sf_eval.inference.engine import Engine
-from sf_eval.inference.families.slow_fast import SlowFastVideoModel
-from sf_eval.model.loading import load_model
+from sf_eval.inference.families import open_model, rule_of
+from sf_eval.inference.family import VideoModel
 from sf_eval.scoring.answers.extract import read_answer
 from sf_eval.verifying.engine_record import CombinationRecord, DifferenceRecord, EngineRecord
 from sf_eval.video import ClipPool, SamplingRule
@@ -130,13 +130,13 @@ def verify_engine(
         CheckpointError: the mini model cannot be loaded so.
     """
     card = card_for(MODEL).with_frames(num_frames)
-    rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
+    rule = rule_of(card)
     limit_threads(device, max(_DECODERS))
     found: list[CombinationRecord] = []
     exact: dict[QuestionKey, Answer] | None = None
     for dtype in dtypes:
         with _float32_kept_exact(device):
-            model = SlowFastVideoModel(load_model(card, device=device, dtype=DTYPES[dtype], attn=attn))
+            model = open_model(card, device=device, dtype=DTYPES[dtype], attn=attn)
             plain: dict[QuestionKey, Answer] = {}
             for combination in dict.fromkeys((PLAIN, *combinations)):
                 tell(f"{dtype}: {combination}")
@@ -164,7 +164,7 @@ def verify_engine(
 
 
 def _answers(
-    model: SlowFastVideoModel, rule: SamplingRule, asked: Sequence[Asked], combination: Combination
+    model: VideoModel, rule: SamplingRule, asked: Sequence[Asked], combination: Combination
 ) -> dict[QuestionKey, Answer]:
     """Those of the questions that have one."""
     with ClipPool(rule, decoders=combination.decoders, resize=model.resize, seek=combination.seek) as pool:

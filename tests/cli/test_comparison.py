@@ -355,15 +355,15 @@ def test_no_model_is_left_when_the_next_is_loaded(
 
     earlier: list[weakref.ref[Any]] = []
     alive: list[int] = []
-    load = run.load_model
+    load = run.open_model
 
     def watched(*args: Any, **options: Any) -> Any:
         alive.append(sum(model() is not None for model in earlier))
         loaded = load(*args, **options)
-        earlier.append(weakref.ref(loaded.model))
+        earlier.append(weakref.ref(loaded.loaded.model))
         return loaded
 
-    monkeypatch.setattr(run, "load_model", watched)
+    monkeypatch.setattr(run, "open_model", watched)
     done = sf_eval(
         *TWO, "--tasks", "videomme", "--limit", "1", "--num-frames", "2,4", "--output", tmp_path / "out"
     )

@@ -40,10 +40,16 @@ def test_each_determinant_changes_it(question: Question) -> None:
         (replace(question, clip=replace(question.clip, end_s=2.0)), MODEL),
     ]
     for field, value in vars(MODEL).items():
-        changed = not value if isinstance(value, bool) else value * 2
+        changed = not value if isinstance(value, bool) else value * 2 or "another family"
         others.append((question, replace(MODEL, **{field: changed})))
     digests = {digest_of(question, MODEL), *(digest_of(*other) for other in others)}
     assert len(digests) == 1 + len(others)
+
+
+def test_a_key_that_a_slow_fast_model_was_given_once_stays_its_key(question: Question) -> None:
+    """Journals of earlier versions hold it."""
+    asked = replace(question, clip=None)
+    assert digest_of(asked, MODEL) == "1dfe254b0d97cd6c763f3c7934cd16cc7e4049f520a3f9b5bc3ee0a93ca69d54"
 
 
 def test_a_moved_directory_and_another_row_number_do_not(question: Question, tmp_path: Path) -> None:

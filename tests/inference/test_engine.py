@@ -30,7 +30,7 @@ from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.tokens import VideoFeatures
-from sf_eval.video import Clip, ClipPool, LoaderClosedError, SamplingRule, WorkerStartError
+from sf_eval.video import Clip, ClipPlan, ClipPool, LoaderClosedError, SamplingRule, WorkerStartError
 
 RULE = SamplingRule("uniform", 5)
 VIDEOS = 3
@@ -45,9 +45,9 @@ class CountingModel(SlowFastVideoModel):
         self.batches: list[int] = []
         self.ending: BaseException | None = None
 
-    def encode(self, pixels: torch.Tensor, *, chunk_frames: int) -> VideoFeatures:
+    def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
         self.calls["encode"] += 1
-        return super().encode(pixels, chunk_frames=chunk_frames)
+        return super().encode(pixels, shown, chunk_frames=chunk_frames)
 
     def prefix(self, video: VideoFeatures | None) -> Any:
         self.calls["prefix"] += 1

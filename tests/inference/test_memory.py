@@ -19,7 +19,7 @@ from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.shared_prefix import Prefix
 from sf_eval.model.tokens import VideoFeatures
-from sf_eval.video import Clip, ClipPool, Frames, SamplingRule
+from sf_eval.video import Clip, ClipPlan, ClipPool, Frames, SamplingRule
 
 FRAMES = 9
 
@@ -43,10 +43,10 @@ class SmallMachine(SlowFastVideoModel):
         self.prefixes: list[weakref.ref[Prefix]] = []
         self.rows: list[int] = []
 
-    def encode(self, pixels: torch.Tensor, *, chunk_frames: int) -> VideoFeatures:
+    def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
         if min(chunk_frames, len(pixels)) > self.most_frames or len(held(self.videos)) >= self.most_videos:
             run_out(self.said)
-        video = super().encode(pixels, chunk_frames=chunk_frames)
+        video = super().encode(pixels, shown, chunk_frames=chunk_frames)
         self.videos.append(weakref.ref(video))
         return video
 

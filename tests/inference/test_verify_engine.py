@@ -16,6 +16,7 @@ from sf_eval.cli.verify import command
 from sf_eval.core.errors import UsageError
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
+from sf_eval.model.loading import load_model
 from sf_eval.verifying import engine as verification
 from sf_eval.verifying.engine import (
     COMBINATIONS,
@@ -82,7 +83,9 @@ def test_another_answer_in_float32_and_a_failure_in_any_dtype_are_no_pass(
     monkeypatch: pytest.MonkeyPatch, fails: bool, dtype: str
 ) -> None:
     monkeypatch.setattr(Talkative, "fails", fails)
-    monkeypatch.setattr(verification, "SlowFastVideoModel", Talkative)
+    monkeypatch.setattr(
+        verification, "open_model", lambda *args, **options: Talkative(load_model(*args, **options))
+    )
     record = verified((dtype,), (ALL_ON,))
     plain, gained = record.combinations
     assert plain.passed

@@ -18,6 +18,7 @@ from sf_eval.harness.recording import RunOutput, record
 from sf_eval.harness.run import documents_of
 from sf_eval.harness.settings import RunSettings, parse_limit
 from sf_eval.inference import Answer
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.question import StageTimings
 from sf_eval.model import VIDEO_TOKEN_ID
 from sf_eval.model.loading import LoadedModel, load_model
@@ -45,6 +46,7 @@ def finished(tmp_path: Path) -> Finished:
     )
     plan = make_plan(settings)
     loaded = load_model(load_card("mini"))
+    model = SlowFastVideoModel(loaded)
     timings = StageTimings(0.1, 0.1, 0.0, 0.1, 0.2, 0.4, 2)
     questions = documents_of(plan)
     results = {
@@ -53,9 +55,9 @@ def finished(tmp_path: Path) -> Finished:
         )
         for each in questions
     }
-    facts = facts_of(plan, loaded, identity_of(plan, loaded), load_seconds=0.1)
-    model = facts.model.model_copy(update={"num_frames": FRAMES})
-    facts = facts.model_copy(update={"model": model})
+    facts = facts_of(plan, model, identity_of(plan, model), load_seconds=0.1)
+    shown = facts.model.model_copy(update={"num_frames": FRAMES})
+    facts = facts.model_copy(update={"model": shown})
     memory = MemoryRecord(
         process_peak_bytes=1, device_allocated_peak_bytes=None, device_reserved_peak_bytes=None
     )

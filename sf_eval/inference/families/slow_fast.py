@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
+from sf_eval.core.cards import ModelCard
+from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.device import keep_float32_exact
-from sf_eval.inference.family import Asked, Generated
+from sf_eval.inference.family import Asked, Generated, ModelFacts, ModelSize
 from sf_eval.inference.generation import generate_batch
-from sf_eval.model.loading import LoadedModel
+from sf_eval.model import VIDEO_TOKEN_ID, checkpoint
+from sf_eval.model.loading import (
+    LoadedModel,
+    build_on_meta,
+    config_for,
+    count_parameters,
+    load_model,
+    weights_directory,
+)
 from sf_eval.model.preprocess import normalise
+from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.shared_prefix import (
     Prefix,
     answer_suffixes,
@@ -20,6 +32,7 @@ from sf_eval.model.shared_prefix import (
     split_prompt,
 )
 from sf_eval.model.tokens import VideoFeatures
+from sf_eval.video import ClipPlan, SamplingRule
 
 
 class SlowFastVideoModel:
@@ -36,8 +49,22 @@ class SlowFastVideoModel:
         device: torch.device = self.loaded.model.device
         return device
 
+    @property
+    def facts(self) -> ModelFacts:
+        loaded = self.loaded
+        return ModelFacts(
+            weights_digest=loaded.weights_digest,
+            revision=loaded.revision,
+            parameters=loaded.parameters,
+            dtype=str(loaded.model.dtype).removeprefix("torch."),
+            config=loaded.model.config.to_dict(),
+            closed_form=True,
+            text_before_video=self._ids("", True).index(VIDEO_TOKEN_ID),
+            notes=loaded.notes,
+        )
+
     @torch.inference_mode()
-    def encode(self, pixels: torch.Tensor, *, chunk_frames: int) -> VideoFeatures:
+    def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
         dtype = self.loaded.model.dtype
         # Chunk by chunk: float32 pixels of a long video would take four times the room of its bytes.
         normalised = torch.cat([normalise(chunk).to(dtype) for chunk in pixels.split(chunk_frames)])
@@ -46,7 +73,7 @@ class SlowFastVideoModel:
     def prefix(self, video: VideoFeatures | None) -> Prefix | None:
         if not can_share_prefixes(self.loaded.model):
             return None
-        ids, _ = split_prompt(self._ids("", video))
+        ids, _ = split_prompt(self._ids("", video is not None))
         return prefill_prefix(self.loaded.model, ids, video)
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
@@ -54,7 +81,7 @@ class SlowFastVideoModel:
             return self._whole_prompts(asked)
         answers = answer_suffixes(
             self.loaded.model,
-            [(item.prefix, split_prompt(self._ids(item.text, item.video))[1]) for item in asked],
+            [(item.prefix, split_prompt(self._ids(item.text, item.video is not None))[1]) for item in asked],
             max_new_tokens=[item.max_new_tokens for item in asked],
             stop_ids=self.loaded.processor.eos_token_ids,
         )
@@ -95,9 +122,47 @@ class SlowFastVideoModel:
             for item, result in zip(asked, results, strict=True)
         ]
 
-    def _ids(self, text: str, video: VideoFeatures | None) -> list[int]:
-        ids: list[int] = self.loaded.processor.tokenize(text, has_video=video is not None)[0].tolist()
+    def _ids(self, text: str, has_video: bool) -> list[int]:
+        ids: list[int] = self.loaded.processor.tokenize(text, has_video=has_video)[0].tolist()
         return ids
 
     def _slow_tokens(self, video: VideoFeatures | None) -> int:
         return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0
+
+
+class SlowFastFamily:
+    """The slow-fast models and their self-attention-only baselines."""
+
+    def check(self, card: ModelCard) -> None:
+        if card.options:
+            raise UsageError(
+                f"model card {card.name}: a slow-fast model has no option {min(card.options)!r}.",
+                hint="Its settings are keys of the card itself (docs/model_cards.md).",
+            )
+
+    def check_weights(self, card: ModelCard) -> None:
+        directory = weights_directory(card, without_weights=True)
+        checkpoint.read_config(directory)
+        if Path(card.weights).expanduser().is_dir():
+            checkpoint.check_shards(directory)
+        SlowFastProcessor.from_pretrained(directory)
+
+    def rule(self, card: ModelCard) -> SamplingRule:
+        return SamplingRule(card.sampling, card.num_frames, card.target_fps)
+
+    def size(self, card: ModelCard) -> ModelSize:
+        return ModelSize(count_parameters(build_on_meta(card)), config_for(card).to_dict())
+
+    def load(
+        self,
+        card: ModelCard,
+        *,
+        device: torch.device | str,
+        dtype: torch.dtype | str | None,
+        attn: str | None,
+        revision: str | None,
+    ) -> SlowFastVideoModel:
+        return SlowFastVideoModel(load_model(card, device=device, dtype=dtype, attn=attn, revision=revision))
+
+
+FAMILY = SlowFastFamily()

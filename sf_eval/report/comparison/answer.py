@@ -69,17 +69,23 @@ def _costs(record: ComparisonRecord) -> Iterator[str]:
         return
     against = [phrase for other in others if (phrase := _cost_against(first, other))]
     yield (
-        f"Per question {first.name} cost {scaled(first.cost.total_flops, 'FLOP')} end to end and "
-        f"{seconds(first.cost.latency_s)}" + (f": {'; '.join(against)}." if against else ".")
+        f"Per question {first.name} cost {_flops(first.cost.total_flops)}{seconds(first.cost.latency_s)}"
+        + (f": {'; '.join(against)}." if against else ".")
     )
 
 
 def _cost_against(one: ComparedRun, other: ComparedRun) -> str:
-    if one.cost is None or other.cost is None or not other.cost.total_flops or not other.cost.latency_s:
+    if one.cost is None or other.cost is None or not other.cost.latency_s:
         return ""
-    flops = one.cost.total_flops / other.cost.total_flops
     time = one.cost.latency_s / other.cost.latency_s
+    if one.cost.total_flops is None or not other.cost.total_flops:
+        return f"{times(time)} the time of {other.name}"
+    flops = one.cost.total_flops / other.cost.total_flops
     return f"{times(flops)} the FLOPs and {times(time)} the time of {other.name}"
+
+
+def _flops(total: float | None) -> str:
+    return "" if total is None else f"{scaled(total, 'FLOP')} end to end and "
 
 
 def _listed(phrases: Sequence[str]) -> str:

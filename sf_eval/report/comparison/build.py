@@ -282,15 +282,16 @@ def _group(sample: SampleRecord, mean_over: str | None) -> str | None:
 
 def _cost(profile: Mapping[str, Any], *, has_slow_path: bool) -> CostRecord | None:
     rows = [row for row in profile["flops"] if row["group"] == "all" and row["who"] == "model"]
-    if not rows:
+    latency_s = profile.get("seconds") if not rows else rows[0]["seconds"]
+    if latency_s is None:
         return None
-    (row,) = rows
+    flops = rows[0]["flops"] if rows else {"prefill_flops": None, "total_flops": None}
     tokens = {name: values["mean"] for name, values in profile["tokens"].items()}
     return CostRecord(
-        questions=row["questions"],
-        prefill_flops=row["flops"]["prefill_flops"],
-        total_flops=row["flops"]["total_flops"],
-        latency_s=row["seconds"],
+        questions=profile["questions"],
+        prefill_flops=flops["prefill_flops"],
+        total_flops=flops["total_flops"],
+        latency_s=latency_s,
         prompt_tokens=tokens["prompt_tokens"],
         fast_tokens=tokens["fast_tokens"],
         slow_tokens=tokens["slow_tokens"] if has_slow_path else 0.0,

@@ -39,7 +39,7 @@ def svg(record: ComparisonRecord) -> str:
 def _cost_panel(panel: Any, runs: Sequence[ComparedRun], colours: dict[str, str]) -> None:
     """Every run with its interval, labelled by its name."""
     for run in runs:
-        if run.cost is None or run.mean is None:
+        if run.cost is None or run.cost.prefill_flops is None or run.mean is None:
             continue
         place = (run.cost.prefill_flops, run.mean.value)
         _point(panel, place, run, colours[run.model])

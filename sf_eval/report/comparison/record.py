@@ -41,8 +41,10 @@ class CostRecord(Strict):
     """Means per question, over all that the run answered."""
 
     questions: int
-    prefill_flops: float
-    total_flops: float = Field(description="End to end: vision tower, projector, prefill, new tokens.")
+    prefill_flops: float | None = Field(description="null where this kind of model's are not counted.")
+    total_flops: float | None = Field(
+        description="End to end: vision tower, projector, prefill, new tokens; null where not counted."
+    )
     latency_s: float = Field(description="Measured; a batch's prefill and decoding divided by its size.")
     prompt_tokens: float
     fast_tokens: float

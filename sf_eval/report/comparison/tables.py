@@ -331,7 +331,8 @@ def _run_lines(run: ComparedRun, record: ComparisonRecord) -> Iterator[Line]:
             }
     if run.cost is not None:
         for name, value in run.cost.model_dump(exclude={"questions", "resumed"}).items():
-            yield {**base, "measure": name, "of": "all", "value": value, "n": run.cost.questions}
+            if value is not None:
+                yield {**base, "measure": name, "of": "all", "value": value, "n": run.cost.questions}
 
 
 def _gain_lines(gain: GainRecord, record: ComparisonRecord) -> Iterator[Line]:
