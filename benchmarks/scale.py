@@ -4,7 +4,7 @@ Videos are handed out by the run's own `Schedule`; workers and decoders "sleep" 
 tower and the language model are expected to take. What that is, and what is left out, stands in ASSUMPTIONS,
 in the results file and in docs/scaling.md, whose table and plot this writes.
 
-    python benchmarks/scale.py                 # results/benchmarks/scale.json, docs/scaling.md, docs/scaling.svg
+    python benchmarks/scale.py      # results/benchmarks/scale.json, docs/scaling.md, docs/scaling.svg
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ RESIZE_S = 0.040
 SHORT_CLIP_FRAMES_PER_S = 2.0
 
 ASSUMPTIONS = (
-    f"{MODEL} on H100s: FLOPs of the closed form at 40% of 989 TFLOP/s; a decoding step reads the weights at 60% of "
-    f"3.35 TB/s; {TEXT} tokens of text, of which {MARKUP} before the video, {NEW_TOKENS} new tokens.",
-    "A decoder is one core: 720p H.264 by seeking, (1.19 s + 0.27 ms per second of video) x 3.36 for 64 frames, less in "
-    "proportion for clips that have fewer (2 frames a second), and 40 ms to resize a frame.",
-    "Questions per video are the benchmarks' own; lengths are drawn evenly within the groups that their papers describe "
-    "(seed 0), since the true ones are in files that are not here.",
-    "The decoders are counted for the whole cluster. Pictures travel at no cost, models are loaded already, nobody dies, "
-    "and no two videos differ in resolution or codec.",
-    "dynamic: the run's own schedule, longest first, decoders shared by all. static: the videos dealt out beforehand in the "
-    "file's order, decoders too. questions: what lmms-eval's sharding does with a model that shares nothing: each question "
-    "by itself, dealt out likewise, its video decoded, encoded and prefilled anew.",
+    f"{MODEL} on H100s: FLOPs of the closed form at 40% of 989 TFLOP/s; a decoding step reads the weights at "
+    f"60% of 3.35 TB/s; {TEXT} tokens of text, of which {MARKUP} before the video; {NEW_TOKENS} new tokens.",
+    "A decoder is one core: 720p H.264 by seeking, (1.19 s + 0.27 ms per second of video) x 3.36 for 64 "
+    "frames, less in proportion for clips that have fewer (2 frames a second), and 40 ms to resize a frame.",
+    "Questions per video are the benchmarks' own; lengths are drawn evenly within the groups that their "
+    "papers describe (seed 0), since the true ones are in files that are not here.",
+    "Decoders are counted for the whole cluster. Pictures travel at no cost, models are loaded already, "
+    "nobody dies, and no two videos differ in resolution or codec. A GPU takes one video after the other.",
+    "dynamic: the run's own schedule, longest first, decoders shared by all. static: videos dealt out "
+    "beforehand in the file's order, decoders too. questions alone: what lmms-eval's sharding does with a "
+    "model that shares nothing: each question by itself, its video decoded, encoded and prefilled anew.",
 )
 
 
@@ -138,8 +138,8 @@ class Outcome:
     Attributes:
         idle: share of all GPUs' time until the end in which they do nothing.
         decoders_idle: the same of the decoders.
-        bound: what is at its limit: "decoding" or "GPUs" where they are busy for 85% of the time or more; else
-            "longest video" where one video takes half of the whole, else "balance".
+        bound: what is at its limit: "decoding" or "GPUs", whichever is busier, if busy for 85% of the time;
+            else "longest video" where one video takes half of the whole, else "balance".
     """
 
     benchmark: str
@@ -270,7 +270,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """A benchmark a row: minutes and idle GPUs where it is run as it comes, and where it is run well."""
     found = {(o.benchmark, o.policy, o.gpus, o.decoders): o for o in outcomes}
     lines = [
-        "| benchmark | GPUs | decoders | questions alone | static | dynamic | idle, static | idle, dynamic | limited by |",
+        "| benchmark | GPUs | decoders | questions alone | static | dynamic | idle, static | idle, dynamic "
+        "| limited by |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     for benchmark in BENCHMARKS:
@@ -279,14 +280,17 @@ def table(outcomes: Sequence[Outcome]) -> str:
                 one = {policy: found[benchmark, policy, gpus, decoders] for policy in POLICIES}
                 minutes = " | ".join(_time(one[policy].makespan_s) for policy in POLICIES)
                 idle = " | ".join(f"{100 * one[policy].idle:.0f}%" for policy in POLICIES[1:])
-                lines.append(f"| {benchmark} | {gpus} | {decoders} | {minutes} | {idle} | {one['dynamic'].bound} |")
+                lines.append(
+                    f"| {benchmark} | {gpus} | {decoders} | {minutes} | {idle} | {one['dynamic'].bound} |"
+                )
     return "\n".join(lines)
 
 
-def moves(outcomes: Sequence[Outcome]) -> str:
+def moves() -> str:
     """How many decoders a GPU needs, and from how many GPUs on more of them gain nothing."""
     lines = [
-        "| benchmark | decode, s a video | GPU, s a video | decoders that keep a GPU busy | GPUs that 64 decoders keep busy |",
+        "| benchmark | decode, s a video | GPU, s a video | decoders that keep a GPU busy "
+        "| GPUs that 64 decoders keep busy |",
         "|---|---:|---:|---:|---:|",
     ]
     for benchmark in BENCHMARKS:
@@ -296,7 +300,9 @@ def moves(outcomes: Sequence[Outcome]) -> str:
         for video in videos:
             cost = gpu_costs(video.frames)
             gpu += (cost.video_s + video.questions * cost.question_s) / len(videos)
-        lines.append(f"| {benchmark} | {decode:.2f} | {gpu:.2f} | {decode / gpu:.0f} | {64 * gpu / decode:.0f} |")
+        lines.append(
+            f"| {benchmark} | {decode:.2f} | {gpu:.2f} | {decode / gpu:.0f} | {64 * gpu / decode:.0f} |"
+        )
     return "\n".join(lines)
 
 
@@ -316,7 +322,11 @@ def plot(outcomes: Sequence[Outcome], path: Path) -> None:
     for panel, benchmark in zip(panels.flat, BENCHMARKS, strict=True):
         for place, decoders in enumerate(DECODERS):
             for policy, style in (("dynamic", "-"), ("static", ":")):
-                line = [o for o in outcomes if (o.benchmark, o.policy, o.decoders) == (benchmark, policy, decoders)]
+                line = [
+                    o
+                    for o in outcomes
+                    if (o.benchmark, o.policy, o.decoders) == (benchmark, policy, decoders)
+                ]
                 panel.plot(
                     [o.gpus for o in line],
                     [o.makespan_s / 60 for o in line],
@@ -337,7 +347,7 @@ def write_page(outcomes: Sequence[Outcome], page: Path) -> None:
     """Replace what stands between the marks of `page`."""
     parts = {
         "simulation": "\n".join(f"- {line}" for line in ASSUMPTIONS),
-        "bottleneck": moves(outcomes),
+        "bottleneck": moves(),
         "table": table(outcomes),
     }
     text = page.read_text(encoding="utf-8")
@@ -374,7 +384,7 @@ def main(out: Path, page: Path, picture: Path) -> None:
     )
     plot(outcomes, picture)
     write_page(outcomes, page)
-    click.echo(moves(outcomes))
+    click.echo(moves())
 
 
 if __name__ == "__main__":

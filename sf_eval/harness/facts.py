@@ -3,9 +3,13 @@ ask."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from sf_eval.core import provenance
+from sf_eval.core.cards import ModelCard
 from sf_eval.data.kinds import kinds_of
 from sf_eval.harness.batching import automatic_batch_size
 from sf_eval.harness.identity import ModelIdentity, canonical_json, libraries_that_answer
@@ -17,33 +21,74 @@ from sf_eval.inference.families import determinants
 from sf_eval.inference.family import ModelFacts, VideoModel
 
 
-def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_seconds: float) -> RunFacts:
-    settings, facts = plan.settings, model.facts
+@dataclass(frozen=True)
+class ModelReport:
+    """What a run must know of a loaded model; plain data, so that it may be loaded in another process.
+
+    Attributes:
+        batch_size: what was asked for, or what fits there.
+        versions, git_commit, machine: of where it was loaded.
+        notes: what a reader of the results should know, one sentence each.
+    """
+
+    record: ModelRecord
+    identity: ModelIdentity
+    batch_size: int
+    versions: Mapping[str, str]
+    git_commit: str | None
+    machine: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+def report_of(
+    card: ModelCard, model: VideoModel, *, attn: str, video_backend: str, batch_size: int | None
+) -> ModelReport:
+    """What is known of `model`, here.
+
+    Args:
+        batch_size: None for what fits.
+    """
+    identity = _identity_of(card, model, attn, video_backend)
+    return ModelReport(
+        record=_model_record(card, model.facts, identity),
+        identity=identity,
+        batch_size=batch_size or automatic_batch_size(model, card),
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+        machine=machine.describe(model.device),
+        notes=tuple(model.facts.notes),
+    )
+
+
+def facts_of(plan: RunPlan, model: ModelReport, *, load_seconds: float) -> RunFacts:
+    settings = plan.settings
     return RunFacts(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=list(settings.command),
         settings={
             "seed": settings.seed,
-            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card),
+            "batch_size": model.batch_size,
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
+            "workers": settings.workers,
+            "decode_workers": settings.decode_workers,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
             "clip": settings.clip,
             "video_backend": settings.video_backend,
             "decode_timeout_s": settings.decode_timeout_s,
         },
-        versions=provenance.versions(),
-        git_commit=provenance.git_commit(),
-        machine=machine.describe(model.device),
-        model=_model_record(plan, facts, identity),
+        versions=dict(model.versions),
+        git_commit=model.git_commit,
+        machine=dict(model.machine),
+        model=model.record,
         data=plan.data_label,
         clip=settings.clip,
         scoring=settings.scoring,
         load_seconds=load_seconds,
         planned=[task_facts(task) for task in plan.tasks],
-        notes=list(facts.notes),
+        notes=list(model.notes),
     )
 
 
@@ -61,8 +106,7 @@ def task_facts(task: TaskPlan) -> TaskFacts:
     )
 
 
-def _model_record(plan: RunPlan, facts: ModelFacts, identity: ModelIdentity) -> ModelRecord:
-    card = plan.card
+def _model_record(card: ModelCard, facts: ModelFacts, identity: ModelIdentity) -> ModelRecord:
     return ModelRecord(
         name=card.name,
         title=card.title,
@@ -88,20 +132,20 @@ def _model_record(plan: RunPlan, facts: ModelFacts, identity: ModelIdentity) -> 
     )
 
 
-def identity_of(plan: RunPlan, model: VideoModel) -> ModelIdentity:
-    card, facts = plan.card, model.facts
+def _identity_of(card: ModelCard, model: VideoModel, attn: str, video_backend: str) -> ModelIdentity:
+    facts = model.facts
     own = {**determinants(card), **({"own": dict(facts.own)} if facts.own else {})}
     return ModelIdentity(
         weights_digest=facts.weights_digest,
         slow_path=card.slow_path,
         decode_slow_attention=card.decode_slow_attention,
         dtype=facts.dtype,
-        attn=plan.settings.attn,
+        attn=attn,
         device_type=model.device.type,
         sampling=card.sampling,
         num_frames=card.num_frames,
         target_fps=card.target_fps,
-        video_backend=plan.settings.video_backend,
+        video_backend=video_backend,
         prompt_format=card.prompt_format,
         libraries=libraries_that_answer(),
         family=canonical_json(own) if own else "",

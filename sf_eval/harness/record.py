@@ -184,8 +184,8 @@ class WorkerRecord(Strict):
     questions: int
     failed: int = Field(description="How many of them are failures.")
     answered: dict[str, list[tuple[int, int]]] = Field(
-        description="Whose results are its own: by task, the rows (doc_id) as first and last of each unbroken "
-        "row of them. Answers of earlier processes are in nobody's."
+        description="What it answered or failed at: by task, rows (doc_id) as [first, last] of each unbroken "
+        "sequence. Answers of earlier processes are in nobody's."
     )
     busy_s: float = Field(description="Seconds in which it had questions and was not waiting for a video.")
     waited_s: float = Field(description="Seconds in which it waited for a video to be decoded.")
@@ -213,8 +213,8 @@ class Usage(Strict):
     resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
     workers: list[WorkerRecord] = Field(
         default_factory=list,
-        description="With --workers; empty for a run in one process. `memory` is then the most that one of them "
-        "took, `waited_s` their sum.",
+        description="With --workers; empty for a run in one process. `memory` is then the most that one of "
+        "them took, `waited_s` their sum.",
     )
 
 

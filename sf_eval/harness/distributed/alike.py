@@ -22,11 +22,12 @@ def refuse_differences(hellos: Mapping[int, Hello]) -> None:
         WorkersDifferError: names the machine that differs, and in what.
     """
     seen = {f"worker {number} on {hello.place.host}": _facts(hello) for number, hello in hellos.items()}
-    seen["this machine, which hands out the questions,"] = {}
     for who, facts in seen.items():
-        if facts and facts["sf-eval"] != __version__:
-            raise _differ(who, "sf-eval", facts["sf-eval"], __version__)
-    seen.popitem()
+        if (theirs := facts["sf-eval"]) != __version__:
+            raise WorkersDifferError(
+                f"{who} has sf-eval {theirs}, this machine, which hands out the questions, {__version__}.",
+                hint="Install the same version on all machines.",
+            )
     for who, what, has, usual in differences(seen):
         raise _differ(who, what, has, usual)
 

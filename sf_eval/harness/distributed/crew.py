@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sf_eval.core.errors import SfEvalError
@@ -19,7 +19,7 @@ from sf_eval.harness.distributed.tally import SlotTally, WorkerStatus
 from sf_eval.harness.distributed.work import Hello, VideoWork, WorkerReport, WorkerSetup, videos_of
 from sf_eval.harness.distributed.worker import Worker
 from sf_eval.inference import Question, Result
-from sf_eval.inference.ending import NothingAnswersError
+from sf_eval.inference.family import ModelLostError
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,12 @@ _START_LIMIT_S = 1800.0  # for a model to be loaded, or for Ray to find room for
 _WAIT_S = 1.0
 
 
-class NoWorkerLeftError(NothingAnswersError):
+class NoWorkerLeftError(ModelLostError):
     """All workers died, and were started anew as often as they may be."""
+
+
+class _WorkerDiedError(Exception):
+    """The process, its machine or the way to it is gone; the text says what Ray knows."""
 
 
 class CrewWatcher(Protocol):
@@ -154,7 +158,9 @@ class Crew:
             for reference in ready:
                 if reference in slots:
                     slot = slots[reference]
-                    yield from self._greet(slot, schedule) if slot.hello is None else self._hear(slot, schedule)
+                    yield from (
+                        self._greet(slot, schedule) if slot.hello is None else self._hear(slot, schedule)
+                    )
                 elif decoding is not None:
                     number, cause = decoding.finished(reference)
                     yield from schedule.give_up(number, cause) if cause else ()
@@ -170,16 +176,14 @@ class Crew:
     def _decode_ahead(self, hello: Hello) -> DecodeAhead | None:
         if not self._decode_tasks:
             return None
-        return DecodeAhead(
-            self._setup.decode, hello.resize, tasks=self._decode_tasks, ahead=len(self._slots)
-        )
+        return DecodeAhead(self._setup.decode, hello.resize, tasks=self._decode_tasks, ahead=len(self._slots))
 
     def _hand_out(self, slot: _Slot, schedule: Schedule, decoding: DecodeAhead | None) -> None:
         if slot.hello is None or slot.actor is None:
             return
         given: list[VideoWork] = []
         while video := schedule.next_for(slot.number, None if decoding is None else decoding.ready):
-            given.append(video if decoding is None else decoding.handed(video))
+            given.append(video if decoding is None else replace(video, pictures=decoding.handed(video)))
         if given:
             slot.actor.give.remote(given)  # if it is dead by now, the pending report says so
 
@@ -202,8 +206,8 @@ class Crew:
         """The slot's hello is there."""
         try:
             hello: Hello = self._got(slot.pending)
-        except self._ray.exceptions.RayError as error:
-            return self._replace(slot, schedule, _first_line(error))
+        except _WorkerDiedError as error:
+            return self._replace(slot, schedule, str(error))
         known = {other.number: other.hello for other in self._slots if other.hello is not None}
         refuse_differences({**known, slot.number: hello})
         slot.hello = hello
@@ -218,8 +222,8 @@ class Crew:
         """The slot's report is there."""
         try:
             report: WorkerReport = self._got(slot.pending)
-        except self._ray.exceptions.RayError as error:
-            yield from self._replace(slot, schedule, _first_line(error))
+        except _WorkerDiedError as error:
+            yield from self._replace(slot, schedule, str(error))
             return
         for line in report.log:
             logger.info("worker %d: %s", slot.number, line)
@@ -227,10 +231,10 @@ class Crew:
         slot.tally.now = report.load
         slot.pending = slot.actor.take.remote()
         for result in report.results:
+            held = schedule.holds(slot.number)
             if schedule.answered(slot.number, result.key):
-                slot.tally.count(result)
+                slot.tally.count(result, ends_video=schedule.holds(slot.number) < held)
                 yield result
-        slot.tally.open_videos = schedule.holds(slot.number)
         if report.broken:
             yield from self._replace(slot, schedule, report.broken)
 
@@ -238,13 +242,15 @@ class Crew:
         """What a worker answered.
 
         Raises:
-            RayError: it is dead.
+            _WorkerDiedError: it is dead.
             Exception: its own error.
         """
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
-            raise error.cause if isinstance(error.cause, SfEvalError) else error.as_instanceof_cause() from None
+            raise (error.cause if isinstance(error.cause, SfEvalError) else error) from None
+        except self._ray.exceptions.RayError as error:
+            raise _WorkerDiedError(_first_line(error)) from error
 
     def _replace(self, slot: _Slot, schedule: Schedule | None, cause: str) -> list[Result]:
         """The slot's worker is dead or of no more use: another takes its place, as often as that may be."""
@@ -284,7 +290,9 @@ class Crew:
     def _status(self) -> list[WorkerStatus]:
         return [
             slot.tally.status(
-                slot.number, is_starting=slot.actor is not None and slot.hello is None, is_gone=slot.actor is None
+                slot.number,
+                is_starting=slot.actor is not None and slot.hello is None,
+                is_gone=slot.actor is None,
             )
             for slot in self._slots
         ]

@@ -1,4 +1,4 @@
-"""Decoding on whatever machine has cores: Ray tasks, so many at a time, their pictures in its object store."""
+"""Decoding wherever there are cores: Ray tasks, so many at a time, their pictures in its object store."""
 
 from __future__ import annotations
 

@@ -121,7 +121,9 @@ class Schedule:
         return [_failure(question, reason) for question in questions if question not in again]
 
     def _hand(self, video: VideoWork, worker: int) -> VideoWork:
-        self._held[worker][video.number] = _Held(video, {question.key: question for question in video.questions})
+        self._held[worker][video.number] = _Held(
+            video, {question.key: question for question in video.questions}
+        )
         return video
 
     def _has_room(self, held: dict[int, _Held]) -> bool:

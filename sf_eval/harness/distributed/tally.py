@@ -36,11 +36,9 @@ class SlotTally:
 
     Attributes:
         now: how busy the present one is.
-        open_videos: in its hands.
     """
 
     now: Load = field(default_factory=Load)
-    open_videos: int = 0
     _place: Place | None = None
     _before: list[Load] = field(default_factory=list)
     _losses: list[str] = field(default_factory=list)
@@ -58,14 +56,18 @@ class SlotTally:
         """It died."""
         self._losses.append(cause)
         self._before.append(self.now)
-        self.now, self.open_videos = Load(), 0
+        self.now = Load()
 
-    def count(self, result: Result) -> None:
+    def count(self, result: Result, *, ends_video: bool) -> None:
+        """It gave a result; the last of a video's, perhaps."""
+        self._videos += ends_video
         self._answered.setdefault(result.key.task, []).append(result.key.index)
         self._failed += isinstance(result, Failure)
 
-    def count_video(self) -> None:
-        self._videos += 1
+    @property
+    def loads(self) -> list[Load]:
+        """Of all of them, in their order."""
+        return [*self._before, self.now]
 
     @property
     def questions(self) -> int:
@@ -84,8 +86,7 @@ class SlotTally:
         )
 
     def record(self, number: int) -> WorkerRecord:
-        loads = [*self._before, self.now]
-        place = self._place
+        loads, place = self.loads, self._place
         return WorkerRecord(
             number=number,
             host="" if place is None else place.host,

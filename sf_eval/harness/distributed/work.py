@@ -12,8 +12,8 @@ from sf_eval.harness.facts import ModelReport
 from sf_eval.inference import Question, Result
 from sf_eval.video import Clip, SamplingRule
 
-# Seconds, for what comes first and how it is balanced only, never for a report. Decoding 64 frames by seeking:
-# 1.27 s of 5 minutes, 1.68 s of 30 minutes (360p). The others are what a GPU's arithmetic takes at least.
+# Seconds, for what comes first only, never for a report. Decoding 64 frames by seeking: 1.27 s of 5 minutes,
+# 1.68 s of 30 minutes (360p). The others are what a GPU's arithmetic takes at least.
 _DECODE_S, _DECODE_S_PER_VIDEO_S = 1.2, 0.00027
 _VISION_S, _QUESTION_S = 0.3, 0.1
 #: Questions without a video are handed out so many at a time.
@@ -168,5 +168,7 @@ def differences(seen: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, A
     for name in sorted({name for facts in seen.values() for name in facts}):
         values = [facts.get(name) for facts in seen.values()]
         usual = max(values, key=values.count)  # the first of the most frequent
-        found += [(who, name, facts.get(name), usual) for who, facts in seen.items() if facts.get(name) != usual]
+        found += [
+            (who, name, facts.get(name), usual) for who, facts in seen.items() if facts.get(name) != usual
+        ]
     return found

@@ -23,10 +23,10 @@ from sf_eval.harness.distributed.work import Hello, Load, Place, VideoWork, Work
 from sf_eval.harness.facts import report_of
 from sf_eval.inference import Question, Result, machine
 from sf_eval.inference.device import resolve_device, resolve_dtype
-from sf_eval.inference.ending import ends_everything
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
 from sf_eval.inference.family import VideoModel
+from sf_eval.inference.grouping import ends_everything
 from sf_eval.video import Clip, ClipPool, Frames, VideoError
 
 _LOG_LINES = 1000  # kept until they are taken; older ones are in no file
@@ -147,7 +147,13 @@ class Worker:
         model = open_model(
             setup.card, device=device, dtype=resolve_dtype(setup.dtype, device), attn=setup.attn
         )
-        report = report_of(setup.card, model, setup)
+        report = report_of(
+            setup.card,
+            model,
+            attn=setup.attn,
+            video_backend=setup.decode.backend,
+            batch_size=setup.batch_size,
+        )
         decoders = self._begin(model, report.batch_size)
         place = Place(platform.node(), machine.device_name(model.device), os.getpid())
         return Hello(place, report, decoders, model.resize)
@@ -173,7 +179,11 @@ class Worker:
             self._changed.wait_for(lambda: self._results or self._ended, timeout=_TAKE_S)
             results, self._results = tuple(self._results), []
             ended = self._ended
-        if ended is not None and not results and not (isinstance(ended, Exception) and ends_everything(ended)):
+        if (
+            ended is not None
+            and not results
+            and not (isinstance(ended, Exception) and ends_everything(ended))
+        ):
             raise ended
         degraded = tuple(self._engine.degraded)[self._degraded_told :]
         self._degraded_told += len(degraded)

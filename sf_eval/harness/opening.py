@@ -1,0 +1,119 @@
+"""A model, or several, made ready for a plan: in this process, or as workers (`harness/distributed/`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from sf_eval.harness.ask import Answering
+from sf_eval.harness.batching import automatic_decoders, limit_threads
+from sf_eval.harness.distributed.tally import WorkerStatus
+from sf_eval.harness.facts import ModelReport, report_of
+from sf_eval.harness.memory import measure
+from sf_eval.harness.plan import RunPlan
+from sf_eval.harness.record import MemoryRecord, WorkerRecord
+from sf_eval.inference.device import resolve_device, resolve_dtype
+from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import open_model
+from sf_eval.inference.family import VideoModel
+from sf_eval.video import ClipPool
+
+
+@dataclass(frozen=True)
+class Took:
+    """What answering took, so far; as in `sf_eval.harness.record.Usage`."""
+
+    memory: MemoryRecord
+    waited_s: float
+    degraded: tuple[str, ...]
+    workers: tuple[WorkerRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Ready to be asked.
+
+    Attributes:
+        waiting_s: for how long answering has been waiting for a video now, in seconds.
+    """
+
+    model: ModelReport
+    engine: Answering
+    waiting_s: Callable[[], float]
+    took: Callable[[], Took]
+
+
+class OpeningWatcher(Protocol):
+    """Whoever shows what happens meanwhile."""
+
+    def stage(self, text: str) -> None: ...
+    def workers(self, status: Sequence[WorkerStatus]) -> None:
+        """What each worker has done so far, with `--workers`; called about once a second."""
+
+
+@contextmanager
+def opened(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
+    """Whatever the plan's settings ask for, until the block ends.
+
+    Raises:
+        CheckpointError: the weights cannot be had or do not fit.
+        UsageError: more workers than there are GPUs, or no Ray.
+        WorkersDifferError: workers that would not answer alike.
+    """
+    if plan.settings.workers is None:
+        with _opened_here(plan, watcher) as here:
+            yield here
+        return
+    from sf_eval.harness.distributed.opening import opened_workers
+
+    with opened_workers(plan, watcher) as there:
+        yield there
+
+
+@contextmanager
+def _opened_here(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
+    settings = plan.settings
+    model = _load(plan, watcher)
+    report = report_of(
+        plan.card,
+        model,
+        attn=settings.attn,
+        video_backend=settings.video_backend,
+        batch_size=settings.batch_size,
+    )
+    with ClipPool(
+        plan.rule,
+        decoders=_decoders(plan, model.device),
+        resize=model.resize,
+        backend=settings.video_backend,
+        timeout_s=settings.decode_timeout_s,
+        seek=settings.seek,
+    ) as pool:
+        engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
+
+        def took() -> Took:
+            return Took(measure(model.device), pool.waited_s, tuple(engine.degraded))
+
+        yield Opened(report, engine, lambda: pool.waiting_s, took)
+
+
+def _decoders(plan: RunPlan, device: torch.device) -> int:
+    """How many processes decode ahead; torch is left the other cores."""
+    asked = plan.settings.decoders
+    decoders = automatic_decoders(device) if asked is None else asked
+    limit_threads(device, decoders)
+    return decoders
+
+
+def _load(plan: RunPlan, watcher: OpeningWatcher) -> VideoModel:
+    settings = plan.settings
+    torch.manual_seed(settings.seed)
+    device = resolve_device(settings.device)
+    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames per video")
+    return open_model(
+        plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
+    )
