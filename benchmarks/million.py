@@ -87,7 +87,7 @@ def _row(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def stubbed(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
+def stubbed(plan: RunPlan, _: OpeningWatcher) -> Iterator[Opened]:
     model = open_model(plan.card)
     report = report_of(plan.card, model, attn="sdpa", video_backend="pyav", batch_size=8)
     yield Opened(report, StubEngine(), lambda: 0.0, lambda: Took(measure(model.device), 0.0, ()))

@@ -126,7 +126,7 @@ def make_plan(
     new = [benchmark for benchmark in benchmarks if benchmark.name not in opened]
     for benchmark in new:
         opened[benchmark.name] = open_benchmark(
-            benchmark, _pinned(source, benchmark), progress=progress, fetch_media=False
+            benchmark, pinned(source, benchmark), progress=progress, fetch_media=False
         )
     for benchmark in new if settings.fetch_media else ():
         opened[benchmark.name] = with_media(opened[benchmark.name])
@@ -170,7 +170,7 @@ def _require_weights(card: ModelCard) -> None:
         )
 
 
-def _pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
+def pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
     """The source at the commit that the task's yaml pins, where the user names none."""
     if source.kind == "hub" and source.revision is None:
         return replace(source, revision=pinned_revision(benchmark))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.judging import JudgedWatcher, Judging
 from sf_eval.harness.logs import logging_to
-from sf_eval.harness.opening import OpeningWatcher, opened
+from sf_eval.harness.opening import Opened, OpeningWatcher, opened
 from sf_eval.harness.plan import RunPlan, fingerprint_of
 from sf_eval.harness.record import (
     QuestionRecord,
@@ -27,6 +28,7 @@ from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question
 
 LOG = "run.log"
+Opening = Callable[[RunPlan, OpeningWatcher], AbstractContextManager[Opened]]
 
 
 class Watcher(JudgedWatcher, OpeningWatcher, Protocol):
@@ -36,8 +38,11 @@ class Watcher(JudgedWatcher, OpeningWatcher, Protocol):
         """So many questions are asked now; `waiting_s` tells for how long the model waits for videos."""
 
 
-def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
+def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> RunOutput:
     """Evaluate the plan; write its questions, answers and results. The caller holds the directory's lock.
+
+    Args:
+        opening: makes what answers ready; only a test or a benchmark puts something else in its place.
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
@@ -52,7 +57,7 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
     output_dir.write_state(
         plan.output, fingerprint, complete=False, facts=None if before is None else before.facts
     )
-    with logging_to(plan.output / LOG), opened(plan, watcher) as answering:
+    with logging_to(plan.output / LOG), opening(plan, watcher) as answering:
         facts = facts_of(plan, answering.model, load_seconds=time.perf_counter() - started)
         questions = {digest_of(question, answering.model.identity): question for question in plan.questions()}
         documents = documents_of(plan)
