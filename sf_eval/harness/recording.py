@@ -130,7 +130,7 @@ def record(
         tasks=[task_record(task, by_task[task.task], facts, submission=folder) for task in begun],
         groups=group_records([task.task for task in begun], samples),
     )
-    files.write_text(folder / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
+    files.write_lines(folder / SAMPLES, (sample.model_dump_json() for sample in samples))
     files.write_json(folder / RESULTS, written.model_dump(mode="json"))
     return RunOutput(folder, written, samples, asked.stopped)
 

@@ -106,7 +106,7 @@ def _holds_complete_results(plan: RunPlan) -> bool:
 
 def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: list[AskedDocument]) -> None:
     digests = {question.key: digest for digest, question in questions.items()}
-    lines = [
+    lines = (
         QuestionRecord(
             task=asked.key.task,
             digest=digests[asked.key],
@@ -114,5 +114,5 @@ def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: l
             kind=asked.kind,
         ).model_dump_json()
         for asked in documents
-    ]
-    files.write_text(plan.output / QUESTIONS, "".join(f"{line}\n" for line in lines))
+    )
+    files.write_lines(plan.output / QUESTIONS, lines)

@@ -21,7 +21,7 @@ class FailureKind(str, Enum):
     WORKER_LOST = "worker_lost"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class QuestionKey:
     """Which question of a run: a task's name and the row's number in its annotation files, from 0."""
 
@@ -43,7 +43,7 @@ class TimedPrompt(Protocol):
         """The prompt for frames shown at `times_s`, in seconds since the first frame of the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question about one clip.
 
@@ -70,7 +70,7 @@ class Question:
         return self.prompt if isinstance(self.prompt, str) else self.prompt.text(times_s)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StageTimings:
     """Seconds of wall-clock time, measured with the device synchronised at each boundary.
 
@@ -100,7 +100,7 @@ class StageTimings:
         return video / self.shared_by + (self.prefill_s + self.generate_s) / self.batch_size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The model's words and what they took.
 
@@ -127,7 +127,7 @@ class Answer:
     video_notes: tuple[VideoNote, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no answer; `reason` is for people and is never parsed."""
 

@@ -17,8 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sf_eval.core.errors import UsageError
+from sf_eval.core.errors import SfEvalError, UsageError
 
+_STARTS = 3  # tries
 _LEAST_STORE = 100_000_000  # bytes; Ray takes no less than 78 MB
 _STORE_SHARE = 0.3  # of the machine's memory, at most; Ray's own default
 # Read by Ray when it is imported and by the processes that it starts. The third lets it take the loopback as
@@ -29,10 +30,15 @@ _PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_metrics_collection": "0",
+    "RAY_prestart_worker_first_driver": "0",
     "RAY_AUTH_MODE": "token",
 }
 #: What a worker on another machine is told of this one's environment. No keys: Ray keeps what it is told.
 _HANDED_ON = ("SF_EVAL_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE")
+
+
+class RayStartError(SfEvalError):
+    """A Ray of ours did not come up."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def started(*, cpus: int, gpus: int, store_bytes: int = 0) -> Iterator[Cluster]:
 
     Raises:
         UsageError: Ray is not installed.
+        RayStartError: it does not start.
     """
     require_ray()
     environment = {**_PRIVATE, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -85,15 +92,10 @@ def started(*, cpus: int, gpus: int, store_bytes: int = 0) -> Iterator[Cluster]:
             yield Cluster(is_local=True, gpus=gpus, machines=1)
             return
         try:
-            ray.init(
-                address="local",
+            _start(
                 num_cpus=cpus,
                 num_gpus=gpus,
                 object_store_memory=_store(store_bytes),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _node_ip_address="127.0.0.1",
                 _temp_dir=str(folder),
             )
             yield Cluster(is_local=True, gpus=gpus, machines=1)
@@ -105,6 +107,35 @@ def started(*, cpus: int, gpus: int, store_bytes: int = 0) -> Iterator[Cluster]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+def _start(**options: Any) -> None:
+    """Start Ray, which gives itself 30 s; a busy machine takes longer, and less the next time.
+
+    Raises:
+        RayStartError: it does not start.
+    """
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                _node_ip_address="127.0.0.1",
+                **options,
+            )
+            return
+        except Exception as error:  # Ray's own has no type
+            ray.shutdown()
+            if not left:
+                first = str(error).strip().splitlines()[:1]
+                raise RayStartError(
+                    f"Ray does not start on this machine: {' '.join(first) or type(error).__name__}",
+                    hint="If the machine is busy, try again.",
+                ) from error
 
 
 @contextmanager

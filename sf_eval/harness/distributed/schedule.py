@@ -44,6 +44,7 @@ class Schedule:
     _held: dict[int, dict[int, _Held]] = field(init=False, default_factory=dict)
     _alone: set[int] = field(init=False, default_factory=set)
     _losses: Counter[QuestionKey] = field(init=False, default_factory=Counter)
+    _in_hands: int = field(init=False, default=0)  # videos; counted, since it is asked often
 
     def __post_init__(self) -> None:
         self._queue = deque(self.videos)
@@ -52,7 +53,7 @@ class Schedule:
     @property
     def open_videos(self) -> int:
         """Videos with a question that has no result."""
-        return len(self._queue) + len(self._suspects) + sum(len(held) for held in self._held.values())
+        return len(self._queue) + len(self._suspects) + self._in_hands
 
     def holds(self, worker: int) -> int:
         """Videos in the worker's hands."""
@@ -91,6 +92,7 @@ class Schedule:
             if part.open.pop(key, None) is not None:
                 if not part.open:
                     del held[number]
+                    self._in_hands -= 1
                 return True
         return False
 
@@ -98,7 +100,9 @@ class Schedule:
         """The worker is dead: what it held is asked again, but for questions that killed too many."""
         failures: list[Failure] = []
         self._alone.discard(worker)
-        for part in self._held.pop(worker, {}).values():
+        held = self._held.pop(worker, {})
+        self._in_hands -= len(held)
+        for part in held.values():
             failures += self._asked_again(part.video, part.open.values(), cause)
         return failures
 
@@ -121,6 +125,7 @@ class Schedule:
         return [_failure(question, reason) for question in questions if question not in again]
 
     def _hand(self, video: VideoWork, worker: int) -> VideoWork:
+        self._in_hands += 1
         self._held[worker][video.number] = _Held(
             video, {question.key: question for question in video.questions}
         )
