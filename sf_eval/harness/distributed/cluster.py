@@ -31,6 +31,7 @@ _PRIVATE = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_niceness": "0",
     "RAY_AUTH_MODE": "token",
 }
 #: What a worker on another machine is told of this one's environment. No keys: Ray keeps what it is told.

@@ -126,6 +126,8 @@ class Crew:
         while any(slot.actor is not None and slot.hello is None for slot in self._slots):
             for slot in self._ready_slots(()):
                 self._greet(slot, None)
+        for slot in self._slots:
+            slot.pending = None if slot.actor is None else slot.actor.take.remote()
         self._watcher.workers(self._status())
         return self.hello
 
@@ -212,7 +214,7 @@ class Crew:
         refuse_differences({**known, slot.number: hello})
         slot.hello = hello
         slot.tally.begin(hello.place)
-        slot.pending = slot.actor.take.remote()
+        slot.pending = None if schedule is None else slot.actor.take.remote()
         started = sum(other.hello is not None for other in self._slots)
         if schedule is None and started < len(self._slots):
             self._watcher.stage(f"{started} of {len(self._slots)} workers are ready")
