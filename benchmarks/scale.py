@@ -16,6 +16,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -119,6 +120,7 @@ class GpuCosts:
     question_s: float
 
 
+@cache
 def gpu_costs(frames: int) -> GpuCosts:
     """By the closed form: what is done once a video, and once a question."""
     before = cost_of_question(CARD, frames, MARKUP, 1)
@@ -152,7 +154,8 @@ class Outcome:
     bound: str
 
 
-def videos_of(benchmark: str) -> list[Video]:
+@cache
+def videos_of(benchmark: str) -> tuple[Video, ...]:
     """In an order as a file might have them: mixed, always the same."""
     generator = random.Random(f"{SEED} {benchmark}")
     videos = []
@@ -162,11 +165,11 @@ def videos_of(benchmark: str) -> list[Video]:
             seconds = generator.uniform(group.shortest, group.longest)
             videos.append(Video(seconds, few + (number < more)))
     generator.shuffle(videos)
-    return videos
+    return tuple(videos)
 
 
 def simulate(benchmark: str, policy: Policy, gpus: int, decoders: int) -> Outcome:
-    videos = videos_of(benchmark)
+    videos: Sequence[Video] = videos_of(benchmark)
     costs = {frames: gpu_costs(frames) for frames in {video.frames for video in videos}}
     if policy == "questions":  # nothing is shared: each question is a video of its own
         videos = [Video(video.seconds, 1) for video in videos for _ in range(video.questions)]
@@ -214,6 +217,7 @@ def dynamic(videos: Sequence[Video], gpu_s: Callable[[Video], float], gpus: int,
     in_hand: list[deque[VideoWork]] = [deque() for _ in range(gpus)]
     hungry = deque(range(gpus))
     events: list[tuple[float, int, int, int]] = []  # when, which of equals, worker or -1, video
+    is_hungry = [True] * gpus
     tie = itertools.count()
     begun, running, waiting = 0, 0, 0  # of decoding; waiting: decoded or being decoded, not handed out
 
@@ -234,7 +238,8 @@ def dynamic(videos: Sequence[Video], gpu_s: Callable[[Video], float], gpus: int,
                 in_hand[worker].append(video)
                 if len(in_hand[worker]) == 1:
                     yield now + gpu_s(order[video.number]), next(tie), worker, video.number
-            if len(in_hand[worker]) < 2:
+            is_hungry[worker] = len(in_hand[worker]) < 2
+            if is_hungry[worker]:
                 hungry.append(worker)
             if not ready:
                 return
@@ -253,7 +258,8 @@ def dynamic(videos: Sequence[Video], gpu_s: Callable[[Video], float], gpus: int,
             if in_hand[worker]:
                 following = in_hand[worker][0].number
                 heapq.heappush(events, (now + gpu_s(order[following]), next(tie), worker, following))
-            if worker not in hungry:
+            if not is_hungry[worker]:
+                is_hungry[worker] = True
                 hungry.append(worker)
         for event in itertools.chain(list(feed(now)), list(decode(now))):
             heapq.heappush(events, event)

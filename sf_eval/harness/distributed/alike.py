@@ -15,13 +15,13 @@ class WorkersDifferError(SfEvalError):
     """Two workers would not give the same answers."""
 
 
-def refuse_differences(hellos: Mapping[int, Hello]) -> None:
-    """Hold workers to each other, and to this driver's version of sf-eval.
+def refuse_differences(hellos: Mapping[str, Hello]) -> None:
+    """Hold workers, by what they are called, to each other, and to this driver's version of sf-eval.
 
     Raises:
         WorkersDifferError: names the machine that differs, and in what.
     """
-    seen = {f"worker {number} on {hello.place.host}": _facts(hello) for number, hello in hellos.items()}
+    seen = {who: _facts(hello) for who, hello in hellos.items()}
     for who, facts in seen.items():
         if (theirs := facts["sf-eval"]) != __version__:
             raise WorkersDifferError(

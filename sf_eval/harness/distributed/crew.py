@@ -32,6 +32,8 @@ _WAIT_S = 1.0
 class NoWorkerLeftError(ModelLostError):
     """All workers died, and were started anew as often as they may be."""
 
+    exit_code = 1
+
 
 class _WorkerDiedError(Exception):
     """The process, its machine or the way to it is gone; the text says what Ray knows."""
@@ -74,7 +76,6 @@ class Crew:
         duration_of: of a question's video, in seconds, as far as known: for the order.
 
     Attributes:
-        hello: the first worker's, once they have started; all others' say the same.
         degraded: what was made smaller because memory ran out.
     """
 
@@ -100,6 +101,7 @@ class Crew:
         self._decode_tasks = decode_tasks
         self._duration_of = duration_of
         self._watcher = watcher
+        self._first: Hello | None = None  # whom all others are held to
         self.degraded: list[str] = []
 
     @property
@@ -129,11 +131,8 @@ class Crew:
         for slot in self._slots:
             slot.pending = None if slot.actor is None else slot.actor.take.remote()
         self._watcher.workers(self._status())
-        return self.hello
-
-    @property
-    def hello(self) -> Hello:
-        return next(slot.hello for slot in self._slots if slot.hello is not None)
+        assert self._first is not None, "a worker that is given up raises"
+        return self._first
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
         """Answer them all; results come in whatever order.
@@ -142,7 +141,8 @@ class Crew:
             NoWorkerLeftError: nobody is left to ask.
             WorkersDifferError: a worker that was started anew is not like the others.
         """
-        hello = self.hello
+        hello = self._first
+        assert hello is not None, "start comes first"
         schedule = Schedule(
             videos_of(questions, self._duration_of),
             workers=len(self._slots),
@@ -210,8 +210,11 @@ class Crew:
             hello: Hello = self._got(slot.pending)
         except _WorkerDiedError as error:
             return self._replace(slot, schedule, str(error))
-        known = {other.number: other.hello for other in self._slots if other.hello is not None}
-        refuse_differences({**known, slot.number: hello})
+        known = {_called(other.number, other.hello): other.hello for other in self._slots if other.hello}
+        if self._first is not None:  # it may be dead by now, with all others
+            known["the first worker"] = self._first
+        refuse_differences({**known, _called(slot.number, hello): hello})
+        self._first = self._first or hello
         slot.hello = hello
         slot.tally.begin(hello.place)
         slot.pending = None if schedule is None else slot.actor.take.remote()
@@ -298,6 +301,10 @@ class Crew:
             )
             for slot in self._slots
         ]
+
+
+def _called(number: int, hello: Hello) -> str:
+    return f"worker {number} on {hello.place.host}"
 
 
 def _first_line(error: Exception) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
 from typing import Any
 
 from sf_eval.core.resize import Resize
+from sf_eval.harness.distributed.decode_task import DecodeSetup, decoded
 from sf_eval.harness.distributed.schedule import Schedule
-from sf_eval.harness.distributed.work import DecodeSetup, VideoWork
-from sf_eval.video import Clip, ClipLoader, Frames, VideoError
+from sf_eval.harness.distributed.work import VideoWork
 
 _RETRIES = 2  # of a task whose process or machine died; Ray's own
 
@@ -29,7 +27,7 @@ class DecodeAhead:
         import ray
 
         self._ray = ray
-        self._task = ray.remote(_decoded).options(
+        self._task = ray.remote(decoded).options(
             num_cpus=1, num_returns=2, max_retries=_RETRIES, scheduling_strategy="SPREAD"
         )
         self._setup, self._resize = setup, resize
@@ -72,25 +70,3 @@ class DecodeAhead:
         """The pictures of a video that goes to a worker now, which holds them from now on."""
         self.ready.discard(video.number)
         return self._pictures.pop(video.number, None)
-
-
-def _decoded(clip: Clip, setup: DecodeSetup, resize: Resize | None) -> tuple[Frames | VideoError, bool]:
-    """The task: the clip's pictures, or what is wrong with it; and that it is done."""
-    try:
-        return _loader(setup, resize).load(clip), True
-    except VideoError as error:
-        return error, True
-
-
-@lru_cache(maxsize=1)
-def _loader(setup: DecodeSetup, resize: Resize | None) -> ClipLoader:
-    """One a process: Ray asks the same process again."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    return ClipLoader(
-        setup.rule,
-        backend=setup.backend,
-        timeout_s=setup.timeout_s,
-        seek=setup.seek,
-        threads=1,
-        resize=resize,
-    )

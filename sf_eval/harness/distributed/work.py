@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.resize import Resize
-from sf_eval.harness.facts import ModelReport
+from sf_eval.harness.distributed.decode_task import DecodeSetup
 from sf_eval.inference import Question, Result
-from sf_eval.video import Clip, SamplingRule
+from sf_eval.video import Clip
+
+if TYPE_CHECKING:  # it loads torch, which neither scheduling nor decoding needs
+    from sf_eval.harness.facts import ModelReport
 
 # Seconds, for what comes first only, never for a report. Decoding 64 frames by seeking: 1.27 s of 5 minutes,
 # 1.68 s of 30 minutes (360p). The others are what a GPU's arithmetic takes at least.
@@ -35,21 +38,6 @@ class VideoWork:
     questions: tuple[Question, ...]
     expected_s: float
     pictures: Any = None
-
-
-@dataclass(frozen=True)
-class DecodeSetup:
-    """How clips are decoded, by whomever.
-
-    Attributes:
-        decoders: of each worker; None for as many as its machine can use, 0 for none ahead.
-    """
-
-    rule: SamplingRule
-    backend: str
-    timeout_s: float
-    seek: bool
-    decoders: int | None
 
 
 @dataclass(frozen=True)

@@ -159,15 +159,21 @@ class Worker:
         return Hello(place, report, decoders, model.resize)
 
     def give(self, videos: Sequence[VideoWork]) -> None:
-        """Answer these too."""
+        """Answer these too; what goes wrong here, `take` tells."""
         with self._changed:
-            for video in videos:
-                self._pictures.expect(video)
-                if not self._open:
-                    self._idle_s += time.perf_counter() - self._idle_since
-                self._open += len(video.questions)
-                self._given.append(video)
+            try:
+                self._accept(videos)
+            except Exception as error:  # nobody waits for this call
+                self._ended = error
             self._changed.notify_all()
+
+    def _accept(self, videos: Sequence[VideoWork]) -> None:
+        for video in videos:
+            self._pictures.expect(video)
+            if not self._open:
+                self._idle_s += time.perf_counter() - self._idle_since
+            self._open += len(video.questions)
+            self._given.append(video)
 
     def take(self) -> WorkerReport:
         """What there is to tell; waits a moment where there is nothing.
