@@ -34,6 +34,7 @@ PAGE = Path("docs/scaling.md")
 PLOT = Path("docs/scaling.svg")
 GPUS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 DECODERS = (4, 8, 16, 32, 64)
+GPUS_OF_A_MACHINE = 8
 MODEL = "slowfast-7b-64f"
 SEED = 0
 Policy = Literal["questions", "static", "dynamic"]
@@ -57,8 +58,9 @@ ASSUMPTIONS = (
     "frames, less in proportion for clips that have fewer (2 frames a second), and 40 ms to resize a frame.",
     "Questions per video are the benchmarks' own; lengths are drawn evenly within the groups that their "
     "papers describe (seed 0), since the true ones are in files that are not here.",
-    "Decoders are counted for the whole cluster. Pictures travel at no cost, models are loaded already, "
-    "nobody dies, and no two videos differ in resolution or codec. A GPU takes one video after the other.",
+    f"Decoders are counted for each machine of {GPUS_OF_A_MACHINE} GPUs, or fewer where there are fewer. "
+    "Pictures travel at no cost, models are loaded already, nobody dies, and no two videos differ in "
+    "resolution or codec. A GPU takes one video after the other.",
     "dynamic: the run's own schedule, longest first, decoders shared by all. static: videos dealt out "
     "beforehand in the file's order, decoders too. questions alone: what lmms-eval's sharding does with a "
     "model that shares nothing: each question by itself, its video decoded, encoded and prefilled anew.",
@@ -138,6 +140,7 @@ class Outcome:
     """What one simulated run came to.
 
     Attributes:
+        decoders: of each machine.
         idle: share of all GPUs' time until the end in which they do nothing.
         decoders_idle: the same of the decoders.
         bound: what is at its limit: "decoding" or "GPUs", whichever is busier, if busy for 85% of the time;
@@ -169,6 +172,8 @@ def videos_of(benchmark: str) -> tuple[Video, ...]:
 
 
 def simulate(benchmark: str, policy: Policy, gpus: int, decoders: int) -> Outcome:
+    """One run; `decoders` of each machine."""
+    decoders_in_all = decoders * -(-gpus // GPUS_OF_A_MACHINE)
     videos: Sequence[Video] = videos_of(benchmark)
     costs = {frames: gpu_costs(frames) for frames in {video.frames for video in videos}}
     if policy == "questions":  # nothing is shared: each question is a video of its own
@@ -179,9 +184,9 @@ def simulate(benchmark: str, policy: Policy, gpus: int, decoders: int) -> Outcom
         return cost.video_s + video.questions * cost.question_s
 
     run = dynamic if policy == "dynamic" else dealt_out
-    makespan = run(videos, gpu_s, gpus, decoders)
+    makespan = run(videos, gpu_s, gpus, decoders_in_all)
     busy, decoding = sum(map(gpu_s, videos)), sum(video.decode_s for video in videos)
-    idle, decoders_idle = 1 - busy / (gpus * makespan), 1 - decoding / (decoders * makespan)
+    idle, decoders_idle = 1 - busy / (gpus * makespan), 1 - decoding / (decoders_in_all * makespan)
     longest = max(video.decode_s + gpu_s(video) for video in videos)
     bound = "balance"
     if max(1 - idle, 1 - decoders_idle) >= 0.85:
@@ -276,13 +281,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """A benchmark a row: minutes and idle GPUs where it is run as it comes, and where it is run well."""
     found = {(o.benchmark, o.policy, o.gpus, o.decoders): o for o in outcomes}
     lines = [
-        "| benchmark | GPUs | decoders | questions alone | static | dynamic | idle, static | idle, dynamic "
-        "| limited by |",
+        "| benchmark | GPUs | decoders a machine | questions alone | static | dynamic | idle, static "
+        "| idle, dynamic | limited by |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     for benchmark in BENCHMARKS:
         for gpus in (1, 8, 64, 256):
-            for decoders in (4, 16, 64):
+            for decoders in (16, 64):
                 one = {policy: found[benchmark, policy, gpus, decoders] for policy in POLICIES}
                 minutes = " | ".join(_time(one[policy].makespan_s) for policy in POLICIES)
                 idle = " | ".join(f"{100 * one[policy].idle:.0f}%" for policy in POLICIES[1:])
@@ -338,7 +343,7 @@ def plot(outcomes: Sequence[Outcome], path: Path) -> None:
                     [o.makespan_s / 60 for o in line],
                     style,
                     color=f"C{place}",
-                    label=f"{decoders} decoders" if policy == "dynamic" else None,
+                    label=f"{decoders} decoders a machine" if policy == "dynamic" else None,
                 )
         panel.set(xscale="log", yscale="log", title=benchmark)
         panel.set_xticks(GPUS, [str(count) for count in GPUS], minor=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import torch
 
@@ -49,7 +49,7 @@ def opened_workers(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
             duration_of=durations_of(plan),
             watcher=watcher,
         )
-        with closing(crew):
+        try:
             hello = crew.start()
 
             def took() -> Took:
@@ -59,6 +59,9 @@ def opened_workers(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
                 return Took(memory, waited, tuple(crew.degraded), records)
 
             yield Opened(hello.model, crew, lambda: crew.waiting_s, took)
+        finally:
+            crew.close()
+            watcher.workers(())
 
 
 @contextmanager
