@@ -75,13 +75,13 @@ class Hello:
 
     Attributes:
         decoders: processes that decode ahead there.
-        resize: how the model wants its pictures.
+        resize: how the model wants its pictures; None for as they are coded.
     """
 
     place: Place
     model: ModelReport
     decoders: int
-    resize: Resize
+    resize: Resize | None
 
 
 @dataclass(frozen=True)
