@@ -318,6 +318,8 @@ def moves() -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 300:
+        return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
