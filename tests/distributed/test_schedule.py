@@ -151,7 +151,9 @@ def test_what_is_not_decoded_yet_is_not_handed_out() -> None:
     schedule = Schedule(work(1, 1, 1), workers=1, videos_ahead=3)
     assert schedule.next_for(0, set()) is None
     assert schedule.next_for(0, {0}) is not None
-    assert schedule.next_for(0, {2}) is None  # the order stays
+    later = schedule.next_for(0, {2})  # what takes long to decode keeps nobody waiting
+    assert later is not None and later.number == 2
+    assert [video.number for video in schedule.upcoming(5)] == [1]
 
 
 def test_the_one_that_differs_is_named() -> None:

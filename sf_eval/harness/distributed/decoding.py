@@ -43,12 +43,13 @@ class DecodeAhead:
 
     def fill(self, schedule: Schedule) -> None:
         """Begin what may be begun."""
-        for video in schedule.upcoming(self._tasks + self._ahead):
+        for place, video in enumerate(schedule.upcoming(self._tasks + self._ahead)):
             if video.clip is None:
                 self.ready.add(video.number)
             elif video.number not in self._pictures:
-                if len(self._running) >= self._tasks or len(self._pictures) >= self._tasks + self._ahead:
-                    return
+                is_full = len(self._pictures) >= self._tasks + self._ahead
+                if len(self._running) >= self._tasks or (is_full and place):
+                    return  # the first has room always: nothing else may be handed out before it
                 pictures, done = self._task.remote(video.clip, self._setup, self._resize)
                 self._pictures[video.number] = pictures
                 self._running[done] = video.number

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from sf_eval.harness.distributed.work import VideoWork
 from sf_eval.inference import Failure, FailureKind, Question, QuestionKey
 
 #: A question that so many workers died on is not asked again.
 MOST_LOSSES = 3
+_LOOK_AHEAD = 4096  # for a video that may be handed out; more are never decoded ahead
 
 
 @dataclass
@@ -81,9 +83,13 @@ class Schedule:
             return None
         if worker in self._alone or not self._queue or not self._has_room(held):
             return None
-        if ready is not None and self._queue[0].number not in ready:
-            return None
-        return self._hand(self._queue.popleft(), worker)
+        if ready is None:
+            return self._hand(self._queue.popleft(), worker)
+        for place, video in enumerate(islice(self._queue, _LOOK_AHEAD if ready else 0)):
+            if video.number in ready:  # a video that takes long to decode keeps nobody waiting
+                del self._queue[place]
+                return self._hand(video, worker)
+        return None
 
     def answered(self, worker: int, key: QuestionKey) -> bool:
         """Note a result; False if the worker holds no such open question: the result must not count twice."""
