@@ -2,12 +2,14 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Files in their order, the long ones first (tests/conftest.py): the two workers end at about the same time.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup demo test lint check readme bench clean constraints
+.PHONY: setup demo test test-thorough lint check readme bench clean constraints
 .DEFAULT_GOAL := help
 
 help:            ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 setup: .venv/.complete  ## make .venv with the pinned versions
 
@@ -23,8 +25,11 @@ setup: .venv/.complete  ## make .venv with the pinned versions
 demo: setup  ## evaluate the mini models on the mini benchmarks: no GPU, no download
 	$(BIN)/sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks videomme,mlvu,mvbench,egoschema_subset,longvideobench,videomme_w_subtitle
 
-test: setup  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup  ## the tests, but for those that take minutes each
+	$(PYTEST) -m "not thorough"
+
+test-thorough: setup  ## the others: kills at many moments, whole trainings
+	$(PYTEST) -m thorough
 
 lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -32,7 +37,7 @@ lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test  ## what CI runs
+check: lint test test-thorough  ## what CI runs
 
 readme: setup  ## README's figures anew, from results/mini
 	$(BIN)/python -m sf_eval.report.readme

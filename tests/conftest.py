@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,22 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches for a hub that is not on l
 # The same examples everywhere: what passes here passes there. HYPOTHESIS_PROFILE=default looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+# Whole runs in processes of their own, a minute a file and more: begun first, so that no worker is left with one
+# of them at the end.
+_LONG = ("cli/", "data_fetch/", "mini/", "docs/", "benchmarks_gpu/", "profiler/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first."""
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(tests).as_posix()
+        return next((at for at, folder in enumerate(_LONG) if name.startswith(folder)), len(_LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

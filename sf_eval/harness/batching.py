@@ -17,7 +17,7 @@ from sf_eval.profiler.cost.tokens import count_tokens
 #: More questions than this gain nothing: their prefill fills the device by then.
 MOST = 32
 #: Without a GPU, decoding tokens for a few questions at once is what a batch gains.
-ON_CPU = 8
+ON_CPU = 16
 _TEXT_TOKENS, _NEW_TOKENS = 400, 32
 # Of the memory that the weights leave; the rest is for activations, which the tower's chunks bound.
 _SHARE_FOR_CACHES = 0.5

@@ -41,8 +41,10 @@ from sf_eval.video import (
 
 logger = logging.getLogger(__name__)
 
-# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short.
+# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Smaller pictures
+# than the published model's go through as many at a time as have its pixels.
 CHUNK_FRAMES = 16
+_CHUNK_PIXELS = CHUNK_FRAMES * 576 * 576
 
 _FAILURE_OF_VIDEO = {
     VideoErrorReason.missing: FailureKind.MISSING_MEDIA,
@@ -226,7 +228,7 @@ class Engine:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""
         while True:
             try:
-                return self.model.encode(pixels, shown, chunk_frames=self.chunk_frames)
+                return self.model.encode(pixels, shown, chunk_frames=self._frames_at_once(pixels))
             except (MemoryError, OSError, RuntimeError) as error:
                 if not may_shrink or self.chunk_frames == 1 or not is_out_of_memory(error):
                     raise
@@ -236,6 +238,12 @@ class Engine:
             self._degrade(
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
+
+    def _frames_at_once(self, pixels: torch.Tensor) -> int:
+        if self.chunk_frames < CHUNK_FRAMES:  # memory was short
+            return self.chunk_frames
+        _, height, width, _ = pixels.shape
+        return max(CHUNK_FRAMES, _CHUNK_PIXELS // (height * width))
 
     def _shrink_batch(self, batch_size: int) -> None:
         if batch_size < self.batch_size:

@@ -15,3 +15,7 @@ class PromptTooLongError(PromptError):
 
 class RecordError(SfEvalError):
     """A recorded case that is missing, damaged or not in the documented format."""
+
+
+class SlowPathError(SfEvalError):
+    """A slow path that cannot be attached, or whose tokens would not be read as meant."""

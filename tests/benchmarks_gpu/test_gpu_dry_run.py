@@ -24,6 +24,7 @@ def run(out: Path, *arguments: str, env: dict[str, str] | None = None) -> subpro
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_every_step_goes_through_on_a_cpu_with_the_mini_model(tmp_path: Path) -> None:
     out = tmp_path / "out"
     ended = run(out)

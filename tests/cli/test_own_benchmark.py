@@ -98,6 +98,7 @@ def test_it_is_run_scored_and_replayed_like_any_other(own: Callable, folder: Pat
     assert "My own benchmark" in (folder / "run" / "leaderboard.md").read_text()
 
 
+@pytest.mark.thorough
 def test_without_a_mini_edition_it_is_left_out_in_one_line_and_refused_by_name(own: Callable) -> None:
     done = own("run --model mini --data mini --tasks my_own,videomme --limit 1")
     assert done.returncode == 2

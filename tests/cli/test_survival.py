@@ -108,6 +108,7 @@ def assert_as_if_undisturbed(run: Path, undisturbed: Path) -> None:
 
 
 @linux_only
+@pytest.mark.thorough
 def test_a_run_killed_at_random_moments_ends_as_if_undisturbed(
     zygote: Zygote, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_undisturbed(
     assert_as_if_undisturbed(run, undisturbed)
 
 
+@pytest.mark.thorough
 def test_a_run_killed_in_the_middle_of_each_write_ends_as_if_undisturbed(
     zygote: Zygote, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -237,6 +239,7 @@ def test_ctrl_c_leaves_the_results_of_a_complete_run_alone(
 # --- the same answers under other settings ---------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_batch_size_limit_order_and_added_tasks_ask_nothing_again(
     zygote: Zygote, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -386,6 +389,7 @@ def fill(disk: Path, *, leave: int) -> Path:
 
 
 @root_only
+@pytest.mark.thorough
 def test_a_full_disk_at_any_stage_is_one_line_and_damages_nothing(
     zygote: Zygote, undisturbed: Path, small_disk: Path, tmp_path: Path
 ) -> None:
@@ -495,6 +499,7 @@ def test_a_run_without_output_goes_on_in_the_folder_it_was_killed_in(
 
 
 @linux_only
+@pytest.mark.thorough
 def test_a_batch_that_the_machine_cannot_hold_is_made_smaller_and_recorded(
     zygote: Zygote, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_dropped_connection_is_taken_up_again_in_the_same_run(machine: Machine
     assert starts[1] >= 10_000_000
 
 
+@pytest.mark.thorough
 def test_a_server_that_goes_away_in_the_middle(machine: Machine, server: HubServer) -> None:
     repository, expected = _with_a_long_video()
     server.add(VIDEOMME, repository)
@@ -70,6 +71,7 @@ def test_a_server_that_goes_away_in_the_middle(machine: Machine, server: HubServ
         back.close()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(machine: Machine, server: HubServer) -> None:
     repository, expected = _with_a_long_video()
     server.add(VIDEOMME, repository)
@@ -88,6 +90,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(machine: Machine, server: Hu
     assert max(entry.start for entry in server.requests) >= 10_000_000
 
 
+@pytest.mark.thorough
 def test_killed_at_any_moment_it_is_never_taken_for_complete(machine: Machine, server: HubServer) -> None:
     """SIGKILL at moments all through download, unpacking and moving; what is noted as there is whole."""
     videos = {f"data/video{i}.mp4": noise(2_000, i) for i in range(600)}
@@ -156,6 +159,7 @@ def test_too_small_a_disk_is_refused_before_the_download(
     assert server.sent == 0
 
 
+@pytest.mark.thorough
 def test_an_archive_that_unpacks_to_more_than_the_disk_holds(
     machine: Machine, server: HubServer, small_disk: Path
 ) -> None:
@@ -167,6 +171,7 @@ def test_an_archive_that_unpacks_to_more_than_the_disk_holds(
     assert not (small_disk / "videomme" / "data" / "video0.mp4").exists()
 
 
+@pytest.mark.thorough
 def test_a_disk_that_fills_up_while_unpacking_and_is_given_room(
     machine: Machine, server: HubServer, small_disk: Path
 ) -> None:

@@ -31,6 +31,7 @@ from sf_eval.training.tower import FrameCodes, frame_labels
 NEEDLES = ("disc_colour", "disc_background")
 
 
+@pytest.mark.thorough
 def test_the_slow_path_learns_needles_that_pooling_loses(load, teacher: Teacher, tmp_path: Path) -> None:
     """The video stage, small: `mini` without its slow path learns one anew, or does without; same data."""
     start = load("mini").model
@@ -137,6 +138,7 @@ def test_the_same_command_again_leaves_what_is_finished(
     assert {path: path.stat().st_mtime_ns for path in (whole / "mini").iterdir()} == written
 
 
+@pytest.mark.thorough
 def test_a_killed_training_resumes_to_the_same_weights(whole: Path, tmp_path: Path) -> None:
     program = [str(Path(sys.executable).with_name("sf-eval")), *TRAIN, "--models", "mini"]
     process = subprocess.Popen(
@@ -164,6 +166,7 @@ def test_a_killed_training_resumes_to_the_same_weights(whole: Path, tmp_path: Pa
         assert torch.equal(tensor, theirs[name]), name
 
 
+@pytest.mark.thorough
 def test_a_stage_that_asks_by_need_resumes_with_what_it_knows(
     load, footage: list[Video], teacher: Teacher, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_data_never_follows_an_offloaded_weight_to_meta(load) -> None:
     assert compute_device(nn.Linear(1, 1, device="meta")) == torch.device("meta")  # a shape without weights
 
 
+@pytest.mark.thorough
 def test_layers_sharded_over_two_processes_learn_and_answer_alike() -> None:
     """FSDP2 per layer: a layer has its weights while it runs, and at no other time."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
