@@ -152,7 +152,8 @@ def test_what_is_not_decoded_yet_is_not_handed_out() -> None:
     assert schedule.next_for(0, set()) is None
     assert schedule.next_for(0, {0}) is not None
     later = schedule.next_for(0, {2})  # what takes long to decode keeps nobody waiting
-    assert later is not None and later.number == 2
+    assert later is not None
+    assert later.number == 2
     assert [video.number for video in schedule.upcoming(5)] == [1]
 
 

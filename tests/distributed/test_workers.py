@@ -30,10 +30,9 @@ from sf_eval.inference import Answer
 pytestmark = pytest.mark.usefixtures("a_ray")
 
 # Video-MME, MLVU and LongVideoBench: files of all kinds, several questions a video, few enough for a test.
-RUN = ["run", "--model", "mini", "--data", "mini", "--tasks", "videomme,mlvu,longvideobench", "--limit", "8",
+RUN = ["run", "--model", "mini", "--data", "mini", "--tasks", "videomme,mlvu,longvideobench", "--limit", "12",
        "--num-frames", "16", "--device", "cpu", "--decoders", "1"]  # fmt: skip
-# A few here; 20 with SF_EVAL_TEST_KILLS=20.
-KILLS = int(os.environ.get("SF_EVAL_TEST_KILLS", "1"))
+KILLS = 20  # at other moments each, all but one of them in `make test-thorough`
 
 
 def ask(folder: Path, *more: str) -> int:
@@ -83,7 +82,7 @@ def in_one_process(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, A
     return samples(folder / "run")
 
 
-@pytest.mark.parametrize("workers", ["2", "4"])  # 1: with decoding elsewhere, below
+@pytest.mark.parametrize("workers", ["2", pytest.param("4", marks=pytest.mark.thorough)])
 def test_any_number_of_workers_gives_the_same_samples(
     tmp_path: Path, in_one_process: list[dict[str, Any]], workers: str
 ) -> None:
@@ -107,7 +106,9 @@ def test_any_number_of_workers_gives_the_same_samples(
         assert all(worker.questions for worker in record.workers)
 
 
-def test_decoding_may_be_done_elsewhere(tmp_path: Path, in_one_process: list[dict[str, Any]]) -> None:
+def test_one_worker_whose_videos_are_decoded_elsewhere_gives_the_same_samples(
+    tmp_path: Path, in_one_process: list[dict[str, Any]]
+) -> None:
     assert ask(tmp_path / "run", "--workers", "1", "--decode-workers", "2") == 0
     assert samples(tmp_path / "run") == in_one_process
 
@@ -129,14 +130,15 @@ def killing() -> Iterator[Callable[[Path, int], threading.Thread]]:
 def _kill_one(journal: Path, after: int, over: threading.Event) -> None:
     while not over.is_set():
         answered = journal.read_bytes().count(b"\n") if journal.exists() else 0
-        workers = model_workers()
-        if workers and answered >= after:
+        if answered >= after and (workers := model_workers()):
             os.kill(random.choice(workers), signal.SIGKILL)
             return
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(other, marks=pytest.mark.thorough) for other in range(1, KILLS))]
+)
 def test_a_worker_killed_at_any_moment_loses_nothing_and_nothing_is_answered_twice(
     tmp_path: Path,
     in_one_process: list[dict[str, Any]],
@@ -145,8 +147,9 @@ def test_a_worker_killed_at_any_moment_loses_nothing_and_nothing_is_answered_twi
 ) -> None:
     total = len(in_one_process)
     folder = tmp_path / "run"
-    killer = killing(folder, random.Random(number).randrange(total - 4))
-    assert ask(folder, "--workers", "2", "--share", "off") == 0  # slower, so that it is killed in time
+    killer = killing(folder, random.Random(number).randrange(total // 2))
+    # Answers come one by one, and slowly enough for it to be killed before the last.
+    assert ask(folder, "--workers", "2", "--share", "off", "--batch-size", "1") == 0
     killer.join(timeout=60)
     assert samples(folder) == in_one_process
     lines = [
