@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def started(*, cpus: int, gpus: int, store_bytes: int = 0) -> Iterator[Cluster]:
         RayStartError: it does not start.
     """
     require_ray()
-    environment = {**_PRIVATE, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment = {**_PRIVATE, "RAY_AUTH_TOKEN": _token()}
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     folder = _short_folder()
@@ -108,6 +109,12 @@ def started(*, cpus: int, gpus: int, store_bytes: int = 0) -> Iterator[Cluster]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+@cache
+def _token() -> str:
+    """One for all that this process starts: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def _start(**options: Any) -> None:
