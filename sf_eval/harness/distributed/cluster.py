@@ -6,11 +6,12 @@ processes know; its dashboard and usage statistics are off.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from sf_eval.core.errors import SfEvalError, UsageError
+
+logger = logging.getLogger(__name__)
 
 _STARTS = 3  # tries
 _LEAST_STORE = 100_000_000  # bytes; Ray takes no less than 78 MB
@@ -111,6 +114,17 @@ def started(*, cpus: int, gpus: int, store_bytes: int = 0) -> Iterator[Cluster]:
                 os.environ[name] = value
 
 
+def _quiet() -> None:
+    """Ray prints what its processes complain about over our progress, whatever it is asked: into the log."""
+    from ray._private import worker
+
+    def log(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        logger.info("Ray: %s", " ".join(data.get("lines", ())))
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = log
+
+
 @cache
 def _token() -> str:
     """One for all that this process starts: Ray reads it once."""
@@ -125,6 +139,7 @@ def _start(**options: Any) -> None:
     """
     import ray
 
+    _quiet()
     for left in reversed(range(_STARTS)):
         try:
             ray.init(
@@ -157,6 +172,7 @@ def joined(address: str) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    _quiet()
     handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
     try:
         try:
