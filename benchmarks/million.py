@@ -26,7 +26,7 @@ from sf_eval.harness import run
 from sf_eval.harness.distributed.tally import WorkerStatus
 from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
-from sf_eval.harness.opening import Opened, OpeningWatcher, Took
+from sf_eval.harness.opened import Opened, OpeningWatcher, Took
 from sf_eval.harness.plan import RunPlan, make_plan
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference import Answer, Question, Result, StageTimings

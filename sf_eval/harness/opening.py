@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
-from sf_eval.harness.ask import Answering
 from sf_eval.harness.batching import automatic_decoders, limit_threads
-from sf_eval.harness.distributed.tally import WorkerStatus
-from sf_eval.harness.facts import ModelReport, report_of
+from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
+from sf_eval.harness.opened import Opened, OpeningWatcher, Took
 from sf_eval.harness.plan import RunPlan
-from sf_eval.harness.record import MemoryRecord, WorkerRecord
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
 from sf_eval.inference.family import VideoModel
 from sf_eval.video import ClipPool
-
-
-@dataclass(frozen=True)
-class Took:
-    """What answering took, so far; as in `sf_eval.harness.record.Usage`."""
-
-    memory: MemoryRecord
-    waited_s: float
-    degraded: tuple[str, ...]
-    workers: tuple[WorkerRecord, ...] = ()
-
-
-@dataclass(frozen=True)
-class Opened:
-    """Ready to be asked.
-
-    Attributes:
-        waiting_s: for how long answering has been waiting for a video now, in seconds.
-    """
-
-    model: ModelReport
-    engine: Answering
-    waiting_s: Callable[[], float]
-    took: Callable[[], Took]
-
-
-class OpeningWatcher(Protocol):
-    """Whoever shows what happens meanwhile."""
-
-    def stage(self, text: str) -> None: ...
-    def workers(self, status: Sequence[WorkerStatus]) -> None:
-        """What each worker has done so far, with `--workers`; called about once a second."""
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.judging import JudgedWatcher, Judging
 from sf_eval.harness.logs import logging_to
-from sf_eval.harness.opening import Opened, OpeningWatcher, opened
+from sf_eval.harness.opened import Opened, OpeningWatcher
+from sf_eval.harness.opening import opened
 from sf_eval.harness.plan import RunPlan, fingerprint_of
 from sf_eval.harness.record import (
     QuestionRecord,
