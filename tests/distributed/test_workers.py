@@ -136,6 +136,30 @@ def _kill_one(journal: Path, after: int, over: threading.Event) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.thorough
+def test_a_run_with_no_worker_left_stops_and_goes_on_later(
+    tmp_path: Path, in_one_process: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, over = tmp_path / "run", threading.Event()
+
+    def kill_all() -> None:
+        while not over.is_set():
+            _kill_one(folder / "journal.jsonl", 1, over)
+
+    killer = threading.Thread(target=kill_all, daemon=True)
+    killer.start()
+    slowly = ("--workers", "1", "--share", "off", "--batch-size", "1")
+    assert ask(folder, *slowly) == 1
+    over.set()
+    killer.join(timeout=60)
+    assert "NoWorkerLeftError: no worker is left" in capsys.readouterr().err
+    kept = len((folder / "journal.jsonl").read_text().splitlines())
+    assert 0 < kept < len(in_one_process)
+    assert not results(folder).complete
+    assert ask(folder, "--workers", "1") == 0
+    assert samples(folder) == in_one_process
+
+
 @pytest.mark.parametrize(
     "number", [0, *(pytest.param(other, marks=pytest.mark.thorough) for other in range(1, KILLS))]
 )

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 MOST_RESTARTS = 3
 _START_LIMIT_S = 1800.0  # for a model to be loaded, or for Ray to find room for a worker
 _WAIT_S = 1.0
+_LOOK = "What the others died of stands in run.log."
 
 
 class NoWorkerLeftError(ModelLostError):
@@ -193,7 +194,7 @@ class Crew:
         """References that are ready; waits a moment where none is."""
         waited_for = [*(slot.pending for slot in self._slots if slot.pending is not None), *others]
         if not waited_for:
-            raise NoWorkerLeftError("no worker is left")
+            raise NoWorkerLeftError("no worker is left.", hint=_LOOK)
         ready, _ = self._ray.wait(waited_for, num_returns=1, timeout=_WAIT_S, fetch_local=True)
         if ready:
             ready, _ = self._ray.wait(waited_for, num_returns=len(waited_for), timeout=0, fetch_local=True)
@@ -270,7 +271,7 @@ class Crew:
             self._watcher.stage(f"Lost {cause}; it is started anew")
             self._spawn(slot)
         elif all(other.actor is None for other in self._slots):
-            raise NoWorkerLeftError(f"no worker is left; the last one lost was {cause}")
+            raise NoWorkerLeftError(f"no worker is left; the last one lost was {cause}", hint=_LOOK)
         else:
             self._watcher.stage(f"Lost {cause}; it died {MOST_RESTARTS + 1} times and is given up")
         return failures
