@@ -48,10 +48,10 @@ def report_of(
     Args:
         batch_size: None for what fits.
     """
-    identity = _identity_of(card, model, attn, video_backend)
+    determines = identity(card, model, attn=attn, video_backend=video_backend)
     return ModelReport(
-        record=_model_record(card, model.facts, identity),
-        identity=identity,
+        record=_model_record(card, model.facts, determines),
+        identity=determines,
         batch_size=batch_size or automatic_batch_size(model, card),
         versions=provenance.versions(),
         git_commit=provenance.git_commit(),
@@ -132,7 +132,8 @@ def _model_record(card: ModelCard, facts: ModelFacts, identity: ModelIdentity) -
     )
 
 
-def _identity_of(card: ModelCard, model: VideoModel, attn: str, video_backend: str) -> ModelIdentity:
+def identity(card: ModelCard, model: VideoModel, *, attn: str, video_backend: str) -> ModelIdentity:
+    """What of a loaded model, this machine and the settings that it is asked with determines an answer."""
     facts = model.facts
     own = {**determinants(card), **({"own": dict(facts.own)} if facts.own else {})}
     return ModelIdentity(
