@@ -22,8 +22,11 @@ setup: .venv/.complete  ## make .venv with the pinned versions
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup  ## evaluate the mini models on the mini benchmarks: no GPU, no download
+demo: setup  ## evaluate the mini models on the mini benchmarks, and make a page of it: no GPU, no download
 	$(BIN)/sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks videomme,mlvu,mvbench,egoschema_subset,longvideobench,videomme_w_subtitle
+	@cd results/runs && newest=$$(ls -td *-comparison | head -n 1) && cd ../.. && \
+		$(BIN)/sf-eval look results/runs/$$newest/mini --brief --limit 24 && \
+		$(BIN)/sf-eval view results/runs/$$newest
 
 test: setup  ## the tests, but for those that take minutes each
 	$(PYTEST) -m "not thorough"

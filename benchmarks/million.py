@@ -56,7 +56,7 @@ class Silent:
     def stage(self, text: str) -> None: ...
     def begin(self, total: int, *, waiting_s: Callable[[], float]) -> None: ...
     def workers(self, status: Sequence[WorkerStatus]) -> None: ...
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome) -> None: ...
+    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None: ...
 
 
 def write_rows(folder: Path, count: int) -> None:
@@ -89,7 +89,7 @@ def _row(number: int) -> dict[str, Any]:
 @contextmanager
 def stubbed(plan: RunPlan, _: OpeningWatcher) -> Iterator[Opened]:
     model = open_model(plan.card)
-    report = report_of(plan.card, model, attn="sdpa", video_backend="pyav", batch_size=8)
+    report = report_of(plan.card, model, attn="sdpa", video_backend="pyav", batch_size=8, share=True)
     yield Opened(report, StubEngine(), lambda: 0.0, lambda: Took(measure(model.device), 0.0, ()))
 
 

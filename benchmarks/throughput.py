@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -42,6 +41,7 @@ from sf_eval.harness.questions import clip_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
 from sf_eval.inference.device import DTYPES, keep_float32_exact, resolve_device
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import rule_of
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.waiting import synchronise
 from sf_eval.model.loading import LoadedModel, load_model
@@ -85,6 +85,8 @@ class Round:
 
 def read_in_order(path: Path, rule: SamplingRule) -> list[NDArray[np.uint8]]:
     """The wanted pictures [H, W, 3] of all that are decoded from the first on."""
+    import av
+
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         indices = published_indices(
@@ -121,12 +123,18 @@ def squares(pictures: Sequence[NDArray[np.uint8]], side: int) -> NDArray[np.uint
 def ask_one(loaded: LoadedModel, rule: SamplingRule, question: Question) -> tuple[str, Stages]:
     """The answer to one question, and where its time went."""
     assert question.clip is not None
-    model, processor = loaded.model, loaded.processor
-    clock = _Clock(model.device)
+    clock = Clock(loaded.model.device)
     pictures = read_in_order(question.clip.path, rule)
     clock.stage("decode")
-    resized = squares(pictures, processor.image_size)
+    resized = squares(pictures, loaded.processor.image_size)
     clock.stage("resize")
+    return answer_about(loaded, resized, question, clock), clock.stages
+
+
+@torch.inference_mode()
+def answer_about(loaded: LoadedModel, resized: NDArray[np.uint8], question: Question, clock: Clock) -> str:
+    """The answer to one question about pictures [T, side, side, 3]."""
+    model, processor = loaded.model, loaded.processor
     pixels = (torch.from_numpy(resized).float() / 255 - MEAN) / STD
     pixels = pixels.permute(0, 3, 1, 2).contiguous().to(model.device, model.dtype)
     features = model.encode_video(pixels, chunk_frames=len(pixels))
@@ -147,10 +155,12 @@ def ask_one(loaded: LoadedModel, rule: SamplingRule, question: Question) -> tupl
         )
         token = int(output.logits[0, -1].argmax())
     clock.stage("tokens")
-    return processor.decode(kept), clock.stages
+    return processor.decode(kept)
 
 
-class _Clock:
+class Clock:
+    """Seconds of stages that follow each other."""
+
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._last = time.perf_counter()
@@ -357,7 +367,7 @@ def main() -> int:
     asked = _arguments()
     device = resolve_device(asked.device)
     card = card_for(asked.model).with_frames(asked.frames)
-    rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
+    rule = rule_of(card)
     if rule.kind != "published":
         raise SystemExit("the loop samples by the published rule; take a card that does.")
     keep_float32_exact(device, DTYPES[asked.dtype])
@@ -394,6 +404,8 @@ def _record(
     device: torch.device,
     rule: SamplingRule,
 ) -> dict[str, Any]:
+    from av import library_versions as libraries
+
     return {
         "schema_version": 1,
         "command": f"python benchmarks/throughput.py {' '.join(sys.argv[1:])}".strip(),
@@ -406,7 +418,7 @@ def _record(
         "machine": {
             **machine.describe(device),
             "load_average_1_min": round(os.getloadavg()[0], 1),
-            "ffmpeg": ".".join(map(str, av.library_versions["libavcodec"])),
+            "ffmpeg": ".".join(map(str, libraries["libavcodec"])),
         },
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),

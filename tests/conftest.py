@@ -19,8 +19,8 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
-# Whole runs in processes of their own, a minute a file and more: begun first, so that no worker is left with one
-# of them at the end.
+# Whole runs in processes of their own, a minute a file and more: begun first, so that no worker is left with
+# one of them at the end.
 _LONG = ("cli/", "distributed/", "data_fetch/", "mini/", "docs/", "benchmarks_gpu/", "profiler/")
 
 

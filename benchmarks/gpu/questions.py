@@ -18,6 +18,7 @@ from sf_eval.editions.scene import Scene, draw
 from sf_eval.editions.videomme import videomme
 from sf_eval.inference import Failure, Question
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import rule_of
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.question import QuestionKey
 from sf_eval.model.loading import LoadedModel
@@ -93,7 +94,7 @@ def answers(
         RuntimeError: a question failed; a failure is no answer to compare.
     """
     model, card = SlowFastVideoModel(loaded), loaded.card
-    source = DrawnSource(scenes, SamplingRule(card.sampling, card.num_frames, card.target_fps), model.resize)
+    source = DrawnSource(scenes, rule_of(card), Resize(loaded.processor.image_size))
     engine = Engine(model, source, batch_size=batch_size)
     texts = {}
     for result in engine.answer(questions):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "failed", "timeout", "running", "not run"]
-Unit = Literal["s", "%", "bytes", "FLOP/s", "byte/s", "token/s", "x", "frames", "count"]
+Unit = Literal["s", "%", "bytes", "FLOP/s", "byte/s", "token/s", "x", "1/s", "frames", "count"]
 
 
 @dataclass(frozen=True)

@@ -65,11 +65,11 @@ def run(book: Book) -> None:
 
 def _prefilled(work: Workload) -> _Start:
     features = work.random_features(work.slow_fast, _FRAMES)
-    return _Start(*work.pipeline.prefill(work.ask(work.slow_fast, _FRAMES), [features]))
+    return _Start(*work.prefill(features))
 
 
 def _step(work: Workload, token: torch.Tensor, cache: Any) -> torch.Tensor:
-    return work.pipeline.decode_tokens(token, cache, 1)
+    return work.decode_tokens(token, cache, 1)
 
 
 def _tokens(work: Workload, start: _Start) -> torch.Tensor:
@@ -84,7 +84,7 @@ def _captured(book: Book, work: Workload, start: _Start, plain: torch.Tensor, fl
     """Book one way of capturing; what went wrong, or ""."""
     try:
         if name == "compiled":
-            compile_small_kernels(work.pipeline.model)
+            compile_small_kernels(work.model)
         decoder = GraphDecoder(partial(_step, work), start.fork, start.first, _STEPS)
         tokens = decoder.decode().clone()
         seconds, _ = repeated(work, decoder.decode, at_most=20, budget_s=4.0)

@@ -32,7 +32,7 @@ def run(book: Book) -> None:
     start, step = (_DRY_START, _DRY_STEP) if dry else (_START, _STEP)
     with torch.inference_mode(), work.set_to(work.baseline):
         if dry:  # a CPU's memory is not to be filled for a rehearsal
-            work.pipeline.model.register_forward_pre_hook(_small_memory, with_kwargs=True)
+            work.model.register_forward_pre_hook(_small_memory, with_kwargs=True)
         _prefill(work, 2 * step, layers=1)  # kernels are loaded, handles made
 
         found = largest(
@@ -60,7 +60,7 @@ def _whole(book: Book, work: Workload, frames: int | None) -> str:
     expected = work.counted(work.baseline, frames).prefill_flops / _RATE
     if expected > book.seconds_left - 3:
         return f"not tried with all layers, which would take about {expected:.0f} s"
-    seconds = _seconds(work, frames, layers=work.pipeline.model.config.num_hidden_layers)
+    seconds = _seconds(work, frames, layers=work.model.config.num_hidden_layers)
     book.put("whole_prefill", {"frames": frames, "seconds": seconds})
     return (
         "with all layers it does not fit"
@@ -91,14 +91,13 @@ def _prefill(work: Workload, frames: int, *, layers: int) -> float:
     Raises:
         torch.OutOfMemoryError: it does not fit.
     """
-    row, config = work.counted(work.baseline, frames), work.pipeline.model.config
+    row, config = work.counted(work.baseline, frames), work.model.config
     others = row.kv_cache_bytes * (config.num_hidden_layers - layers) // config.num_hidden_layers
     held = torch.empty(others, dtype=torch.uint8, device=work.device)
     tokens = torch.randn(row.fast_tokens, config.hidden_size, device=work.device, dtype=work.dtype)
     features = VideoFeatures(fast_tokens=tokens, slow_tokens=tokens, num_frames=frames)
-    ask = work.ask(work.baseline, frames)
     with _first_layers(work, layers):
-        seconds, _ = timed(lambda: work.pipeline.prefill(ask, [features]), work.device)
+        seconds, _ = timed(lambda: work.prefill(features), work.device)
     del held
     return seconds
 
@@ -106,7 +105,7 @@ def _prefill(work: Workload, frames: int, *, layers: int) -> float:
 @contextmanager
 def _first_layers(work: Workload, layers: int) -> Iterator[None]:
     """Let the model run its first `layers` decoder layers only."""
-    config = work.pipeline.model.config
+    config = work.model.config
     before = config.num_hidden_layers
     config.num_hidden_layers = layers
     try:

@@ -11,11 +11,14 @@ import torch
 from benchmarks.gpu.book import Book, StepError
 from benchmarks.gpu.questions import answers, mini_questions
 from benchmarks.gpu.report import Row
-from benchmarks.gpu.workload import give_back_memory
+from benchmarks.gpu.workload import book_forecast, forget_peak, give_back_memory, peak_bytes
 from sf_eval.core.cards import card_for
 from sf_eval.editions.scene import Scene
 from sf_eval.inference import Question
-from sf_eval.model.loading import LoadedModel, load_model
+from sf_eval.inference.chunks import frames_at_once
+from sf_eval.model.loading import LoadedModel, count_parameters, load_model
+from sf_eval.profiler.cost.memory import Serving, forecast
+from sf_eval.profiler.cost.shape import ModelShape
 from sf_eval.profiler.measured.pipeline import make_model
 
 _BATCH = 8
@@ -39,9 +42,11 @@ def run(book: Book) -> None:
     questions = [one.question for one in asked[:_BATCH]]
     if not dry:
         questions = [replace(question, prompt=question.text() + _FILLER) for question in questions]
+    forget_peak(device)
     whole, engine = answers(loaded, scenes, questions, _BATCH)
     if engine.degraded:
         raise StepError(f"memory ran out before it was taken: {engine.degraded}")
+    _book_forecast(book, loaded, questions, peak_bytes(device))
     taken = _emulate(loaded) if dry else _take(book, loaded, scenes, questions, device)
     short, engine = answers(loaded, scenes, questions, _BATCH)
     del taken
@@ -66,6 +71,22 @@ def run(book: Book) -> None:
     )
     if not engine.degraded:
         raise StepError("the run did not run out of memory: too little was taken")
+
+
+def _book_forecast(book: Book, loaded: LoadedModel, questions: list[Question], measured: int | None) -> None:
+    model, card = loaded.model, loaded.card
+    texts = [loaded.processor.tokenize(question.text()).numel() - 1 for question in questions]
+    serving = Serving(
+        frames=card.num_frames,
+        batch_size=_BATCH,
+        chunk_frames=frames_at_once(model.config.vision_config.image_size),
+        text_tokens=max(texts),
+        new_tokens=max(question.max_new_tokens for question in questions),
+        questions_per_video=max(1, len(questions) // len({question.clip for question in questions})),
+        value_bytes=4,
+    )
+    shape = ModelShape.from_config(model.config.to_dict(), slow_path=card.slow_path == "on")
+    book_forecast(book, "memory.forecast", forecast(shape, count_parameters(model), serving), measured)
 
 
 def _take(

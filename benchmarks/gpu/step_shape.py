@@ -53,7 +53,7 @@ def run(book: Book) -> None:
     work = build(book.setup.dry, device)
     peak = hardware.measure_peak(device, work.dtype)
     book.put("peak", asdict(peak))
-    book.put("parameters", sum(parameter.numel() for parameter in work.pipeline.model.parameters()))
+    book.put("parameters", sum(parameter.numel() for parameter in work.model.parameters()))
     with torch.inference_mode():
         _warm_up(work)
         _overhead(book, work)
@@ -66,10 +66,9 @@ def _warm_up(work: Workload) -> None:
     frames = work.frame_counts[0]
     for subject in (work.slow_fast, work.baseline):
         with work.set_to(subject):
-            ask = work.ask(subject, frames)
-            (features,) = work.pipeline.vision([work.upload(frames)])
-            first, cache = work.pipeline.prefill(ask, [features])
-            work.pipeline.decode_tokens(first, cache, 2)
+            features = work.vision(work.upload(frames))
+            first, cache = work.prefill(features)
+            work.decode_tokens(first, cache, 2)
 
 
 def _overhead(book: Book, work: Workload) -> None:
@@ -79,9 +78,8 @@ def _overhead(book: Book, work: Workload) -> None:
     seconds: tuple[list[float], list[float]] = ([], [])
     for round_number in range(min(_PAIRS, work.most_runs) + 2):
         for which in (0, 1) if round_number % 2 == 0 else (1, 0):
-            subject, frames = asks[which]
-            with work.set_to(subject):
-                prefill = partial(work.pipeline.prefill, work.ask(subject, frames), [features[which]])
+            with work.set_to(asks[which][0]):
+                prefill = partial(work.prefill, features[which])
                 took = timed(prefill, work.device)[0]
             if round_number >= 2:
                 seconds[which].append(took)
@@ -136,7 +134,7 @@ def _vision(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> _Vi
     forget_peak(work.device)
     upload, pixels = repeated(work, partial(work.upload, frames), at_most=5, budget_s=1.0)
     with work.set_to(work.slow_fast):
-        vision, (features,) = repeated(work, partial(work.pipeline.vision, [pixels]), at_most=7, budget_s=4.0)
+        vision, features = repeated(work, partial(work.vision, pixels), at_most=7, budget_s=4.0)
     rate = flops / vision.median
     book.put(
         f"vision.{frames}",
@@ -153,18 +151,13 @@ def _vision(book: Book, work: Workload, frames: int, peak: hardware.Peak) -> _Vi
 def _language(
     book: Book, work: Workload, name: str, subject: Subject, frames: int, seen: _Vision, peak: hardware.Peak
 ) -> bool:
-    pipeline, device, row = work.pipeline, work.device, work.counted(subject, frames)
+    device, row = work.device, work.counted(subject, frames)
     give_back_memory(device)
     forget_peak(device)
     with work.set_to(subject):
-        features = pipeline.model.model.split_paths(_as_grid(seen.slow_tokens, frames))
-        ask = work.ask(subject, frames)
-        prefill, (first, cache) = repeated(
-            work, partial(pipeline.prefill, ask, [features]), at_most=7, budget_s=3.0
-        )
-        tokens, _ = repeated(
-            work, partial(pipeline.decode_tokens, first, cache, _STEPS), at_most=3, budget_s=4.0
-        )
+        features = work.model.model.split_paths(_as_grid(seen.slow_tokens, frames))
+        prefill, (first, cache) = repeated(work, partial(work.prefill, features), at_most=7, budget_s=3.0)
+        tokens, _ = repeated(work, partial(work.decode_tokens, first, cache, _STEPS), at_most=3, budget_s=4.0)
     allocated = peak_bytes(device)
     done = _Language(
         prefill=prefill,

@@ -10,7 +10,7 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "FLOP/s": ((1e12, "TFLOP/s"), (1e9, "GFLOP/s")),
     "byte/s": ((1e12, "TB/s"), (1e9, "GB/s")),
 }
-_PLAIN = {"%": "%", "token/s": "tokens/s", "x": "x", "frames": "frames", "count": ""}
+_PLAIN = {"%": "%", "1/s": "/s", "token/s": "tokens/s", "x": "x", "frames": "frames", "count": ""}
 
 
 def shown(value: float | None, unit: str) -> str:

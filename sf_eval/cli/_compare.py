@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sf_eval.cli._progress import RunProgress
-from sf_eval.cli._run import evaluate, exit_code, planned
+from sf_eval.cli._run import evaluate, exit_code, planned, tell_of_page
 from sf_eval.core.text import printable
 from sf_eval.harness import output_dir
 from sf_eval.harness.comparison import make_comparison
@@ -52,6 +52,7 @@ def compare_and_report(settings: Sequence[RunSettings], *, all_tables: bool = Fa
     # A run whose replay disagrees has ended the comparison with an error.
     console.print(Text(f"lmms-eval's replay of the answers agrees in all {len(finished)} runs", style="dim"))
     show(record, plan.output, console, all_tables=all_tables)
+    tell_of_page(plan.output, console)
     codes = [
         exit_code(run.output, plan.runs[name].settings.failures, console, again=plan.output)
         for name, run in finished.items()

@@ -16,6 +16,7 @@ from rich.text import Text
 from sf_eval.core.text import printable
 from sf_eval.harness.distributed.tally import WorkerStatus
 from sf_eval.inference import Failure, Result
+from sf_eval.scoring.intervals import running95
 from sf_eval.scoring.outcome import Outcome
 
 _FAILURES_SHOWN = 5
@@ -52,17 +53,37 @@ class _Tally:
     def __init__(self) -> None:
         self.failed = 0
         self._correct = self._judged = 0
+        self._by_video: dict[str, tuple[int, int]] = {}
+        self._interval: tuple[int, str] = (0, "")  # for how many judged, and as it is shown
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: Outcome, video: str) -> None:
         self.failed += outcome.is_failure
-        self._judged += outcome.is_scored
-        self._correct += outcome is Outcome.correct
+        if outcome.is_scored:
+            is_right = outcome is Outcome.correct
+            judged, right = self._by_video.get(video, (0, 0))
+            self._by_video[video] = (judged + 1, right + is_right)
+            self._judged += 1
+            self._correct += is_right
 
     def shown(self) -> str:
-        """ "81.2% of 64 right, 2 failed"; without what there is none of."""
-        right = f"{100 * self._correct / self._judged:.1f}% of {self._judged} right" if self._judged else ""
+        """ "81% [72, 90] of 64 right, 2 failed"; without what there is none of.
+
+        The interval is the record's (docs/scoring.md), for all tasks' questions alike.
+        """
+        right = ""
+        if self._judged:
+            right = f"{100 * self._correct / self._judged:.0f}%{self._sure()} of {self._judged} right"
         failed = f"{self.failed} failed" if self.failed else ""
         return ", ".join(filter(None, (right, failed)))
+
+    def _sure(self) -> str:
+        """Worked out once an answer, not ten times a second."""
+        judged, shown = self._interval
+        if judged != self._judged:
+            bounds = running95(self._by_video)
+            shown = "" if bounds is None else f" [{100 * bounds[0]:.0f}, {100 * bounds[1]:.0f}]"
+            self._interval = (self._judged, shown)
+        return shown
 
 
 @dataclass
@@ -130,7 +151,7 @@ class RunProgress:
         self._progress = _RunBars(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=8),  # a terminal of 80 columns has room for the rest
+            BarColumn(bar_width=4),  # a terminal of 80 columns has room for the rest
             MofNCompleteColumn(),
             _PaceColumn(),
             _TallyColumn(),
@@ -164,7 +185,7 @@ class RunProgress:
         """
         self._asking = _Asking(waiting_s)
         self._progress.update(
-            self._bar, description="questions", total=total, completed=0, visible=True, asking=self._asking
+            self._bar, description="asking", total=total, completed=0, visible=True, asking=self._asking
         )
 
     def workers(self, status: Sequence[WorkerStatus]) -> None:
@@ -179,9 +200,9 @@ class RunProgress:
             self._bar, description=printable(what), total=total, completed=done, visible=done < total
         )
 
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome) -> None:
+    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None:
         assert self._asking is not None  # begin comes first
-        self._asking.tally.count(outcome)
+        self._asking.tally.count(outcome, video)
         self._asking.pace.count(resumed=resumed)
         if isinstance(result, Failure) and self._asking.tally.failed <= _FAILURES_SHOWN:
             said = f" {printable(str(result.key))} ({result.kind.value}): {printable(result.reason)}"

@@ -36,6 +36,7 @@ def run_and_report(settings: RunSettings, *, all_tables: bool = False) -> int:
         announce(plan, console)
         output, report = evaluate(plan, progress)
     show(output, report, console, all_tables=all_tables)
+    tell_of_page(plan.output, console)
     if output.stopped is not None:
         raise output.stopped
     return exit_code(output, plan.settings.failures, console, again=plan.output)
@@ -93,6 +94,16 @@ def announce(plan: RunPlan, console: Console) -> None:
     """Say where the run goes, and what the user should know before it begins."""
     for line in (f"Output: {plan.output}", *plan.notes):
         console.print(line, highlight=False, markup=False)
+
+
+def tell_of_page(folder: Path, console: Console) -> None:
+    """Say how to see the questions, the frames shown and the answers."""
+    console.print(
+        f"Question by question in a browser: sf-eval view {folder}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def planned(make: Callable[[], Plan], settings: RunSettings) -> Plan:

@@ -17,7 +17,9 @@ import click
 )
 @click.option("--device", default="auto", show_default=True)
 @click.option("--full", is_flag=True, help="Decode every frame, compare digests instead of sizes.")
-@click.option("--decoders", type=click.IntRange(1, 64), default=2, show_default=True, help="At once.")
+@click.option(
+    "--decoders", type=click.IntRange(0, 64), help="Processes that decode at once. Default: as many as cores."
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 4096),
@@ -39,6 +41,7 @@ def command(**options: Any) -> int:
 
     from sf_eval.benchmarks import catalog
     from sf_eval.cli._progress import counting
+    from sf_eval.core.cores import usable_cores
     from sf_eval.data import doctor
     from sf_eval.data.source import parse_source
     from sf_eval.report.doctor_report import show
@@ -46,6 +49,8 @@ def command(**options: Any) -> int:
     benchmarks = catalog.resolve_tasks(options["tasks"])
     source = parse_source(options["data"], options["data_revision"])
     rule = _rule(options["model"])
+    # Nothing else works here, so each core may have one.
+    decoders = min(usable_cores(), 8) if options["decoders"] is None else options["decoders"]
     console = Console()
     results = [doctor.check_libraries(), doctor.check_disk(options["output"])]
     if options["model"]:
@@ -58,7 +63,7 @@ def command(**options: Any) -> int:
                 full=options["full"],
                 rule=rule,
                 timeout_s=options["decode_timeout"],
-                workers=options["decoders"],
+                decoders=decoders,
                 progress=progress,
             )
     if download := doctor.check_download(benchmarks, source):
@@ -100,17 +105,25 @@ def _rule(model: str | None) -> Any:
 
 
 def _check_memory(model: str, device_name: str) -> Any:
-    """The weights, in half precision or on a CPU in float32, against the device's memory."""
+    """The forecast of a run, in half precision or on a CPU in float32, against the device's memory."""
     from sf_eval.core.cards import card_for
     from sf_eval.data.doctor import CheckResult
+    from sf_eval.harness.batching import fitting_batch_size, foreseen
     from sf_eval.inference.device import resolve_device, total_memory
     from sf_eval.inference.families import size_of
 
-    device = resolve_device(device_name)
-    parameters = size_of(card_for(model)).parameters
-    if parameters is None:
+    device, card = resolve_device(device_name), card_for(model)
+    size, width, have = size_of(card), 4 if device.type == "cpu" else 2, total_memory(device)
+    if size.parameters is None:
         return CheckResult("memory", model, "ok", "its weights are not on this machine")
-    needed = parameters * (4 if device.type == "cpu" else 2)
-    have = total_memory(device)
-    detail = f"weights {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device}; activations come on top"
+    needed = size.parameters * width
+    detail = f"weights {needed / 1e9:.1f} GB"
+    if size.config is None:
+        detail += f" of {have / 1e9:.1f} GB on {device}; activations come on top"
+    else:
+        batch_size = fitting_batch_size(size.config, size.parameters, card, device, width)
+        needed = foreseen(size.config, size.parameters, card, batch_size, width).peak
+        detail += (
+            f", at most {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device} in batches of {batch_size}"
+        )
     return CheckResult("memory", model, "ok" if needed < have else "failure", detail)

@@ -18,12 +18,18 @@ from sf_eval.core.errors import SfEvalError, UsageError, nearest
 
 VERBS = {
     "run": "evaluate a model on benchmarks; leaderboard and FLOPs/latency report",
+    "look": "where the slow path looked: attention over slow tokens, into a run's folder",
+    "view": "a page of a run or a comparison that shows what was shown",
+    "compare": "is one run better than others? from runs that exist",
+    "leaderboard": "one table of all runs below directories, and the published ones",
+    "export": "a run in a format that others read",
     "score": "judge a run's answers anew, without its weights and videos",
     "profile": "what a model costs: FLOPs, memory, latency, and how they grow",
     "verify": "compare this installation with recorded outputs of the published code",
     "doctor": "check data, disk, memory and libraries before a long run",
     "data": "download and unpack benchmark data",
     "mini": "train the embedded mini models anew",
+    "attach": "a slow path on other people's models: what it learns",
     "ls": "list models or tasks",
     "tasks": "where the lmms-eval task files are",
 }

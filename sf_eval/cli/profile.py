@@ -29,9 +29,15 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
     "  sf-eval profile --model slowfast-7b-128f --against self-attention-16f\n"
     "  sf-eval profile --model slowfast-7b-128f --frames 16,64,128,512,1024 --unit mac\n"
     "  sf-eval profile --model slowfast-7b-64f --against qwen2.5-vl-7b --against llava-onevision-7b:32\n"
+    "  sf-eval profile --model qwen2.5-vl-7b+slow --frames 16,64,128,256\n"
     "  sf-eval profile --model mini --measure --output out\n",
 )
-@click.option("--model", required=True, help="Model card (sf-eval ls models) or checkpoint directory.")
+@click.option(
+    "--model",
+    required=True,
+    help="Model card (sf-eval ls models) or checkpoint directory; or NAME+slow: qwen2.5-vl-7b, qwen3-vl-8b, "
+    "llava-onevision-7b, internvl3-8b with an attached slow path (docs/attaching.md).",
+)
 @click.option(
     "--against",
     multiple=True,
@@ -97,6 +103,8 @@ def command(**flags: Any) -> None:
 
     from rich.console import Console
 
+    from sf_eval.cli._attached_profile import profile_attached
+    from sf_eval.profiler.attached import is_attached_name
     from sf_eval.profiler.cost.closed_form import Convention, DecodeVariant, Unit
     from sf_eval.profiler.profile import Request, make_profile
     from sf_eval.profiler.rows import Question
@@ -105,6 +113,9 @@ def command(**flags: Any) -> None:
     console = Console()
     if flags["output"]:
         _make(flags["output"])  # before minutes of work, not after
+    if is_attached_name(flags["model"]):
+        profile_attached(flags, console)
+        return
     request = Request(
         model=flags["model"],
         against=flags["against"],

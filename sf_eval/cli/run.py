@@ -33,7 +33,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     "--model",
     default=DEFAULT_MODEL,
     show_default=True,
-    help="Model card or checkpoint directory; several, comma separated, are compared.",
+    help="Model card, checkpoint directory or openai:NAME; several, comma separated, are compared.",
 )
 @click.option("--data", default="hub", show_default=True, help="'hub', 'mini', or a directory.")
 @click.option(
@@ -86,6 +86,17 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     show_default=True,
     help="Reach frames by seeking, bit for bit those of decoding in order.",
 )
+@click.option(
+    "--resize",
+    type=click.Choice(["decoder", "device"]),
+    help="decoder (the default): Pillow, as published. device: the GPU, within 2 grey levels of it.",
+)
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the vision tower and every decoder layer first: minutes, paid back by long runs.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option(
     "--dtype",
@@ -104,6 +115,9 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     help="Frames shown; default: the model card's. Several, comma separated: a run each.",
 )
 @click.option("--max-new-tokens", type=click.IntRange(min=1), help="Default: the card's, else the task's.")
+@click.option(
+    "--base-url", metavar="URL", help="Address of a model openai:NAME, e.g. http://localhost:8000/v1."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--revision", help="Commit, branch or tag of the model on the Hub.")
 @click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
@@ -169,6 +183,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     _refuse_a_launcher()
     quiet_imports()
     models = _checked_names(options.pop("model"), options["tasks"])
+    _check_base_url(options["base_url"], models)
     frames = options.pop("num_frames") or (None,)
     settings = [_settings(model, count, dict(options)) for model in models for count in frames]
     if len(settings) > 1:
@@ -215,6 +230,16 @@ def _checked_names(models: str, tasks: str) -> list[str]:
     for name in names:
         card_for(name)
     return names
+
+
+def _check_base_url(base_url: str | None, models: list[str]) -> None:
+    from sf_eval.core.errors import UsageError
+    from sf_eval.core.foreign_cards import ENDPOINT
+
+    if base_url is not None and not any(model.startswith(ENDPOINT) for model in models):
+        raise UsageError(
+            "--base-url is for models that are asked by HTTP.", hint="Write --model openai:NAME."
+        )
 
 
 def _settings(model: str, num_frames: int | None, options: dict[str, Any]) -> Any:

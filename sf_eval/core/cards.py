@@ -10,18 +10,19 @@ import json
 import math
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
 from sf_eval.core import paths
 from sf_eval.core.errors import UsageError, nearest
+from sf_eval.core.foreign_cards import ENDPOINT, base_of_slow_path, of_checkpoint, of_endpoint
 
 SLOW_FAST = "slow_fast"
 """The family of a card that names none."""
 
 SlowPath = Literal["on", "off"]
-SamplingRule = Literal["published", "uniform"]
+SamplingRule = Literal["published", "uniform", "family"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ModelCard:
             model of which only the shape is public (it can be profiled, not evaluated).
         revision: Hub commit the card was checked with, or "" where none is known.
         num_frames: frames shown to the model; also the frame budget of the sampling rule.
-        sampling: "published" (`sf_eval.video.sampling`) or "uniform".
+        sampling: "published" (`sf_eval.video.sampling`), "uniform", or "family": its own rule.
         target_fps: the published rule's target rate in frames per second.
         slow_path: "on" for slow-fast, "off" for the self-attention-only baseline (fast tokens only).
         decode_slow_attention: response tokens attend to slow tokens, as in training; False reproduces the
@@ -117,7 +118,7 @@ def read_card(path: Path) -> ModelCard:
 
 
 def card_for(model: str) -> ModelCard:
-    """The card of `--model`: a card's name, or a card made for a local checkpoint directory.
+    """The card of `--model`: a card's name, or one made for a local checkpoint directory or `openai:NAME`.
 
     A name goes before a directory of the same name (write ./mini for that one). A directory's card shows as
     many frames as `_frames_of` reads from its config.json; a file `sf_eval_card.yaml` in it overrides all.
@@ -126,6 +127,8 @@ def card_for(model: str) -> ModelCard:
         UsageError: neither a card nor a directory, or a directory whose config.json has a `num_frames` that
             is no number of frames.
     """
+    if model.startswith(ENDPOINT) and len(model) > len(ENDPOINT):
+        return ModelCard(**of_endpoint(model))
     directory = Path(model).expanduser()
     if model in card_names() or not directory.is_dir():
         if "/" in model or model.startswith((".", "~")):
@@ -138,7 +141,29 @@ def card_for(model: str) -> ModelCard:
     own = directory / "sf_eval_card.yaml"
     if own.is_file():
         return replace(read_card(own), name=name, weights=str(directory))
+    foreign = of_checkpoint(directory)
+    if foreign is not None:
+        return ModelCard(**{"name": name, "title": name, "weights": str(directory), **foreign})
+    if (base := base_of_slow_path(directory)) is not None:
+        return _attached(directory, base)
     return ModelCard(name=name, title=name, weights=str(directory), num_frames=_frames_of(directory))
+
+
+def _attached(directory: Path, base: str) -> ModelCard:
+    """A card for a slow path alone: what the card of its base says, and where it lies.
+
+    Raises:
+        UsageError: no card is of those weights.
+    """
+    of_base = [card for card in map(load_card, card_names()) if card.weights == base and not card.options]
+    if not of_base:
+        raise UsageError(
+            f"{directory} holds the slow path of {base}, for which there is no directory and no model card.",
+            hint="Write a card with these weights and options: slow_path (docs/families.md).",
+        )
+    name = directory.resolve().name
+    changes: dict[str, Any] = {"name": name, "title": name, "published": "", "slow_path": "on"}
+    return replace(of_base[0], **changes, options={"slow_path": str(directory)})
 
 
 def _frames_of(directory: Path) -> int:
@@ -195,8 +220,10 @@ def check_card(card: ModelCard, path: str) -> None:
         # True is an int in Python; no card means 1 by it.
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise UsageError(f"{path}: {key} is {value!r}; it must be {_KINDS[kind]}.")
-    if card.sampling not in ("published", "uniform"):
-        raise UsageError(f"{path}: sampling is {card.sampling!r}; it must be 'published' or 'uniform'.")
+    if card.sampling not in get_args(SamplingRule):
+        raise UsageError(
+            f"{path}: sampling is {card.sampling!r}; it must be 'published', 'uniform' or 'family'."
+        )
     if card.slow_path not in ("on", "off"):
         raise UsageError(f"{path}: slow_path is {card.slow_path!r}; it must be 'on' or 'off' (in quotes).")
     if card.num_frames < 1:

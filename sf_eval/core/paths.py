@@ -34,9 +34,14 @@ def model_cards_dir() -> Path:
     return _shipped("model_cards")
 
 
+def published_results() -> Path:
+    """Published numbers, each with its source."""
+    return _shipped("results", "published")
+
+
 def published_results_csv() -> Path:
     """Published accuracies, each with its source."""
-    return _shipped("results", "published") / "published_results.csv"
+    return published_results() / "published_results.csv"
 
 
 def cache_dir() -> Path:

@@ -6,9 +6,7 @@ The library part of `sf-eval doctor`. Nothing is downloaded here, but for the an
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sf_eval.benchmarks.document import Benchmark, Document
@@ -16,7 +14,7 @@ from sf_eval.core import paths
 from sf_eval.core.errors import DataError
 from sf_eval.data.checks import BadFile, CheckResult, Status, check_disk, check_libraries, would_fail
 from sf_eval.data.completeness import fetch_command, subtitle_files
-from sf_eval.data.examine import Finding, examine_video, of_videos
+from sf_eval.data.examine import Finding, findings_of, of_videos
 from sf_eval.data.hub import manifest
 from sf_eval.data.hub import repository as hub
 from sf_eval.data.hub.progress import human_size
@@ -24,7 +22,7 @@ from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import DataSource
 from sf_eval.editions.index import INDEX
-from sf_eval.video import ClipLoader, SamplingRule
+from sf_eval.video import Clip, ClipPool, SamplingRule
 
 __all__ = ["BadFile", "CheckResult", "check_benchmark", "check_disk", "check_libraries", "would_fail"]
 
@@ -38,7 +36,7 @@ def check_benchmark(
     full: bool = False,
     rule: SamplingRule | None = None,
     timeout_s: float = 600.0,
-    workers: int = 1,
+    decoders: int = 1,
     progress: Progress | None = None,
 ) -> list[CheckResult]:
     """All checks of one benchmark, in the order in which a run would stumble over their faults.
@@ -48,7 +46,7 @@ def check_benchmark(
         rule: the frames a run would take, decoded instead of the first, middle and last; with `full`, files
             that end early or are damaged, but not for this rule, are only warned of.
         timeout_s: limit for one video, in seconds.
-        workers: processes that decode at the same time.
+        decoders: processes that decode at the same time.
         progress: told (benchmark, videos done, videos in all) while videos are decoded.
     """
     try:
@@ -65,7 +63,13 @@ def check_benchmark(
     if present:
         results.append(
             check_decoding(
-                opened, present, full=full, rule=rule, timeout_s=timeout_s, workers=workers, progress=progress
+                opened,
+                present,
+                full=full,
+                rule=rule,
+                timeout_s=timeout_s,
+                decoders=decoders,
+                progress=progress,
             )
         )
     if any(document.subtitles for document in opened.documents):
@@ -182,7 +186,7 @@ def check_decoding(
     full: bool = False,
     rule: SamplingRule | None = None,
     timeout_s: float = 600.0,
-    workers: int = 1,
+    decoders: int = 1,
     progress: Progress | None = None,
 ) -> CheckResult:
     """Decode the first, middle and last frame, or those of `rule`, or all, of every video that is `present`.
@@ -190,25 +194,15 @@ def check_decoding(
     In processes that can be stopped. Also tells which videos are shown otherwise than their files state.
     """
     name = opened.benchmark.name
-    done = 0
-    counting = threading.Lock()
-
-    def examine(share: list[Path]) -> list[Finding]:
-        nonlocal done
-        found: list[Finding] = []
-        with ClipLoader(rule or SamplingRule("published", 64), timeout_s=timeout_s) as loader:
-            for path in share:
-                found += examine_video(loader, path, present[path], full=full, know_rule=rule is not None)
-                with counting:
-                    done += 1
-                    if progress:
-                        progress(name, done, len(present))
-        return found
-
-    paths = list(present)
-    shares = [share for start in range(max(workers, 1)) if (share := paths[start :: max(workers, 1)])]
-    with ThreadPoolExecutor(max_workers=max(len(shares), 1)) as pool:
-        findings = [finding for found in pool.map(examine, shares) for finding in found]
+    clips = {Clip(path, fps=documents[0].media.fps): documents for path, documents in present.items()}
+    findings: list[Finding] = []
+    # One pool: its processes are killed where they hang, and a video known to be bad is not planned again.
+    with ClipPool(rule or SamplingRule("published", 64), decoders=decoders, timeout_s=timeout_s) as pool:
+        checked = pool.checked(clips, "full" if full else "rule" if rule else "ends")
+        for done, (clip, outcome) in enumerate(checked, start=1):
+            findings += findings_of(pool, clip, outcome, clips[clip], may_miss=full and rule is not None)
+            if progress:
+                progress(name, done, len(clips))
     frames = (
         "all frames" if full else "first, middle and last frame" if rule is None else "the model's frames"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sf_eval.benchmarks.document import Document
 from sf_eval.data.checks import BadFile, Status
-from sf_eval.video import Clip, ClipLoader, VideoError, VideoErrorReason, VideoInfo, VideoNoteKind
+from sf_eval.video import Clip, ClipPool, VideoError, VideoErrorReason, VideoInfo, VideoNoteKind
 
 # What a run meets only where its own frames are concerned.
 _ONLY_WHERE_WANTED = (VideoErrorReason.ends_early, VideoErrorReason.not_decodable)
@@ -32,28 +32,36 @@ class Finding:
     file: BadFile
 
 
-def examine_video(
-    loader: ClipLoader, path: Path, documents: Sequence[Document], *, full: bool, know_rule: bool
+def findings_of(
+    pool: ClipPool,
+    clip: Clip,
+    checked: VideoInfo | VideoError,
+    documents: Sequence[Document],
+    *,
+    may_miss: bool,
 ) -> list[Finding]:
-    """Decode frames of a video, and plan the spans that `documents` ask about.
+    """What a check of a video says, and the spans that `documents` ask about, which are planned.
 
     Args:
-        full: every frame; else those of the loader's rule with `know_rule`, else the ends.
+        checked: what `pool.checked` gave for the clip.
+        may_miss: more frames were checked than the pool's rule takes: what a run does not look at is only
+            warned of.
     """
-    clip = Clip(path, fps=documents[0].media.fps)
-    try:
-        info = loader.check(clip, "full" if full else "rule" if know_rule else "ends")
-    except VideoError as error:
-        reason = f"{error.reason.value}: {error.detail}"
-        info_of_run = _shown(loader, clip) if full and know_rule else None
-        if info_of_run is None or error.reason not in _ONLY_WHERE_WANTED:
-            return [Finding(FindingKind.damaged, "failure", BadFile(str(path), reason))]
-        reason = f"{reason}; a run with these settings does not miss it"
+    if isinstance(checked, VideoInfo):
         return [
-            Finding(FindingKind.damaged, "warning", BadFile(str(path), reason)),
-            *_notes(path, info_of_run),
+            *_notes(clip.path, checked),
+            *_spans(pool, clip.path, documents),
+            *_moments(clip.path, documents),
         ]
-    return [*_notes(path, info), *_spans(loader, path, documents), *_moments(path, documents)]
+    reason = f"{checked.reason.value}: {checked.detail}"
+    info_of_run = _shown(pool, clip) if may_miss and checked.reason in _ONLY_WHERE_WANTED else None
+    if info_of_run is None:
+        return [Finding(FindingKind.damaged, "failure", BadFile(str(clip.path), reason))]
+    reason = f"{reason}; a run with these settings does not miss it"
+    return [
+        Finding(FindingKind.damaged, "warning", BadFile(str(clip.path), reason)),
+        *_notes(clip.path, info_of_run),
+    ]
 
 
 def of_videos(findings: Sequence[Finding], videos: int) -> str:
@@ -69,10 +77,10 @@ def of_videos(findings: Sequence[Finding], videos: int) -> str:
     )
 
 
-def _shown(loader: ClipLoader, clip: Clip) -> VideoInfo | None:
-    """The facts of a video that a run with the loader's rule shows; None where it does not."""
+def _shown(pool: ClipPool, clip: Clip) -> VideoInfo | None:
+    """The facts of a video that a run with the pool's rule shows; None where it does not."""
     try:
-        return loader.check(clip, "rule")
+        return pool.check(clip, "rule")
     except VideoError:
         return None
 
@@ -85,7 +93,7 @@ def _notes(path: Path, info: VideoInfo) -> list[Finding]:
     ]
 
 
-def _spans(loader: ClipLoader, path: Path, documents: Sequence[Document]) -> list[Finding]:
+def _spans(pool: ClipPool, path: Path, documents: Sequence[Document]) -> list[Finding]:
     """A warning where a question asks about a part that is not there: a run that cuts would lose it."""
     beyond: list[tuple[str, VideoError]] = []
     for document in documents:
@@ -93,7 +101,7 @@ def _spans(loader: ClipLoader, path: Path, documents: Sequence[Document]) -> lis
         if media.start_s is None and media.end_s is None:
             continue
         try:
-            loader.plan(Clip(path, media.start_s, media.end_s, media.fps))
+            pool.plan(Clip(path, media.start_s, media.end_s, media.fps))
         except VideoError as error:
             beyond.append((document.id, error))
     if not beyond:

@@ -3,54 +3,101 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from sf_eval.core.cards import ModelCard
+from sf_eval.core.cores import usable_cores
+from sf_eval.inference.chunks import frames_at_once
 from sf_eval.inference.device import total_memory
-from sf_eval.inference.family import ModelFacts, VideoModel
-from sf_eval.profiler.cost.closed_form import Workload
-from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
+from sf_eval.inference.family import VideoModel
+from sf_eval.profiler.cost.memory import MemoryForecast, Serving, forecast
 from sf_eval.profiler.cost.shape import ModelShape
-from sf_eval.profiler.cost.tokens import count_tokens
 
 #: More questions than this gain nothing: their prefill fills the device by then.
 MOST = 32
 #: Without a GPU, decoding tokens for a few questions at once is what a batch gains.
 ON_CPU = 16
 _TEXT_TOKENS, _NEW_TOKENS = 400, 32
-# Of the memory that the weights leave; the rest is for activations, which the tower's chunks bound.
+# Of the device's memory: what a forecast may take. The rest is for its error, the context, and fragments.
+_USABLE = 0.85
+# Where there is no forecast: of what the weights leave; the rest is for activations.
 _SHARE_FOR_CACHES = 0.5
 _MOST_DECODERS = 8
 #: Where nobody knows what a question takes; the engine halves what does not fit.
 UNKNOWN = 4
 
 
-def automatic_batch_size(model: VideoModel, card: ModelCard) -> int:
-    """What `--batch-size auto` means: what fits the device's memory beside the weights, at most `MOST`.
+def automatic_batch_size(model: VideoModel, card: ModelCard, *, share: bool = True) -> int:
+    """What `--batch-size auto` means: what the memory forecast fits into the device, at most `MOST`.
 
-    Every question is counted with a cache of its own, as if no two of a batch were about one video. Where it
-    is too many all the same, the engine halves it.
+    Every question is counted with a video of its own. Where it is too many all the same, the engine halves
+    it.
     """
-    device = model.device
-    if device.type != "cuda":
+    facts = model.facts
+    if facts.closed_form:
+        width = value_bytes(getattr(torch, facts.dtype))
+        return fitting_batch_size(facts.config, facts.parameters, card, model.device, width, share=share)
+    if model.device.type != "cuda":
         return ON_CPU
-    per_question = _question_bytes(model.facts, card)
-    if per_question is None:
+    if facts.question_bytes is None:
         return UNKNOWN
-    free = total_memory(device) - torch.cuda.memory_allocated(device)
-    return max(1, min(MOST, int(_SHARE_FOR_CACHES * free / per_question)))
+    free = total_memory(model.device) - torch.cuda.memory_allocated(model.device)
+    return max(1, min(MOST, int(_SHARE_FOR_CACHES * free / facts.question_bytes)))
 
 
-def _question_bytes(facts: ModelFacts, card: ModelCard) -> int | None:
-    """Bytes of keys and values that one question takes, slow tokens' included; None where nobody knows."""
-    if not facts.closed_form:
-        return facts.question_bytes
-    shape = ModelShape.from_config(facts.config, slow_path=card.slow_path == "on")
-    work = Workload(frames=card.num_frames, text_tokens=_TEXT_TOKENS, new_tokens=_NEW_TOKENS)
-    tokens = count_tokens(shape, work.frames)
-    width = torch.empty((), dtype=getattr(torch, facts.dtype)).element_size()
-    return kv_cache_bytes(shape, tokens, work, width) + slow_bytes(shape, tokens, work, width)
+def fitting_batch_size(
+    config: Mapping[str, Any],
+    parameters: int,
+    card: ModelCard,
+    device: torch.device,
+    width: int,
+    *,
+    share: bool = True,
+) -> int:
+    """The most questions a batch whose forecast fits the device; 1 where not even that does.
+
+    Args:
+        config, parameters: of a model whose memory has a closed form.
+        width: bytes of one of its values.
+    """
+    most, room = ON_CPU if device.type == "cpu" else MOST, _USABLE * total_memory(device)
+    for batch_size in range(most, 1, -1):
+        if foreseen(config, parameters, card, batch_size, width, share=share).peak <= room:
+            return batch_size
+    return 1
+
+
+def foreseen(
+    config: Mapping[str, Any],
+    parameters: int,
+    card: ModelCard,
+    batch_size: int,
+    width: int,
+    *,
+    share: bool = True,
+    questions_per_video: int = 1,
+) -> MemoryForecast:
+    """The memory of a run in closed form, for prompts of some hundred tokens and answers of a few words."""
+    shape = ModelShape.from_config(config, slow_path=card.slow_path == "on")
+    serving = Serving(
+        frames=card.num_frames,
+        batch_size=batch_size,
+        chunk_frames=frames_at_once(shape.vision.image_size),
+        text_tokens=_TEXT_TOKENS,
+        new_tokens=_NEW_TOKENS,
+        share=share,
+        questions_per_video=questions_per_video,
+        value_bytes=width,
+    )
+    return forecast(shape, parameters, serving)
+
+
+def value_bytes(dtype: torch.dtype) -> int:
+    """Bytes of one value."""
+    return torch.empty((), dtype=dtype).element_size()
 
 
 def automatic_decoders(device: torch.device, models: int | None = None) -> int:
@@ -59,7 +106,7 @@ def automatic_decoders(device: torch.device, models: int | None = None) -> int:
     Args:
         models: among which this machine's cores are divided; None for what a launcher says (`models_here`).
     """
-    cores = _cores() // (models or models_here())
+    cores = usable_cores() // (models or models_here())
     return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
 
 
@@ -77,10 +124,5 @@ def limit_threads(device: torch.device, decoders: int, models: int | None = None
     Two busy pools of threads on the same cores wait for each other far longer than either works.
     """
     if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
-        cores = _cores() // (models or models_here())
+        cores = usable_cores() // (models or models_here())
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))
-
-
-def _cores() -> int:
-    """Cores that this process may use: a container or `taskset` may allow fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

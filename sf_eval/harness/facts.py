@@ -41,7 +41,13 @@ class ModelReport:
 
 
 def report_of(
-    card: ModelCard, model: VideoModel, *, attn: str, video_backend: str, batch_size: int | None
+    card: ModelCard,
+    model: VideoModel,
+    *,
+    attn: str,
+    video_backend: str,
+    batch_size: int | None,
+    share: bool,
 ) -> ModelReport:
     """What is known of `model`, here.
 
@@ -52,7 +58,7 @@ def report_of(
     return ModelReport(
         record=_model_record(card, model.facts, determines),
         identity=determines,
-        batch_size=batch_size or automatic_batch_size(model, card),
+        batch_size=batch_size or automatic_batch_size(model, card, share=share),
         versions=provenance.versions(),
         git_commit=provenance.git_commit(),
         machine=machine.describe(model.device),
@@ -66,6 +72,7 @@ def facts_of(plan: RunPlan, model: ModelReport, *, load_seconds: float) -> RunFa
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=list(settings.command),
         settings={
+            "data": str(plan.source.root) if plan.source.root else settings.data,
             "seed": settings.seed,
             "batch_size": model.batch_size,
             "share": settings.share,
@@ -73,6 +80,7 @@ def facts_of(plan: RunPlan, model: ModelReport, *, load_seconds: float) -> RunFa
             "decoders": settings.decoders,
             "workers": settings.workers,
             "decode_workers": settings.decode_workers,
+            "compiled": settings.compiled,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
             "clip": settings.clip,

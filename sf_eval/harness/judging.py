@@ -16,7 +16,8 @@ from sf_eval.scoring.outcome import Outcome
 class JudgedWatcher(Protocol):
     """Whoever shows results with what became of them."""
 
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome) -> None: ...
+    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None:
+        """`video` is the cluster of the question: answers about one video are not independent."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class Judging:
     watcher: JudgedWatcher
 
     def result(self, result: Result, *, resumed: bool) -> None:
-        self.watcher.result(result, resumed=resumed, outcome=self._outcome(result))
+        document = self.documents.get(result.key)
+        video = "" if document is None else document.video_id
+        self.watcher.result(result, resumed=resumed, outcome=self._outcome(result), video=video)
 
     def _outcome(self, result: Result) -> Outcome:
         if isinstance(result, Failure):

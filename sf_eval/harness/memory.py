@@ -14,13 +14,14 @@ from sf_eval.inference.machine import peak_memory
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
-def measure(device: torch.device) -> MemoryRecord:
-    """What was the most so far; device figures only where there is a GPU."""
+def measure(device: torch.device, *, forecast: int | None = None) -> MemoryRecord:
+    """What was the most so far, beside what was foreseen; device figures only where there is a GPU."""
     peak = peak_memory(device)
     return MemoryRecord(
         process_peak_bytes=peak.process,
         device_allocated_peak_bytes=peak.device_allocated,
         device_reserved_peak_bytes=peak.device_reserved,
+        forecast_bytes=forecast,
     )
 
 

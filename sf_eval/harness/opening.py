@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from sf_eval.harness.batching import automatic_decoders, limit_threads
+from sf_eval.harness.batching import automatic_decoders, foreseen, limit_threads, value_bytes
 from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
 from sf_eval.harness.opened import Opened, OpeningWatcher, Took
-from sf_eval.harness.plan import RunPlan
+from sf_eval.harness.plan import RunPlan, questions_per_video
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
@@ -48,6 +48,7 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
         attn=settings.attn,
         video_backend=settings.video_backend,
         batch_size=settings.batch_size,
+        share=settings.share,
     )
     with ClipPool(
         plan.rule,
@@ -60,9 +61,36 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
         engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
 
         def took() -> Took:
-            return Took(measure(model.device), pool.waited_s, tuple(engine.degraded))
+            memory = measure(model.device, forecast=_forecast(plan, model, report.batch_size))
+            return Took(memory, pool.waited_s, tuple(engine.degraded))
 
-        yield Opened(report, engine, lambda: pool.waiting_s, took)
+        with _compiled(plan, model, watcher):
+            yield Opened(report, engine, lambda: pool.waiting_s, took)
+
+
+def _compiled(plan: RunPlan, model: VideoModel, watcher: OpeningWatcher) -> AbstractContextManager[object]:
+    if not plan.settings.compiled:
+        return nullcontext()
+    watcher.stage("Compiling the model")
+    from sf_eval.inference.compiled import compiled_model  # takes a second to import
+
+    return compiled_model(model)
+
+
+def _forecast(plan: RunPlan, model: VideoModel, batch_size: int) -> int | None:
+    """Bytes that the run was to take at its peak; None where nobody can tell."""
+    known = model.facts
+    if not known.closed_form:
+        return None
+    return foreseen(
+        known.config,
+        known.parameters,
+        plan.card,
+        batch_size,
+        value_bytes(getattr(torch, known.dtype)),
+        share=plan.settings.share,
+        questions_per_video=questions_per_video(plan),
+    ).peak
 
 
 def _decoders(plan: RunPlan, device: torch.device) -> int:

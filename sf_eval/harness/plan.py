@@ -263,3 +263,10 @@ def _settings_fingerprint(settings: RunSettings, card: ModelCard, source: DataSo
         "video_backend": settings.video_backend,
         "clip": settings.clip,
     }
+
+
+def questions_per_video(plan: RunPlan) -> int:
+    """How many stand together, on average and rounded down; at least 1."""
+    questions = sum(len(task.documents) for task in plan.tasks)
+    videos = {(task.opened.folder, document.video_id) for task in plan.tasks for document in task.documents}
+    return max(1, questions // max(1, len(videos)))

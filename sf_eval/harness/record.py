@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sf_eval.core.cards import SLOW_FAST
 from sf_eval.video import VideoNoteKind
 
 
@@ -125,7 +126,7 @@ class ModelRecord(Strict):
     published: str = Field(description="Row of the published results that reports this model, or empty.")
     config: dict[str, Any] = Field(description="The shape, as config.json has it.")
     text_before_video: int = Field(description="Tokens of every prompt's markup before the video.")
-    family: str = Field("slow_fast", description="Kind of model (docs/families.md).")
+    family: str = Field(SLOW_FAST, description="Kind of model (docs/families.md).")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of that family alone.")
     closed_form: bool = Field(
         True, description="Whether FLOPs are counted from config; false: nobody has counted them."
@@ -136,6 +137,11 @@ class MemoryRecord(Strict):
     process_peak_bytes: int
     device_allocated_peak_bytes: int | None = Field(description="null where the device is the CPU.")
     device_reserved_peak_bytes: int | None
+    forecast_bytes: int | None = Field(
+        default=None,
+        description="What the closed form foresaw for the run's batch size: tensors on the device, weights "
+        "included (beside device_allocated_peak_bytes); null for a model without a closed form.",
+    )
 
 
 class TaskFacts(Strict):
@@ -266,9 +272,9 @@ class VideoNoteRecord(Strict):
 
 
 class SampleRecord(Strict):
-    """One line of `samples.jsonl`."""
+    """One line of `samples.jsonl`. Version 3 added the digests of what was shown; version 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     task: str
     data: str
     doc_id: int = Field(description="Row number in the annotation file.")
@@ -302,6 +308,16 @@ class SampleRecord(Strict):
         default_factory=list,
         description="What was done otherwise than the video's file states, so that it is shown as it plays: "
         "a measured frame rate, another stream than the first, one thread because of damage (docs/video.md).",
+    )
+    frames_digest: str | None = Field(
+        None,
+        description="SHA-256 of the indices of the frames that were shown, as text with commas between; null "
+        "where none was shown.",
+    )
+    pixels_digest: str | None = Field(
+        None,
+        description="SHA-256 of those frames' resized pixels: their shape as text and a space "
+        '("8x384x384x3 "), then the bytes; null where none was shown, or an earlier version answered.',
     )
     prompt_tokens: int | None = None
     fast_tokens: int | None = None

@@ -16,6 +16,7 @@ from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
 from sf_eval.harness.ask import Asked
+from sf_eval.harness.questions import ClipMode
 from sf_eval.harness.record import (
     CategoryRecord,
     GroupRecord,
@@ -50,6 +51,7 @@ from sf_eval.scoring.scores import (
     score_of_groups,
     score_published,
 )
+from sf_eval.video.digest import digest_of_indices
 
 RESULTS = "results.json"
 SAMPLES = "samples.jsonl"
@@ -127,7 +129,15 @@ def record(
         **usage.model_dump(),
         rescored=rescored,
         complete=asked.stopped is None and len(samples) == len(questions),
-        tasks=[task_record(task, by_task[task.task], facts, submission=folder) for task in begun],
+        tasks=[
+            task_record(
+                task,
+                by_task[task.task],
+                clip=facts.clip,
+                submission_file=_write_submission(task, by_task[task.task], folder),
+            )
+            for task in begun
+        ],
         groups=group_records([task.task for task in begun], samples),
     )
     files.write_lines(folder / SAMPLES, (sample.model_dump_json() for sample in samples))
@@ -177,6 +187,8 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         num_frames=result.num_frames,
         frames_missing=result.frames_missing,
         video_notes=[VideoNoteRecord(kind=note.kind, detail=note.detail) for note in result.video_notes],
+        frames_digest=digest_of_indices(result.frame_indices) if result.frame_indices else None,
+        pixels_digest=result.pixels_digest or None,
         prompt_tokens=result.prompt_tokens,
         fast_tokens=result.fast_tokens,
         slow_tokens=result.slow_tokens,
@@ -194,9 +206,14 @@ def _published_verdict(task: str, document: Document, output: str) -> str | None
 
 
 def task_record(
-    task: TaskFacts, samples: Sequence[SampleRecord], facts: RunFacts, *, submission: Path
+    task: TaskFacts, samples: Sequence[SampleRecord], *, clip: ClipMode, submission_file: str | None
 ) -> TaskRecord:
-    """The scores of one task; writes its submission file into `submission` where its truth is not public."""
+    """The scores of one task.
+
+    Args:
+        clip: which part of the videos was shown where a row has times.
+        submission_file: what was written of a task whose truth is not public.
+    """
     benchmark = catalog.get_benchmark(task.task)
     scored = [_scored(sample) for sample in samples]
     return TaskRecord(
@@ -206,7 +223,7 @@ def task_record(
         dataset=benchmark.hub_id,
         split=benchmark.split,
         revision=task.revision,
-        clip=facts.clip,
+        clip=clip,
         questions_total=task.questions_total,
         questions_asked=len(samples),
         videos_asked=len({sample.video for sample in samples}),
@@ -218,7 +235,7 @@ def task_record(
             for part in breakdown(scored, benchmark.breakdown)
         ],
         published=_published_record(score_published(scored)),
-        submission_file=_write_submission(task, samples, submission) if benchmark.writes_submission else None,
+        submission_file=submission_file,
     )
 
 
@@ -279,12 +296,16 @@ def _submission_name(task: TaskFacts) -> str:
     return f"submission_{task.task}{edition}.json"
 
 
-def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: Path) -> str:
+def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: Path) -> str | None:
     """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
+
+    Nothing is written for a task whose truth is public.
 
     The server knows a question by its video, since it has one question per video. Where the data has more,
     they are known by their own ids: no answer may take another's place.
     """
+    if not catalog.get_benchmark(task.task).writes_submission:
+        return None
     answers = {
         sample.video if task.one_question_per_video else sample.question_id: -1
         if sample.answer is None

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.core.errors import OutputError
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import Asked
 from sf_eval.harness.journal import read_journal
-from sf_eval.harness.record import QuestionRecord, RunFacts, RunRecord, Usage
+from sf_eval.harness.kept_questions import document_of, question_lines
+from sf_eval.harness.record import RunFacts, RunRecord, Usage
 from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
 from sf_eval.harness.settings import Scoring
 from sf_eval.inference import QuestionKey, Result
@@ -27,6 +25,7 @@ class KeptRun:
 
     Attributes:
         results: of every question that has one; failures too.
+        digests: the journal's keys of all questions.
         usage: what the run took; empty where it was killed before it wrote that.
     """
 
@@ -34,6 +33,7 @@ class KeptRun:
     facts: RunFacts
     documents: list[AskedDocument]
     results: dict[QuestionKey, Result]
+    digests: frozenset[str]
     usage: Usage
 
 
@@ -56,14 +56,21 @@ def read_run(folder: Path) -> KeptRun:
             f"the run in {folder} was stopped before anything was asked.", hint="Run its command again."
         )
     documents, digests = [], {}
-    for line in _question_lines(folder / QUESTIONS):
-        document = _document(line.document)
+    for line in question_lines(folder / QUESTIONS):
+        document = document_of(line)
         key = QuestionKey(line.task, document.index)
         documents.append(AskedDocument(key, document, line.kind))
         digests[key] = line.digest
     kept = read_journal(folder / output_dir.JOURNAL)
     results = {key: kept[digest] for key, digest in digests.items() if digest in kept}
-    return KeptRun(folder, state.facts, documents, results, _usage(folder / RESULTS))
+    return KeptRun(
+        folder,
+        state.facts,
+        documents,
+        results,
+        frozenset(digests.values()),
+        _usage(folder / RESULTS),
+    )
 
 
 def rescore(run: KeptRun, *, scoring: Scoring | None = None) -> RunOutput:
@@ -92,21 +99,6 @@ def rescore(run: KeptRun, *, scoring: Scoring | None = None) -> RunOutput:
         run.usage,
         rescored=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-
-
-def _question_lines(path: Path) -> Iterator[QuestionRecord]:
-    try:
-        # Not splitlines: a question may hold U+2028 and its like.
-        lines = path.read_text(encoding="utf-8").split("\n")
-        yield from (QuestionRecord.model_validate_json(line) for line in lines if line)
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged, or of another version"
-        raise OutputError(f"{path} cannot be read: {reason}.") from error
-
-
-def _document(fields: dict[str, Any]) -> Document:
-    media = fields["media"]
-    return Document(**{**fields, "media": MediaRef(**{**media, "candidates": tuple(media["candidates"])})})
 
 
 def _usage(results: Path) -> Usage:

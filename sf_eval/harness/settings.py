@@ -110,7 +110,11 @@ class RunSettings:
         batch_size: None for what fits (`sf_eval.harness.batching`).
         share, seek: a video's work is done once for all its questions; its frames are reached by seeking.
             Neither changes an answer beyond rounding.
+        resize: "device" lets the model's device resize the pictures, within 2 grey levels of Pillow, which
+            resizes them in the decoders for "decoder". None is what the model card says.
+        base_url: address of models that are asked by HTTP (`openai:NAME`).
         decoders: processes that decode ahead; None for as many as this machine can use.
+        compiled: whether torch.compile has the model; changes no answer beyond rounding either.
         workers: models that answer at the same time (docs/scaling.md); None for one, in this process.
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         decode_workers: Ray tasks that decode, in place of the workers' own decoders; 0 for those.
@@ -139,9 +143,12 @@ class RunSettings:
     scoring: Scoring = "sf-eval"
     slow_path: Literal["on", "off"] | None = None
     published_decoding: bool = False
+    base_url: str | None = None
     share: bool = True
     seek: bool = True
+    resize: Literal["decoder", "device"] | None = None
     decoders: int | None = None
+    compiled: bool = False
     workers: int | None = None
     ray_address: str | None = None
     decode_workers: int = 0
@@ -159,6 +166,8 @@ class RunSettings:
                 f"--device {self.device}: each of {self.workers} workers has a GPU of its own.",
                 hint="Use auto, cpu or cuda; CUDA_VISIBLE_DEVICES chooses among the GPUs.",
             )
+        if self.workers is not None and self.compiled:
+            raise UsageError("--compile is for a run in one process.", hint="Leave --compile out.")
         if self.decode_workers and not self.share:
             raise UsageError(
                 "--decode-workers decodes a video once for all its questions.", hint="Leave --share off out."
@@ -182,4 +191,10 @@ class RunSettings:
             overrides["max_new_tokens"] = self.max_new_tokens
         if self.revision is not None:
             overrides["revision"] = self.revision
+        if self.resize is not None:
+            others = {name: value for name, value in card.options.items() if name != "resize"}
+            overrides["options"] = others | ({"resize": "device"} if self.resize == "device" else {})
+        # An endpoint's card has the option already; one of another family takes no address.
+        if "base_url" in card.options and self.base_url is not None:
+            overrides["options"] = {**card.options, "base_url": self.base_url}
         return replace(card, **overrides)  # type: ignore[arg-type]

@@ -41,8 +41,8 @@ from sf_eval.video import (
 
 logger = logging.getLogger(__name__)
 
-# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Smaller pictures
-# than the published model's go through as many at a time as have its pixels.
+# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Of pictures
+# smaller than the published model's, as many as have the pixels of so many of those.
 CHUNK_FRAMES = 16
 _CHUNK_PIXELS = CHUNK_FRAMES * 576 * 576
 
@@ -66,6 +66,7 @@ class _Shown:
     frame_indices: tuple[int, ...] = ()
     frames_missing: int = 0
     notes: tuple[VideoNote, ...] = ()
+    pixels_digest: str = ""
     times_s: tuple[float, ...] = ()
     decode_s: float = 0.0
     preprocess_s: float = 0.0
@@ -215,6 +216,7 @@ class Engine:
             frame_indices=frames.indices,
             frames_missing=frames.missing,
             notes=frames.notes,
+            pixels_digest=frames.pixels_digest,
             times_s=frames.times_s,
             decode_s=frames.decode_s,
             preprocess_s=frames.resize_s,
@@ -341,6 +343,7 @@ def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> R
         ),
         frames_missing=shown.frames_missing,
         video_notes=shown.notes,
+        pixels_digest=shown.pixels_digest,
     )
 
 

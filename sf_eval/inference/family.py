@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -16,6 +16,7 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.question import FailureKind
+from sf_eval.model.looking import Look
 from sf_eval.video import ClipPlan, SamplingRule
 
 
@@ -43,6 +44,7 @@ class Generated:
     Attributes:
         prompt_tokens: tokens in the language model: text and visual ones.
         visual_tokens: how many of them are visual.
+            These two and `new_tokens` are None where nobody counts them.
         slow_tokens: visual tokens that are read beside the prompt, by cross-attention.
         new_tokens: generated ids, the one that ended the answer included.
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
@@ -52,10 +54,10 @@ class Generated:
     """
 
     text: str
-    prompt_tokens: int
-    visual_tokens: int
+    prompt_tokens: int | None
+    visual_tokens: int | None
     slow_tokens: int
-    new_tokens: int
+    new_tokens: int | None
     finish_reason: str
     finite: bool
     prefill_s: float
@@ -119,11 +121,22 @@ class ModelSize:
     config: Mapping[str, Any] | None = None
 
 
+TOWER = "vision tower"
+"""What `parts_to_compile` calls it."""
+
+
+def plain_rule(card: ModelCard) -> SamplingRule:
+    """The rule of a card that does not leave it to its family."""
+    assert card.sampling != "family"
+    return SamplingRule(card.sampling, card.num_frames, card.target_fps)
+
+
 class VideoModel(Protocol):
     """A loaded model of some family.
 
     All methods may raise what `sf_eval.inference.device.is_out_of_memory` knows; the engine then asks for
-    less. `ModelLostError` ends everything.
+    less. `ModelLostError` ends everything. One that can be compiled (`--compile`) has `parts_to_compile` too:
+    the modules that do nearly all of its work by name, none inside of another.
     """
 
     @property
@@ -157,6 +170,18 @@ class VideoModel(Protocol):
     def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A loaded model that can tell where it looked."""
+
+    def look(self, asked: Asked) -> tuple[str, Look]:
+        """The answer's words to one question with video and prefix, and what it looked at.
+
+        Raises:
+            UsageError: nothing is looked at: the slow path is off, or the model cannot share prefixes.
+        """
 
 
 class Family(Protocol):

@@ -27,7 +27,7 @@ class Generated:
     generate_s: float
 
 
-class _FiniteCheck(LogitsProcessor):  # type: ignore[misc]
+class FiniteCheck(LogitsProcessor):  # type: ignore[misc]
     """Notes rows whose logits were not finite at any step: their greedy "answer" would be noise.
 
     Changes nothing, and does not wait for the device.
@@ -43,7 +43,7 @@ class _FiniteCheck(LogitsProcessor):  # type: ignore[misc]
         return scores
 
 
-class _Stopwatch(StoppingCriteria):  # type: ignore[misc]
+class Stopwatch(StoppingCriteria):  # type: ignore[misc]
     """Notes when the first token exists. Never stops anything."""
 
     def __init__(self, device: torch.device) -> None:
@@ -78,7 +78,7 @@ def generate_batch(
     batch = processor.batch(prompts, has_video=[item is not None for item in features])
     input_ids = batch["input_ids"].to(model.device)  # [B, L], left-padded
     attention_mask = batch["attention_mask"].to(model.device)  # [B, L]
-    stopwatch, finite = _Stopwatch(model.device), _FiniteCheck()
+    stopwatch, finite = Stopwatch(model.device), FiniteCheck()
     synchronise(model.device)
     start = time.perf_counter()
     output = model.generate(

@@ -106,10 +106,13 @@ class Answer:
 
     Attributes:
         prompt: the text that was asked, subtitles included.
-        prompt_tokens: tokens of the LLM's prefill: text plus fast tokens.
+        prompt_tokens: tokens of the LLM's prefill: text plus fast tokens. This, `fast_tokens` and
+            `new_tokens` are None where nobody counted them.
         finish_reason: "stop" (end-of-turn token) or "length" (limit reached).
         frames_missing: frames wanted beside the shown ones, but hidden by the file's edit list.
         video_notes: what was done otherwise than the video's file states, to show it as it plays.
+        pixels_digest: of the resized pictures that were shown (`sf_eval.video.digest`); "" where none was, or
+            where an earlier version answered.
     """
 
     key: QuestionKey
@@ -117,14 +120,15 @@ class Answer:
     text: str
     num_frames: int
     frame_indices: tuple[int, ...]
-    prompt_tokens: int
-    fast_tokens: int
+    prompt_tokens: int | None
+    fast_tokens: int | None
     slow_tokens: int
-    new_tokens: int
+    new_tokens: int | None
     finish_reason: str
     timings: StageTimings
     frames_missing: int = 0
     video_notes: tuple[VideoNote, ...] = ()
+    pixels_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

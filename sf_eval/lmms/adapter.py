@@ -17,10 +17,10 @@ from lmms_eval.api.model import lmms
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError, UsageError, nearest
+from sf_eval.harness.failed_text import to_text
 from sf_eval.inference import Answer, Question, QuestionKey, Result
 from sf_eval.inference.engine import Engine
 from sf_eval.lmms import context
-from sf_eval.lmms.failed_text import to_text
 from sf_eval.video import Clip
 
 logger = logging.getLogger(__name__)

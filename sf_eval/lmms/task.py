@@ -9,8 +9,8 @@ from lmms_eval.api.task import ConfigurableMessagesTask
 
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
+from sf_eval.harness.failed_text import from_text
 from sf_eval.lmms import context
-from sf_eval.lmms.failed_text import from_text
 from sf_eval.scoring.judge import judge
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.scores import Score, ScoredSample, score
@@ -78,6 +78,7 @@ class SlowFastTask(ConfigurableMessagesTask):
             outcome = judge(document, results[0], cut_off=cut_off).outcome
         item = {
             "outcome": outcome.value,
+            "question_id": document.id,  # so that `sf-eval compare` finds the question in lmms-eval's log
             "video": document.video_id,
             "has_truth": document.answer is not None,
         }

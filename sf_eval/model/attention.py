@@ -151,11 +151,16 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
     def _gate(self, state: torch.Tensor) -> torch.Tensor:
         """One scalar a token: [b, Q, H * d] -> [b, Q, 1]."""
         gate: torch.Tensor = self.cross_attn_gate_proj(state)
+        return gate * self.warm_up if self.has_warm_up_gate else gate
+
+    @property
+    def warm_up(self) -> torch.Tensor | float:
+        """What every gate of this layer is multiplied by; 1.0 without a warm-up gate."""
         if not self.has_warm_up_gate:
-            return gate
-        warm_up = self.cross_attn_warm_up_gate
+            return 1.0
         # The published "vanilla" mode applies its warm-up gate without tanh.
-        return gate * (warm_up if self.config.all_tokens_query else warm_up.tanh())
+        raw = self.cross_attn_warm_up_gate
+        return raw if self.config.all_tokens_query else raw.tanh()
 
 
 class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -195,10 +196,10 @@ _READ_BESIDE_WEIGHTS = (
 )
 
 
-def weights_digest(directory: Path) -> str:
+def weights_digest(directory: Path, *, beside: Sequence[str] = _READ_BESIDE_WEIGHTS) -> str:
     """SHA-256 over name and content of every file of the checkpoint that is read, in the order of names."""
-    beside = [path for name in _READ_BESIDE_WEIGHTS if (path := directory / name).is_file()]
-    files = sorted([*beside, *checkpoint.shards(directory)])
+    found = [path for name in beside if (path := directory / name).is_file()]
+    files = sorted([*found, *checkpoint.shards(directory)])
     digest = hashlib.sha256()
     for path in files:
         digest.update(json.dumps([path.name, content_digest(path)]).encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from sf_eval.core.resize import centre_square as centre_square
 from sf_eval.core.resize import resized_shape as resized_shape
@@ -37,6 +38,27 @@ def preprocess_frames(
         )
     squares = np.stack([centre_square(frame, size) for frame in frames])  # [T, size, size, 3]
     return normalise(torch.from_numpy(squares).to(device)).to(dtype).contiguous()
+
+
+def resize_squares(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """uint8 RGB [T, H, W, 3] -> [T, size, size, 3], on the device they are on.
+
+    What `centre_square` does: as in Pillow each of the two passes ends in uint8. Only the weights are
+    float32, not whole numbers: no value differs by more than 2 (of 255) from Pillow 13's.
+    """
+    width, height = resized_shape(pictures.shape[2], pictures.shape[1], size)
+    planes = pictures.permute(0, 3, 1, 2).float()
+    rows, columns = planes.shape[-2:]
+    # Pillow 13 begins with the width, but for pictures more than twice as tall as wide.
+    first = (rows, width) if rows <= 2 * columns else (height, columns)
+    for shape in (first, (height, width)):
+        if planes.shape[-2:] != shape:
+            # With antialiasing torch takes Pillow's bicubic kernel (a = -0.5) and its places of pixels.
+            planes = functional.interpolate(planes, shape, mode="bicubic", antialias=True)
+            planes = planes.round().clamp(0, 255)
+    left, top = (width - size) // 2, (height - size) // 2
+    square = planes[..., top : top + size, left : left + size]
+    return square.to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def check_pixels(pixel_values: torch.Tensor, size: int) -> None:

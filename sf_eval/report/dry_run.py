@@ -18,11 +18,11 @@ from rich.console import Console
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.tables import ABSENT, Table, print_table, scaled
 from sf_eval.data.hub import repository as hub
-from sf_eval.harness.plan import RunPlan, TaskPlan
+from sf_eval.harness.batching import fitting_batch_size, foreseen, value_bytes
+from sf_eval.harness.plan import RunPlan, TaskPlan, questions_per_video
 from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
 from sf_eval.inference.families import size_of
-from sf_eval.profiler import ModelShape, Workload, compare_question, count_tokens
-from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
+from sf_eval.profiler import compare_question
 from sf_eval.profiler.measured.hardware import measure_peak
 
 # Characters of English a token of Qwen2's vocabulary stands for, roughly; only the estimate depends on it.
@@ -58,7 +58,7 @@ def show(plan: RunPlan, console: Console) -> None:
     console.print(f"Measuring what {device} can do ...", style="dim")
     rate = measure_peak(device, dtype).measured_flops
     print_table(console, _work_table(plan, estimates, rate, f"{device}, {_name(dtype)}"))
-    print_table(console, _memory_table(plan.card, device, dtype, settings.batch_size or 1))
+    print_table(console, _memory_table(plan, device, dtype))
 
 
 def _estimate(card: ModelCard, task: TaskPlan) -> TaskEstimate:
@@ -137,30 +137,39 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
     )
 
 
-def _memory_table(card: ModelCard, device: torch.device, dtype: torch.dtype, batch_size: int) -> Table:
-    width, size = torch.empty((), dtype=dtype).element_size(), size_of(card)
-    weights, have = (size.parameters or 0) * width, total_memory(device)
-    if size.config is None:
-        return _weights_table(None if size.parameters is None else weights, device, dtype)
-    shape = ModelShape.from_config(size.config, slow_path=card.slow_path == "on")
-    work = Workload(frames=card.num_frames, text_tokens=200, new_tokens=16, batch_size=batch_size)
-    tokens = count_tokens(shape, card.num_frames)
-    cache = kv_cache_bytes(shape, tokens, work, width)
-    slow = slow_bytes(shape, tokens, work, width)
-    rows = (
-        ("weights", scaled(weights, "B")),
-        ("KV cache", scaled(cache, "B")),
-        ("slow tokens' keys and values", scaled(slow, "B")),
-        ("together, without activations", scaled(weights + cache + slow, "B")),
-        (f"{device} has", scaled(have, "B")),
+def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Table:
+    card, share, width = plan.card, plan.settings.share, value_bytes(dtype)
+    size, have = size_of(card), total_memory(device)
+    if size.config is None or size.parameters is None:
+        return _weights_table(None if size.parameters is None else size.parameters * width, device, dtype)
+    batch_size = plan.settings.batch_size or fitting_batch_size(
+        size.config, size.parameters, card, device, width, share=share
     )
-    fits = "It fits." if weights + cache + slow < have else "IT DOES NOT FIT."
+    foresight = foreseen(
+        size.config, size.parameters, card, batch_size, width,
+        share=share, questions_per_video=questions_per_video(plan),
+    )  # fmt: skip
+    rows = (
+        ("weights", foresight.weights),
+        ("keys and values", foresight.keys_and_values),
+        ("slow tokens' keys and values", foresight.slow),
+        ("visual tokens", foresight.visual_tokens),
+        ("in all while a video is encoded", foresight.encoding),
+        ("in all while what its questions share is read", foresight.prefix),
+        ("in all while a batch of questions is read", foresight.prompts),
+        ("in all while answers are written", foresight.decoding),
+        ("the most at once", foresight.peak),
+        (f"{device} has", have),
+    )
     return Table(
         title=f"Memory at batch size {batch_size}, {_name(dtype)}",
         columns=("what", "memory"),
-        rows=rows,
+        rows=tuple((what, scaled(value, "B")) for what, value in rows if value),
         numeric=frozenset({"memory"}),
-        notes=(f"{fits} Activations come on top; they are bounded by encoding frames in chunks.",),
+        notes=(
+            f"{'It fits.' if foresight.peak < have else 'IT DOES NOT FIT.'} In closed form, with "
+            "activations; the allocator, the libraries and (on a CPU) Python and decoders come on top.",
+        ),
     )
 
 

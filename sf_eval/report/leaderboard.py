@@ -18,7 +18,8 @@ from sf_eval.report.published import PublishedModel, published_models
 
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
-    "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high", "source",
+    "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high",
+    "complete", "source",
 )  # fmt: skip
 
 
@@ -228,6 +229,7 @@ def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, objec
             "parts_total": score.parts_total,
             "bound_low": worst,
             "bound_high": best,
+            "complete": "yes" if record.complete else "partial",
             "source": "this run",
         }
 

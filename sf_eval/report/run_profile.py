@@ -255,7 +255,7 @@ def _tokens(answered: Sequence[SampleRecord]) -> dict[TokenCount, RangeRecord]:
     """Mean, least and most of what the questions were made of."""
     described: dict[TokenCount, RangeRecord] = {}
     for name in get_args(TokenCount):
-        values = [getattr(sample, name) for sample in answered]
+        values = [value for sample in answered if (value := getattr(sample, name)) is not None]
         if values:
             described[name] = RangeRecord(mean=statistics.fmean(values), min=min(values), max=max(values))
     return described

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -49,7 +49,26 @@ def interval95(groups: Sequence[Sequence[Observation]]) -> tuple[float, float] |
     clusters = len(influence)
     if estimate is None or clusters < 2:
         return None
-    variance = clusters / (clusters - 1) * sum(total**2 for total in influence.values())
+    return _bounded(
+        estimate, clusters / (clusters - 1) * sum(total**2 for total in influence.values()), clusters
+    )
+
+
+def running95(counts: Mapping[str, tuple[int, int]]) -> tuple[float, float] | None:
+    """`interval95` of one group, from counts that are kept while a run goes on.
+
+    Args:
+        counts: by video, how many questions were judged and how many of them were right.
+    """
+    clusters, asked = len(counts), sum(judged for judged, _ in counts.values())
+    if clusters < 2:
+        return None
+    mean = sum(right for _, right in counts.values()) / asked
+    squares = sum(((right - judged * mean) / asked) ** 2 for judged, right in counts.values())
+    return _bounded(mean, clusters / (clusters - 1) * squares, clusters)
+
+
+def _bounded(estimate: float, variance: float, clusters: int) -> tuple[float, float]:
     if variance < _NO_WIDTH:
         return wilson(estimate, clusters)
     half = t_quantile(clusters - 1) * math.sqrt(variance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sf_eval.benchmarks.document import Document
@@ -31,9 +32,16 @@ def judge(document: Document, text: str, *, cut_off: bool = False) -> Verdict:
     Args:
         cut_off: the model was stopped by its token limit (`finish_reason` is "length").
     """
-    reading = read_answer(text, document.options, cut_off=cut_off)
-    if document.answer is None:
+    return judge_words(text, document.options, document.answer, cut_off=cut_off)
+
+
+def judge_words(
+    text: str, options: Mapping[str, str], answer: str | None, *, cut_off: bool = False
+) -> Verdict:
+    """As `judge`, where only the options and the right letter are known."""
+    reading = read_answer(text, options, cut_off=cut_off)
+    if answer is None:
         return Verdict(Outcome.unjudged, reading)
     if reading.letter is None:
         return Verdict(Outcome.no_answer, reading)
-    return Verdict(Outcome.correct if reading.letter == document.answer else Outcome.wrong, reading)
+    return Verdict(Outcome.correct if reading.letter == answer else Outcome.wrong, reading)

@@ -16,11 +16,14 @@ is left out of an accuracy. Groups of very few videos make an interval somewhat 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from sf_eval.scoring.significance import detectable
 
 SEED = 0
 RESAMPLES = 10_000
@@ -63,6 +66,11 @@ class Comparison:
         relative: 100 * (first / second - 1), in percent. None where the second got nothing right; without an
             interval where one of them got nothing right in some resample.
         n, videos: questions and clusters that entered.
+        p_value: two-sided, of no difference, from the same resamples as the interval: twice the smaller
+            share of them on either side of 0 (Efron and Tibshirani, chapter 15); None without resamples.
+        detectable: the smallest true difference, in percentage points, that these questions show with a
+            power of 80% (`significance.detectable`); None without resamples. Where all resamples are alike,
+            from the most that such videos can hide (`_Resampled.least_error`).
     """
 
     first: float
@@ -71,6 +79,8 @@ class Comparison:
     relative: Estimate | None
     n: int
     videos: int
+    p_value: float | None = None
+    detectable: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,12 +88,18 @@ class _Resampled:
     """Accuracies from 0 to 1: as observed (models) and on each resample (resamples x models).
 
     `draws` is None with fewer than two videos: there is nothing to resample.
+
+    Attributes:
+        least_error: standard error of a difference (from 0 to 1) that C videos without any cannot rule out:
+            a true share of up to 3/C of videos on which the two differ is missed with a chance of 5% (the
+            "rule of three"; Hanley and Lippman-Hand, JAMA 1983), so sqrt(3/C / C).
     """
 
     observed: Floats
     draws: Floats | None
     n: int
     videos: int
+    least_error: float
 
 
 def mean_accuracy(
@@ -136,15 +152,16 @@ def _resample(name: str, items: Sequence[Judged], seed: int, resamples: int) -> 
         asked[place] += 1
         right[place] += item.right
     observed = _accuracies(np.ones((1, len(videos))), asked, right)[0]
+    least_error = math.sqrt(3) / len(videos)
     if len(videos) < 2:
-        return _Resampled(observed, None, len(items), len(videos))
+        return _Resampled(observed, None, len(items), len(videos), least_error)
     generator = np.random.default_rng([seed, *name.encode()])
     draws = []
     for start in range(0, resamples, _CHUNK):
         rows = min(_CHUNK, resamples - start)
         times_drawn = _times_drawn(generator, rows, len(videos))
         draws.append(_accuracies(times_drawn, asked, right))
-    return _Resampled(observed, np.concatenate(draws), len(items), len(videos))
+    return _Resampled(observed, np.concatenate(draws), len(items), len(videos), least_error)
 
 
 def _times_drawn(generator: np.random.Generator, rows: int, videos: int) -> Floats:
@@ -170,6 +187,7 @@ def _mean(parts: Sequence[_Resampled]) -> _Resampled:
         np.mean(draws, axis=0) if len(draws) == len(parts) else None,
         sum(part.n for part in parts),
         sum(part.videos for part in parts),
+        math.hypot(*(part.least_error for part in parts)) / len(parts),
     )
 
 
@@ -190,7 +208,19 @@ def _compared(part: _Resampled) -> Comparison:
         relative=relative,
         n=part.n,
         videos=part.videos,
+        p_value=None if difference is None else _p_value(difference),
+        detectable=None if difference is None else _detectable(difference, part.least_error),
     )
+
+
+def _p_value(difference: Floats) -> float:
+    sides = (np.count_nonzero(difference <= 0), np.count_nonzero(difference >= 0))
+    return min(1.0, 2 * (int(min(sides)) + 1) / (len(difference) + 1))
+
+
+def _detectable(difference: Floats, least_error: float) -> float:
+    spread = float(np.std(difference, ddof=1))
+    return detectable(spread if spread > 0 else 100 * least_error)
 
 
 def _percentiles(draws: Floats | None) -> tuple[float, float] | None:

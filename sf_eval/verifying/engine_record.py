@@ -31,8 +31,14 @@ class CombinationRecord(_Strict):
     seek: bool
     decoders: int
     batch_size: int
+    resize: Literal["decoder", "device"] = Field(
+        default="decoder",
+        description="device: the model's device resized the pictures; answers may then differ.",
+    )
     plain: bool = Field(description="Everything off: what the others of its dtype are held against.")
-    passed: bool = Field(description="No question failed and, in float32, all answers are equal.")
+    passed: bool = Field(
+        description="No question failed and, in float32 with the decoders' pixels, all answers are equal."
+    )
     questions: int
     failed: int = Field(description="Questions without an answer; they are equal to nothing.")
     equal_answers: int = Field(description="Answers equal to the plain combination's to the last character.")
@@ -47,7 +53,7 @@ class CombinationRecord(_Strict):
 class EngineRecord(_Strict):
     """All combinations on one machine."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     command: list[str]
     created: str = Field(description="UTC, ISO 8601.")
     versions: dict[str, str]

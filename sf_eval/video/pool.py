@@ -28,9 +28,9 @@ CheckedFrames = Sequence[int] | Literal["ends", "full", "rule"]
 class ClipPool:
     """Decodes clips in `decoders` processes, each of which is killed if it hangs and replaced if it dies.
 
-    What `prefetch`, `in_order` and `as_finished` are given is begun in that order, as long as the pictures
-    that are decoded or being decoded and not yet taken fit into `max_bytes`. What somebody waits for goes
-    first, and needs no room. A clip that failed is not tried again: its error stands for all its questions.
+    What `in_order` and `checked` are given is begun in that order, as long as the pictures that are decoded
+    or being decoded and not yet taken fit into `max_bytes`. What somebody waits for goes first, and needs no
+    room. A clip that failed is not tried again: its error stands for all its questions.
     Frames do not depend on the number of decoders. May be used from several threads.
 
     Args:
@@ -74,7 +74,8 @@ class ClipPool:
         self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
         self.decoders = decoders
         self.waited_s = 0.0
-        self._waiting = threading.Lock()  # guards waited_s and the two below
+        self._waiting = threading.Lock()  # guards waited_s and the three below
+        self._prefetched: dict[Clip, deque[Job]] = {}
         self._waiters, self._waiting_since = 0, 0.0
         clip_bytes = None if resize is None else rule.num_frames * resize.size**2 * 3
         self._queue = JobQueue(max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=count)
@@ -93,21 +94,36 @@ class ClipPool:
         Raises:
             LoaderClosedError: after `close`.
         """
-        if self.decoders:
-            self._queue.add([Job(clip, ClipLoader.load) for clip in clips], keep=True)
+        if not self.decoders:
+            return
+        jobs = [Job(clip, ClipLoader.load) for clip in clips]
+        with self._waiting:
+            for job in jobs:
+                self._prefetched.setdefault(job.clip, deque()).append(job)
+        self._queue.add(jobs)
 
     def load(self, clip: Clip) -> Frames:
-        """The frames of `clip`, decoded ahead or now; as `ClipLoader.load`.
+        """The frames of `clip`, decoded ahead or now.
 
         Raises:
             VideoError: what is wrong with the clip; at once, if that is known.
             LoaderClosedError: after, or because of, `close`.
         """
-        frames: Frames = self._result(self._queue.prefetched(clip) or Job(clip, ClipLoader.load))
+        with self._waiting:
+            jobs = self._prefetched.get(clip)
+            job = jobs.popleft() if jobs else Job(clip, ClipLoader.load)
+            if not jobs:
+                self._prefetched.pop(clip, None)
+        frames: Frames = self._result(job)
         return frames
 
     def plan(self, clip: Clip) -> ClipPlan:
-        """Which frames `load` gives and when they are shown; raises the same."""
+        """Which frames are shown of a clip, and when.
+
+        Raises:
+            VideoError: what is wrong with the clip; at once, if that is known.
+            LoaderClosedError: after, or because of, `close`.
+        """
         plan: ClipPlan = self._result(Job(clip, ClipLoader.plan, shows_pictures=False))
         return plan
 
@@ -124,16 +140,15 @@ class ClipPool:
         """
         return self._each([Job(clip, ClipLoader.load) for clip in clips])
 
-    def as_finished(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
-        """As `in_order`, but each as soon as it is done: a clip that hangs keeps nothing waiting."""
-        done: deque[Job] = deque()
-        return self._each([Job(clip, ClipLoader.load, done=done) for clip in clips], done)
-
     def checked(
         self, clips: Iterable[Clip], indices: CheckedFrames = "ends"
     ) -> Generator[tuple[Clip, VideoInfo | VideoError], None, None]:
-        """Each clip with its facts after `check`, or with what is wrong with it, in the order of `clips`."""
-        return self._each([_check_job(clip, indices) for clip in clips])
+        """Each clip with its facts after `check`, or with what is wrong with it, as soon as it is done.
+
+        A clip that hangs keeps nothing waiting.
+        """
+        done: deque[Job] = deque()
+        return self._each([_check_job(clip, indices, done) for clip in clips], done)
 
     def close(self) -> None:
         """End the processes, also in the middle of a clip. Can be called twice and from any thread."""
@@ -234,9 +249,9 @@ class ClipPool:
                 self._waiters -= 1
 
 
-def _check_job(clip: Clip, indices: CheckedFrames) -> Job:
+def _check_job(clip: Clip, indices: CheckedFrames, done: deque[Job] | None = None) -> Job:
     def work(loader: ClipLoader, clip: Clip) -> VideoInfo:
         return loader.check(clip, indices)
 
     # What a check finds may lie where no question looks.
-    return Job(clip, work, shows_pictures=False, remember=False)
+    return Job(clip, work, shows_pictures=False, remember=False, done=done)

@@ -60,13 +60,12 @@ class JobQueue:
         self._changed = threading.Condition()
         self._urgent: deque[Job] = deque()
         self._ahead: deque[Job] = deque()
-        self._prefetched: dict[Clip, deque[Job]] = {}
         self._bad: dict[Clip, VideoError] = {}
         self._held_bytes = 0
         self._closed = False
 
-    def add(self, jobs: Iterable[Job], *, keep: bool = False) -> None:
-        """Put jobs behind the others that nobody waits for; `keep` them for `prefetched`.
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Put jobs behind the others that nobody waits for.
 
         Raises:
             LoaderClosedError: after `close`.
@@ -74,20 +73,8 @@ class JobQueue:
         with self._changed:
             if self._closed:
                 raise LoaderClosedError("the clip pool is closed")
-            for job in jobs:
-                self._ahead.append(job)
-                if keep:
-                    self._prefetched.setdefault(job.clip, deque()).append(job)
+            self._ahead.extend(jobs)
             self._changed.notify_all()
-
-    def prefetched(self, clip: Clip) -> Job | None:
-        """A job that was kept for `clip`, once; None if there is none (more)."""
-        with self._changed:
-            jobs = self._prefetched.get(clip)
-            job = jobs.popleft() if jobs else None
-            if jobs is not None and not jobs:
-                del self._prefetched[clip]
-            return job
 
     def next(self) -> Job | None:
         """The next job to do, as soon as there is one and room for it; None after `close`."""
@@ -169,7 +156,6 @@ class JobQueue:
             self._closed = True
             self._urgent.clear()
             self._ahead.clear()
-            self._prefetched.clear()
             self._changed.notify_all()
 
     @property

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded, check_backend, get_backend
 from sf_eval.video.container import count_decoded, presentation_times, probe_file, scan
+from sf_eval.video.digest import digest_of_pixels
 from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early, size_change
 from sf_eval.video.folder import check_folder, probe_folder, read_folder
@@ -135,7 +136,10 @@ def load_clip(
     missing = len(indices) - len(shown)
     decode_s = time.perf_counter() - started - decoded.resize_s
     notes = info.notes + decoded.notes
-    return Frames(decoded.pixels, shown, decoded.times_s, info, decode_s, missing, notes, decoded.resize_s)
+    digest = digest_of_pixels(decoded.pixels)
+    return Frames(
+        decoded.pixels, shown, decoded.times_s, info, decode_s, missing, notes, decoded.resize_s, digest
+    )
 
 
 def check(

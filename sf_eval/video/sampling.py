@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sf_eval.video.family_sampling import family_indices
 from sf_eval.video.types import SamplingRule
 
 _SAME_TIME_S = 1e-6  # rounding of a time base must not push a frame out of the span it borders
@@ -44,7 +45,9 @@ def rule_indices(rule: SamplingRule, total_frames: int, fps: float) -> list[int]
     """The indices that `rule` takes of `total_frames` frames at `fps`."""
     if rule.kind == "published":
         return published_indices(total_frames, fps, num_frames=rule.num_frames, target_fps=rule.target_fps)
-    return uniform_indices(total_frames, rule.num_frames)
+    if rule.kind == "uniform":
+        return uniform_indices(total_frames, rule.num_frames)
+    return family_indices(rule, total_frames, fps)
 
 
 def span_indices(times_s: Sequence[float], start_s: float | None, end_s: float | None) -> range:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
 
+RuleKind = Literal["published", "uniform", "rate", "rate-to-end", "starts", "middles"]
 FOLDER_FPS = 3.0  # MVBench's folders of frames were extracted at 3 frames per second (frames_fps3_hq)
 
 
@@ -122,22 +123,25 @@ class SamplingRule:
     """Which frames of a clip are shown.
 
     Attributes:
-        kind: "published" (`published_indices`) or "uniform" (`uniform_indices`).
+        kind: "published" (`published_indices`), "uniform" (`uniform_indices`), or the rule of a family of
+            transformers' video processors (`sf_eval.video.family_sampling`).
         num_frames: at most so many frames.
-        target_fps: the published rule's target rate in frames per second.
+        target_fps: target rate in frames per second of the published rule and of those by a rate.
+        least: frames that a rule by a rate takes at least, if the video has them.
 
     Raises:
         UsageError: an unknown kind, fewer than one frame, or a target rate that is not positive.
     """
 
-    kind: Literal["published", "uniform"]
+    kind: RuleKind
     num_frames: int
     target_fps: float = 2.0
+    least: int = 1
 
     def __post_init__(self) -> None:
-        if self.kind not in ("published", "uniform"):
+        if self.kind not in get_args(RuleKind):
             raise UsageError(
-                f"the frame rule {self.kind!r} does not exist.", hint="Use published or uniform."
+                f"the frame rule {self.kind!r} does not exist.", hint=f"Use {', '.join(get_args(RuleKind))}."
             )
         if self.num_frames < 1:
             raise UsageError(f"{self.num_frames} frames cannot be sampled.", hint="Ask for at least 1.")
@@ -172,6 +176,8 @@ class Frames:
         missing: frames that the rule wants beside these T, but that the file's edit list hides.
         notes: what was done otherwise than the file states, to probe and to decode it.
         resize_s: wall-clock seconds spent on resizing; 0 where that was not asked for.
+        pixels_digest: of `pixels` (`digest.digest_of_pixels`), made where they were decoded; "" where they
+            were not decoded at all.
     """
 
     pixels: NDArray[np.uint8]
@@ -182,3 +188,4 @@ class Frames:
     missing: int = 0
     notes: tuple[VideoNote, ...] = ()
     resize_s: float = 0.0
+    pixels_digest: str = ""

@@ -113,14 +113,15 @@ def frames_to_json(frames: Frames) -> dict[str, Any]:
         "missing": frames.missing,
         "notes": notes_to_json(frames.notes),
         "resize_s": frames.resize_s,
+        "pixels_digest": frames.pixels_digest,
     }
 
 
 def frames_from_json(header: dict[str, Any], pixels: NDArray[np.uint8]) -> Frames:
     indices, times_s = tuple(header["indices"]), tuple(header["times_s"])
     info, notes = info_from_json(header["info"]), notes_from_json(header["notes"])
-    missing, resize_s = header["missing"], header["resize_s"]
-    return Frames(pixels, indices, times_s, info, header["decode_s"], missing, notes, resize_s)
+    missing, resize_s, digest = header["missing"], header["resize_s"], header["pixels_digest"]
+    return Frames(pixels, indices, times_s, info, header["decode_s"], missing, notes, resize_s, digest)
 
 
 def error_to_json(error: VideoError | UsageError) -> dict[str, Any]:

@@ -105,7 +105,7 @@ BENCHMARKS = (
         published_column="longvideobench_val",
         licence="CC-BY-NC-SA-4.0 (gated)",
         folder="longvideobench",
-        aliases=("longvideobench_val",),
+        aliases=("longvideobench_val", "longvideobench_val_v", "longvideobench_val_i"),
         published_reader=published_letter,
         # Guides: videos.tar.part.aa to .be (31 parts of 5.2 GB), which hold videos/*.mp4; subtitles.tar (one
         # guide: .zip), which holds subtitles/*.json.

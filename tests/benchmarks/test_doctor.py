@@ -63,7 +63,7 @@ def examine(root: Path, name: str = "egoschema", **settings: object) -> dict[str
 @pytest.mark.parametrize("full", [False, True])
 def test_sound_data_passes(data: Path, full: bool) -> None:
     told: list[tuple[str, int, int]] = []
-    found = examine(data, full=full, workers=2, progress=lambda *call: told.append(call))
+    found = examine(data, full=full, decoders=2, progress=lambda *call: told.append(call))
     assert not would_fail(found.values())
     assert found["decoding"].status == "ok"
     assert sorted(told)[-1] == ("egoschema", 28, 28)

@@ -18,17 +18,17 @@ def test_compiling_small_kernels_needs_few_graphs_and_changes_nothing(
     work = build(True, torch.device("cpu"))
     with torch.no_grad(), work.set_to(work.slow_fast):
         features = work.random_features(work.slow_fast, 32)
-        first, cache = work.pipeline.prefill(work.ask(work.slow_fast, 32), [features])
-        plain = work.pipeline.decode_tokens(first, cache.fork(1, room=4), 4)
-        compile_small_kernels(work.pipeline.model, backend="eager")
-        assert torch.equal(work.pipeline.decode_tokens(first, cache.fork(1, room=4), 4), plain)
-    compiled = [part for part in work.pipeline.model.modules() if part._compiled_call_impl is not None]
+        first, cache = work.prefill(features)
+        plain = work.decode_tokens(first, cache.fork(1, room=4), 4)
+        compile_small_kernels(work.model, backend="eager")
+        assert torch.equal(work.decode_tokens(first, cache.fork(1, room=4), 4), plain)
+    compiled = [part for part in work.model.modules() if part._compiled_call_impl is not None]
     assert len(compiled) == 4 * 3, "two norms and an MLP a layer"
 
 
 def test_bytes_of_a_step_are_those_of_the_weights_it_reads() -> None:
     work = build(True, torch.device("cpu"))
-    model = work.pipeline.model
+    model = work.model
     unread = sum(
         parameter.numel()
         for name, parameter in model.named_parameters()

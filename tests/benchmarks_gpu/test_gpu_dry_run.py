@@ -41,10 +41,14 @@ def test_every_step_goes_through_on_a_cpu_with_the_mini_model(tmp_path: Path) ->
         "machine.flops", "verify.float32.sdpa", "verify.bfloat16.sdpa", "answers.float32.sdpa.batch4",
         "shape.overhead", "shape.vision.128", "shape.slow_fast.128.ttft", "shape.self_attention.128.tpot",
         "graph.plain.tpot", "graph.graph.ratio", "limit.self_attention", "memory.alike", "memory.halved",
-        "profile.mini.8.end", "profile.mini.8.ttft",
+        "profile.mini.8.end", "profile.mini.8.ttft", "engine.float32", "throughput.memory.times",
+        "throughput.clips.engine", "throughput.forecast", "memory.forecast",
     ):  # fmt: skip
         assert needed in keys, needed
-    for key in ("verify.float32.sdpa", "answers.float32.sdpa.batch4", "memory.alike", "memory.halved"):
+    for key in (
+        "verify.float32.sdpa", "answers.float32.sdpa.batch4",
+        "memory.alike", "memory.halved", "engine.float32",
+    ):  # fmt: skip
         row = report.row(key)
         assert row is not None
         assert row.met is True, row

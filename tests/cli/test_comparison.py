@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -21,7 +22,7 @@ from zygote import Ended, Zygote, assert_no_workers, shared_zygote
 from sf_eval.editions import mini_root
 from sf_eval.harness.record import RunRecord
 from sf_eval.report.comparison.answer import answer
-from sf_eval.report.comparison.record import ComparisonRecord
+from sf_eval.report.comparison.record import ComparisonRecord, ShownRecord
 
 # Few frames: these tests are about what is compared, not about what is answered.
 TWO = ("run", "--model", "mini,mini-pooled", "--data", "mini")
@@ -201,6 +202,33 @@ def test_one_model_at_several_numbers_of_frames_is_a_comparison_too(zygote: Zygo
     (out,) = (tmp_path / "results" / "runs").iterdir()
     assert out.name.endswith("-comparison")
     assert [run.name for run in comparison_of(out).runs] == ["mini-2f", "mini-4f"]
+
+
+# --- comparing what is there already -----------------------------------------------------------------------
+
+
+def test_runs_say_what_they_showed_and_that_it_was_the_same(out: Path) -> None:
+    for name in RUNS:
+        for sample in samples_of(out / name):
+            assert re.fullmatch("[0-9a-f]{64}", sample["frames_digest"])
+            assert re.fullmatch("[0-9a-f]{64}", sample["pixels_digest"])
+    (gain,) = comparison_of(out).gains
+    assert gain.shown == ShownRecord(compared=QUESTIONS, unknown=0, other_frames=[], other_pixels=[])
+
+
+def test_comparing_the_folders_gives_the_numbers_of_the_command_that_ran_them(
+    zygote: Zygote, out: Path, tmp_path: Path
+) -> None:
+    """To the last digit, from copies that lie elsewhere."""
+    folders = [shutil.copytree(out / name, tmp_path / name) for name in RUNS]
+    ended = zygote.run(tmp_path, "compare", *folders, "--output", "again", "--gate", "mean>=-100")
+    assert ended.code == 0, ended
+    before, again = comparison_of(out), comparison_of(tmp_path / "again")
+    own = {"created", "command", "runs"}
+    assert again.model_dump(exclude=own) == before.model_dump(exclude=own)
+    for ours, theirs in zip(again.runs, before.runs, strict=True):
+        assert ours.model_copy(update={"folder": None}) == theirs
+    assert zygote.run(tmp_path, "compare", out, "--gate", "mean>=101").code == 1
 
 
 # --- resuming ----------------------------------------------------------------------------------------------

@@ -65,3 +65,36 @@ def test_a_value_of_another_kind_is_said_in_words(key: str, value: object, expec
     card = replace(load_card("mini"), **{key: value})
     with pytest.raises(UsageError, match=rf"card\.yaml: {key} is .*{expected}"):
         check_card(card, "card.yaml")
+
+
+def test_a_slow_path_alone_is_asked_with_the_card_of_its_base(tmp_path: Path) -> None:
+    state_of = {"base": "Qwen/Qwen3-VL-8B-Instruct"}
+    (tmp_path / "slow_path.json").write_text(json.dumps(state_of))
+    card = card_for(str(tmp_path))
+    of_base = load_card("qwen3-vl-8b")
+    assert (card.weights, card.family, card.slow_path) == (of_base.weights, of_base.family, "on")
+    assert card.options == {"slow_path": str(tmp_path)}
+    (tmp_path / "slow_path.json").write_text(json.dumps({"base": "nobody/knows"}))
+    with pytest.raises(UsageError, match="nobody/knows"):
+        card_for(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("config", "family", "slow_path"),
+    [
+        ({"model_type": "llava_qwen_slow_fast"}, "slow_fast", "on"),
+        ({}, "slow_fast", "on"),
+        ({"model_type": "internvl"}, "internvl", "off"),
+        ({"model_type": "gemma9"}, "generic", "off"),
+    ],
+)
+def test_a_directorys_family_is_told_by_its_model_type(
+    tmp_path: Path, config: dict[str, str], family: str, slow_path: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    processor = {"video_processor": {"fps": 4, "num_frames": 12}}
+    (tmp_path / "processor_config.json").write_text(json.dumps(processor))
+    card = card_for(str(tmp_path))
+    assert (card.family, card.slow_path) == (family, slow_path)
+    if family != "slow_fast":
+        assert (card.sampling, card.target_fps, card.num_frames) == ("family", 4.0, 12)

@@ -16,6 +16,7 @@ from sf_eval.core.tables import Table, print_table, to_markdown
 from sf_eval.core.text import printable
 from sf_eval.inference import Failure, FailureKind
 from sf_eval.model.checkpoint import check_loaded
+from sf_eval.scoring.intervals import interval95
 from sf_eval.scoring.outcome import Outcome
 
 HOSTILE = "\x1b]0;pwned\x07a\x9b31mb\u202ec\rd\ne\ud800[bold]f"
@@ -144,10 +145,14 @@ def test_progress_shows_rate_and_time_left_of_questions_only() -> None:
         progress.rendering("rendering", 3, 4)
         progress._progress.refresh()
         progress.begin(78, waiting_s=lambda: 0.0)
-        progress.result(Failure("old", FailureKind.TIMEOUT, HOSTILE), resumed=True, outcome=Outcome.timeout)
+        progress.result(
+            Failure("old", FailureKind.TIMEOUT, HOSTILE), resumed=True, outcome=Outcome.timeout, video="a"
+        )
         progress._progress.refresh()
         before = console.file.getvalue()  # type: ignore[attr-defined]
-        progress.result(Failure("new", FailureKind.TIMEOUT, "slow"), resumed=False, outcome=Outcome.timeout)
+        progress.result(
+            Failure("new", FailureKind.TIMEOUT, "slow"), resumed=False, outcome=Outcome.timeout, video="a"
+        )
         progress._progress.refresh()
         after = console.file.getvalue()[len(before) :]  # type: ignore[attr-defined]
         progress.stage(HOSTILE)
@@ -169,7 +174,7 @@ def bar_after(outcomes: list[Outcome], *, waiting_s: float = 0.0) -> str:
         progress.begin(78, waiting_s=lambda: waiting_s)
         for number, outcome in enumerate(outcomes):
             result = Failure(str(number), FailureKind.TIMEOUT, "slow")
-            progress.result(result, resumed=False, outcome=outcome)
+            progress.result(result, resumed=False, outcome=outcome, video=f"video {number // 2}")
         progress._progress.refresh()
         shown = console.file.getvalue()  # type: ignore[attr-defined]
     return re.split(r"[\r\n]|\x1b\[2K", shown)[-1]
@@ -185,7 +190,7 @@ def test_progress_shows_the_accuracy_so_far_and_what_failed() -> None:
         Outcome.timeout,
     ]
     bar = bar_after(outcomes)
-    assert re.search(r"\b6/78  .*left 50\.0% of 4 right, 1 failed", bar)
+    assert re.search(r"\b6/78  .*left 50% \[0, 100\] of 4 right, 1 failed", bar)
     assert "waiting" not in bar
     assert "right" not in bar_after([Outcome.unjudged])
     assert "failed" not in bar_after([Outcome.wrong])
@@ -195,5 +200,13 @@ def test_progress_says_that_videos_are_waited_for() -> None:
     bar = bar_after([Outcome.correct], waiting_s=3.0)
     assert "waiting for videos" in bar
     assert "left" not in bar
-    assert "100.0% of 1 right" in bar
+    assert "100% of 1 right" in bar
     assert "waiting" not in bar_after([Outcome.correct] * 78, waiting_s=3.0)
+
+
+def test_the_interval_beside_the_accuracy_so_far_is_that_of_the_record() -> None:
+    """Two questions a video, as `scoring.intervals` has it."""
+    outcomes = [Outcome.correct] * 20 + [Outcome.wrong] * 5 + [Outcome.correct] * 5
+    observed = [(f"video {number // 2}", each is Outcome.correct) for number, each in enumerate(outcomes)]
+    low, high = interval95([observed]) or (0, 0)
+    assert f"83% [{100 * low:.0f}, {100 * high:.0f}] of 30 right" in bar_after(outcomes)

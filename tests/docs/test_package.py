@@ -25,6 +25,9 @@ def test_a_wheel_contains_tasks_cards_results_and_assets(tmp_path: Path) -> None
         "sf_eval/assets/mini/model.safetensors",
         "sf_eval/assets/recorded/model/s1t4_f8/record.safetensors",
         "sf_eval/report/profile/page.html.j2",
+        "sf_eval/report/view/assets/page.html.j2",
+        "sf_eval/report/view/assets/main.js",
+        "sf_eval/report/view/assets/view.css",
         "sf_eval/py.typed",
     ):
         assert needed in names, needed

@@ -19,10 +19,10 @@ def document(truth: str | None) -> Document:
 
 class Watcher:
     def __init__(self) -> None:
-        self.seen: list[tuple[Result, bool, Outcome]] = []
+        self.seen: list[tuple[Result, bool, Outcome, str]] = []
 
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome) -> None:
-        self.seen.append((result, resumed, outcome))
+    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None:
+        self.seen.append((result, resumed, outcome, video))
 
 
 def answer(words: str, *, key: QuestionKey = KEY, finish_reason: str = "stop") -> Answer:
@@ -45,12 +45,12 @@ def answer(words: str, *, key: QuestionKey = KEY, finish_reason: str = "stop") -
 def test_whoever_watches_is_told_the_outcome(result: Result, outcome: Outcome, resumed: bool) -> None:
     watcher = Watcher()
     Judging({KEY: document("B"), UNKNOWN: document(None)}, watcher).result(result, resumed=resumed)
-    assert watcher.seen == [(result, resumed, outcome)]
+    assert watcher.seen == [(result, resumed, outcome, "video")]
 
 
 def test_every_kind_of_failure_is_an_outcome() -> None:
     for kind in FailureKind:
         watcher = Watcher()
         Judging({}, watcher).result(Failure(KEY, kind, "why"), resumed=False)
-        ((_, _, outcome),) = watcher.seen
+        ((_, _, outcome, _),) = watcher.seen
         assert outcome.is_failure

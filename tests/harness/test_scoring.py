@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sf_eval.benchmarks.document import Document, MediaRef
+from sf_eval.harness import failed_text
 from sf_eval.inference import Failure, FailureKind, QuestionKey
-from sf_eval.lmms import failed_text
 from sf_eval.scoring import Outcome
 from sf_eval.scoring.answers.reading import Frame, Reading, Rule
 from sf_eval.scoring.judge import judge

@@ -13,6 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from sf_eval.cli.verify import command
+from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
@@ -20,6 +21,7 @@ from sf_eval.model.loading import load_model
 from sf_eval.verifying import engine as verification
 from sf_eval.verifying.engine import (
     COMBINATIONS,
+    ON_DEVICE,
     PLAIN,
     Combination,
     engine_table,
@@ -61,6 +63,23 @@ def test_float32_gives_the_same_answers_and_half_precision_a_rate() -> None:
         assert 0 <= one.equal_answers <= one.equal_letters <= one.questions
         if one.dtype == "float32":
             assert one.equal_answers == one.equal_letters == one.equal_to_float32 == one.questions
+
+
+def test_resized_by_the_device_a_rate_is_told_and_nothing_fails_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = verification.open_model
+
+    def open_model(card: ModelCard, **options: Any) -> SlowFastVideoModel:
+        if card.options == {"resize": "device"}:
+            return Talkative(load_model(replace(card, options={}), **options), resize_on_device=True)
+        return real(card, **options)
+
+    monkeypatch.setattr(verification, "open_model", open_model)
+    plain, on_device = verified(combinations=(ON_DEVICE,)).combinations
+    assert (plain.resize, on_device.resize) == ("decoder", "device")
+    assert 0 < on_device.equal_answers < on_device.questions, "another answer to some, and no failure"
+    assert on_device.passed
 
 
 class Talkative(SlowFastVideoModel):
@@ -106,7 +125,7 @@ def test_the_command_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.Mo
     done = run("--engine", "--dtype", "float32", "--output", str(out))
     assert done.code == 0, done.out
     record = EngineRecord.model_validate_json(out.read_text())
-    assert (record.schema_version, record.passed, record.model) == (1, True, "mini")
+    assert (record.schema_version, record.passed, record.model) == (2, True, "mini")
 
 
 class Done:

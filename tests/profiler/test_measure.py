@@ -17,12 +17,13 @@ from torch._dynamo.utils import counters
 
 from sf_eval.cli.profile import command
 from sf_eval.core.errors import UsageError
+from sf_eval.inference.compiled import compiled as compiled_modules
+from sf_eval.inference.families.slow_fast import parts_to_compile
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.profiler import DecodeVariant
 from sf_eval.profiler.measured import measure as measuring
 from sf_eval.profiler.measured.measure import Settings, measure
-from sf_eval.profiler.measured.pipeline import compiled_parts
-from sf_eval.profiler.measured.rounds import STAGES
+from sf_eval.profiler.measured.stages import stages_of
 from sf_eval.profiler.measured.stopwatch import Ratio, paired_ratio, quantile, supported_quantile
 from sf_eval.profiler.profile import Request
 from sf_eval.profiler.rows import Question
@@ -58,24 +59,32 @@ def test_complete_report_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]  # fmt: skip
     result = CliRunner().invoke(command, arguments, catch_exceptions=False, env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    for stage in STAGES:
+    for stage in (*stages_of(shared=False), *stages_of(shared=True)):
         assert stage in result.output
     measured = json.loads((tmp_path / "profile.json").read_text())["measured"]
-    assert [(run["model"], run["frames"], run["batch_size"]) for run in measured["runs"]] == [
-        ("mini", 2, 1), ("mini", 4, 1), ("self-attention-only", 2, 1),
-        ("mini", 2, 2), ("mini", 4, 2), ("self-attention-only", 2, 2),
+    runs = measured["runs"]
+    assert [(run["model"], run["frames"], run["batch_size"], run["shared"]) for run in runs] == [
+        ("mini", 2, 1, False), ("mini", 4, 1, False), ("self-attention-only", 2, 1, False),
+        ("mini", 2, 2, False), ("mini", 4, 2, False), ("mini", 2, 2, True), ("mini", 4, 2, True),
+        ("self-attention-only", 2, 2, False), ("self-attention-only", 2, 2, True),
     ]  # fmt: skip
-    for run in measured["runs"]:
-        assert set(run["stages"]) == set(STAGES)
+    for run in runs:
+        assert set(run["stages"]) == set(stages_of(shared=run["shared"]))
+        assert run["videos"] == (1 if run["shared"] else run["batch_size"])
         for samples in run["stages"].values():
             assert samples["n"] == len(samples["values"]) == 2
             assert min(samples["values"]) > 0
             assert samples["min"] <= samples["median"] <= samples["max"]
             assert samples["p90"] is samples["p99"] is None  # two rounds have neither
         assert run["memory"] == {"allocated_bytes": None, "reserved_bytes": None}
-        assert run["achieved"]["vision"]["flops_per_s"] > 0
-    assert {(ratio["frames"], ratio["against"]) for ratio in measured["ratios"]} == {
-        (2, "self-attention-only"), (4, "self-attention-only"),
+        for rate in run["achieved"].values():
+            assert 0 < rate["share_of_measured_peak"] < 1
+            assert rate["share_of_measured_bandwidth"] > 0
+        assert {"vision", "new token (TPOT)"} < set(run["achieved"])
+    assert {(each["frames"], each["against"], each["shared"]) for each in measured["ratios"]} == {
+        (2, "self-attention-only", False), (4, "self-attention-only", False),
+        (2, "self-attention-only", True), (4, "self-attention-only", True),
+        (2, "mini", True), (4, "mini", True),
     }  # fmt: skip
     assert measured["peak"]["measured_flops"] > 0
     assert measured["peak"]["sheet_flops"] is None
@@ -89,7 +98,9 @@ def test_what_cannot_be_measured_is_absent_with_its_reason(monkeypatch: pytest.M
     """Without PyAV there is nothing to decode; with one new token there is no decoding step."""
     monkeypatch.setattr(measuring, "can_render", lambda: False)
     run, *_ = measure(request_for(4, new_tokens=1), QUICK).runs
-    assert set(run["not_measured"]) == {"video decode", "TTFT from file", "new token (TPOT)"}
+    assert set(run["not_measured"]) == {
+        "video decode", "from the decoder's process", "TTFT from file", "new token (TPOT)",
+    }  # fmt: skip
     assert not set(run["not_measured"]) & set(run["stages"])
     assert "PyAV" in run["not_measured"]["video decode"]
     assert run["end_to_end_from"] == "frames in memory"
@@ -201,7 +212,7 @@ def first_two_tokens(model: SlowFastForConditionalGeneration) -> torch.Tensor:
 def test_every_layer_is_compiled_for_prefill_and_decoding(deep: SlowFastForConditionalGeneration) -> None:
     plain = first_two_tokens(deep)
     counters.clear()
-    with compiled_parts(deep, backend="eager") as compiled:
+    with compiled_modules(parts_to_compile(deep), backend="eager") as compiled:
         answer = first_two_tokens(deep)
         compiled.check()
     torch.testing.assert_close(answer, plain)
@@ -222,9 +233,15 @@ def test_what_is_not_compiled_is_not_called_so(
         return hidden
 
     monkeypatch.setattr(type(deep.model.layers[0].mlp), "forward", breaks)
-    with pytest.raises(UsageError, match="--compile"), compiled_parts(deep, backend="eager"):
+    with (
+        pytest.raises(UsageError, match="--compile"),
+        compiled_modules(parts_to_compile(deep), backend="eager"),
+    ):
         first_two_tokens(deep)
-    with pytest.raises(UsageError, match="10 of 10 parts"), compiled_parts(deep, backend="eager") as compiled:
+    with (
+        pytest.raises(UsageError, match="10 of 10 parts"),
+        compiled_modules(parts_to_compile(deep), backend="eager") as compiled,
+    ):
         compiled.check()
 
 

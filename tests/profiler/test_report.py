@@ -99,7 +99,7 @@ def test_reference_table_comes_out_of_the_command(tmp_path: Path, monkeypatch: p
 
 def test_json_has_the_documented_keys_and_adds_up(tiny_profile: Profile) -> None:
     data = json.loads(json.dumps(tiny_profile.to_json(), allow_nan=False))
-    assert data["schema_version"] == 2
+    assert data["schema_version"] == 3
     documented = (Path(__file__).parents[2] / "docs" / "schemas" / "profile.md").read_text()
     for row in data["rows"]:
         assert set(row) >= ISSUE_KEYS

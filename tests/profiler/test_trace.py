@@ -37,7 +37,7 @@ def agree(
     assert sum(row.traced for row in rows) > 0
 
 
-@pytest.mark.parametrize("name", card_names())
+@pytest.mark.parametrize("name", [name for name in card_names() if load_card(name).family == "slow_fast"])
 def test_every_card_agrees(name: str) -> None:
     card = load_card(name)
     agree(config_for(card), Workload(card.num_frames, text_tokens=100, new_tokens=2))

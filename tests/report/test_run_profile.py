@@ -56,7 +56,9 @@ def finished(tmp_path: Path) -> Finished:
         for each in questions
     }
     facts = facts_of(
-        plan, report_of(plan.card, model, attn="sdpa", video_backend="pyav", batch_size=2), load_seconds=0.1
+        plan,
+        report_of(plan.card, model, attn="sdpa", video_backend="pyav", batch_size=2, share=True),
+        load_seconds=0.1,
     )
     shown = facts.model.model_copy(update={"num_frames": FRAMES})
     facts = facts.model_copy(update={"model": shown})

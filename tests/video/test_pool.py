@@ -55,12 +55,16 @@ def test_clips_come_in_order_and_as_one_process_decodes_them(clips, tmp_path, de
             assert (outcome.indices, outcome.times_s, outcome.info) == (here.indices, here.times_s, here.info)
 
 
+def load(pool, clip):
+    ((_, outcome),) = pool.in_order([clip])
+    return outcome
+
+
 @pytest.mark.parametrize("decoders", [0, 2])
 def test_it_takes_the_place_of_a_loader(clips, decoders):
     with ClipPool(RULE, decoders=decoders, resize=Resize(32)) as pool:
-        pool.prefetch(clips)
-        for clip in (*clips, clips[0]):  # the last was not decoded ahead
-            assert pool.load(clip).pixels.shape == (4, 32, 32, 3)
+        for _, outcome in pool.in_order([*clips, clips[0]]):
+            assert outcome.pixels.shape == (4, 32, 32, 3)
         assert pool.plan(clips[0]) == plan_frames(clips[0], RULE)
         assert pool.check(clips[0], "full") == probe(clips[0].path)
         assert pool.waited_s > 0
@@ -84,15 +88,15 @@ def test_it_tells_for_how_long_a_clip_is_waited_for(tmp_path):
 def test_a_clip_that_hangs_costs_itself_and_is_not_tried_again(clips, tmp_path):
     pipe = Clip(hanging(tmp_path / "hangs.mp4"))
     with ClipPool(RULE, decoders=2, timeout_s=2.0) as pool:
-        outcomes = list(pool.as_finished([pipe, *clips]))
+        outcomes = list(pool.checked([pipe, *clips]))
         assert {clip for clip, _ in outcomes} == {pipe, *clips}
         assert outcomes[-1][0] is pipe  # the others did not wait for it
         assert outcomes[-1][1].reason is VideoErrorReason.timeout
+        assert load(pool, pipe).reason is VideoErrorReason.timeout
         pipe.path.unlink()  # whoever opened it again would find it missing
-        for ask in (pool.load, pool.plan):
-            with pytest.raises(VideoError) as error:
-                ask(pipe)
-            assert error.value.reason is VideoErrorReason.timeout
+        with pytest.raises(VideoError) as error:
+            pool.plan(pipe)
+        assert error.value.reason is VideoErrorReason.timeout
         assert dict(pool.in_order([clips[0], pipe]))[pipe].reason is VideoErrorReason.timeout
 
 
@@ -107,15 +111,16 @@ def test_a_clip_that_hangs_in_the_middle_leaves_the_order_as_it_is(clips, tmp_pa
 def test_a_decoder_that_dies_costs_its_clip(clips, tmp_path):
     pipe = Clip(hanging(tmp_path / "hangs.mp4"))
     with ClipPool(RULE, decoders=1) as pool:
-        pool.prefetch([pipe])
+        outcomes: list = []
+        waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order([pipe])))
+        waiter.start()
         (pid,) = wait_for(pool.worker_pids, "a decoder runs")
         opened = wait_for(lambda: _opened(pipe.path), "it has the clip")
         os.kill(pid, signal.SIGSEGV)
-        with pytest.raises(VideoError) as error:
-            pool.load(pipe)
+        waiter.join(30)
         os.close(opened)
-        assert error.value.reason is VideoErrorReason.crashed
-        assert pool.load(clips[0]).indices == (0, 13, 26, 39)
+        assert outcomes[0][1].reason is VideoErrorReason.crashed
+        assert load(pool, clips[0]).indices == (0, 13, 26, 39)
 
 
 def _opened(pipe: Path) -> int | None:
@@ -130,12 +135,10 @@ def _opened(pipe: Path) -> int | None:
 def test_no_more_is_decoded_ahead_than_fits(clips, resize):
     room = 2 * (CLIP_BYTES if resize is None else 4 * 48 * 48 * 3)
     with ClipPool(RULE, decoders=2, resize=resize, max_bytes=room) as pool:
-        pool.prefetch(clips * 2)
-        wait_for(lambda: len(pool.worker_pids()) == 2, "both decoders run")
         seen = set()
-        for clip in clips * 2:
-            seen.add(pool.held_bytes)
-            pool.load(clip)
+        for number, _ in enumerate(pool.in_order(clips * 2)):
+            if number == 0:
+                wait_for(lambda: len(pool.worker_pids()) == 2, "both decoders run")
             seen.add(pool.held_bytes)
         assert max(seen) <= room
 
@@ -148,9 +151,11 @@ def test_a_clip_larger_than_the_room_is_decoded_alone(clips):
 def test_what_is_waited_for_needs_no_room(clips):
     """All room is taken by a clip that is asked for last."""
     with ClipPool(RULE, decoders=1, max_bytes=CLIP_BYTES) as pool:
-        pool.prefetch(clips)
-        for clip in reversed(clips):
-            assert pool.load(clip).info.path == clip.path
+        ahead = pool.in_order(clips)
+        next(ahead)
+        wait_for(lambda: pool.held_bytes == CLIP_BYTES, "the room is taken")
+        assert load(pool, clips[-1]).info.path == clips[-1].path
+        assert [clip for clip, _ in ahead] == clips[1:]
         assert pool.held_bytes == 0
 
 
@@ -160,31 +165,29 @@ def test_who_stops_early_leaves_no_room_taken(clips):
         next(outcomes)
         outcomes.close()
         wait_for(lambda: pool.held_bytes == 0, "what was begun is given up")
-        assert pool.load(clips[0]).indices == (0, 13, 26, 39)
+        assert load(pool, clips[0]).indices == (0, 13, 26, 39)
 
 
 def test_many_clips_are_checked(clips, tmp_path):
     broken = Clip(files.cut(files.write_video(tmp_path / "v.mp4", 30, faststart=True), 0.6))
     with ClipPool(RULE, decoders=2) as pool:
-        found = list(pool.checked([clips[0], broken, clips[1]], "full"))
-        assert [clip for clip, _ in found] == [clips[0], broken, clips[1]]
-        assert (found[0][1], found[2][1]) == (probe(clips[0].path), probe(clips[1].path))
-        assert isinstance(found[1][1], VideoError)
+        found = dict(pool.checked([clips[0], broken, clips[1]], "full"))
+    assert {clip: found[clip] for clip in clips[:2]} == {clip: probe(clip.path) for clip in clips[:2]}
+    assert isinstance(found[broken], VideoError)
 
 
 def test_closing_ends_everything_in_the_middle(clips, tmp_path):
     pipes = [Clip(hanging(tmp_path / f"{name}.mp4")) for name in "abc"]
     pool = ClipPool(RULE, decoders=2)
-    pool.prefetch([*pipes, *clips])
     outcome: list[BaseException] = []
 
-    def load() -> None:
+    def wait() -> None:
         try:
-            pool.load(pipes[0])
+            list(pool.in_order([*pipes, *clips]))
         except BaseException as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=load)
+    thread = threading.Thread(target=wait)
     thread.start()
     pids = wait_for(lambda: len(pool.worker_pids()) == 2 and pool.worker_pids(), "both decoders run")
     pool.close()
@@ -193,8 +196,8 @@ def test_closing_ends_everything_in_the_middle(clips, tmp_path):
     assert not any(is_alive(pid) for pid in pids)
     pool.close()
     for use in (
-        lambda: pool.load(clips[0]),
-        lambda: pool.prefetch(clips),
+        lambda: pool.plan(clips[0]),
+        lambda: list(pool.checked(clips)),
         lambda: list(pool.in_order(clips)),
     ):
         with pytest.raises(LoaderClosedError):
@@ -207,15 +210,14 @@ from pathlib import Path
 from sf_eval.video import Clip, ClipPool, SamplingRule
 good, *bad = [Clip(Path(path)) for path in sys.argv[2:]]
 pool = ClipPool(SamplingRule("uniform", 4), decoders=3)
-if sys.argv[1] != "ends":
-    pool.prefetch(bad)
-pool.load(good)
+ahead = pool.in_order([good] if sys.argv[1] == "ends" else [good, *bad])
+next(ahead)
 while sys.argv[1] != "ends" and len(pool.worker_pids()) < 3:
     time.sleep(0.01)
 print(*pool.worker_pids(), flush=True)
 if sys.argv[1] == "waits":
     with pool:
-        pool.load(bad[0])
+        next(ahead)
 if sys.argv[1] == "killed":
     time.sleep(60)
 """

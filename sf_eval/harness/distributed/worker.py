@@ -153,6 +153,7 @@ class Worker:
             attn=setup.attn,
             video_backend=setup.decode.backend,
             batch_size=setup.batch_size,
+            share=setup.share,
         )
         decoders = self._begin(model, report.batch_size)
         place = Place(platform.node(), machine.device_name(model.device), os.getpid())

@@ -19,7 +19,16 @@ from sf_eval.core.errors import UsageError, nearest
 from sf_eval.inference.family import Family, ModelSize, VideoModel
 from sf_eval.video import SamplingRule
 
-MODULES: Mapping[str, str] = MappingProxyType({SLOW_FAST: "sf_eval.inference.families.slow_fast"})
+_HERE = "sf_eval.inference.families"
+MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        name: f"{_HERE}.{name}"
+        for name in (
+            SLOW_FAST, "qwen2_5_vl", "qwen3_vl", "llava_onevision", "internvl", "llava_next_video", "generic",
+            "endpoint",
+        )
+    }
+)  # fmt: skip
 
 
 def family_of(card: ModelCard) -> Family:

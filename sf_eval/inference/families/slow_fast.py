@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +11,9 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.device import keep_float32_exact
-from sf_eval.inference.family import Asked, Generated, ModelFacts, ModelSize
+from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
 from sf_eval.inference.generation import generate_batch
-from sf_eval.model import VIDEO_TOKEN_ID, checkpoint
+from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
 from sf_eval.model.loading import (
     LoadedModel,
     build_on_meta,
@@ -22,7 +22,8 @@ from sf_eval.model.loading import (
     load_model,
     weights_directory,
 )
-from sf_eval.model.preprocess import normalise
+from sf_eval.model.looking import Look, look
+from sf_eval.model.preprocess import normalise, resize_squares
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.shared_prefix import (
     Prefix,
@@ -38,9 +39,9 @@ from sf_eval.video import ClipPlan, SamplingRule
 class SlowFastVideoModel:
     """A `VideoModel` around a loaded slow-fast model."""
 
-    def __init__(self, loaded: LoadedModel) -> None:
+    def __init__(self, loaded: LoadedModel, *, resize_on_device: bool = False) -> None:
         self.loaded = loaded
-        self.resize = Resize(loaded.processor.image_size)
+        self.resize = None if resize_on_device else Resize(loaded.processor.image_size)
         keep_float32_exact(self.device, loaded.model.dtype)
         self._reads_slow = loaded.model.config.slow_path == "on"
 
@@ -60,15 +61,28 @@ class SlowFastVideoModel:
             config=loaded.model.config.to_dict(),
             closed_form=True,
             text_before_video=self._ids("", True).index(VIDEO_TOKEN_ID),
+            own={"resize": "device"} if self.resize is None else {},
             notes=loaded.notes,
         )
+
+    @property
+    def parts_to_compile(self) -> Mapping[str, torch.nn.Module]:
+        return parts_to_compile(self.loaded.model)
 
     @torch.inference_mode()
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
         dtype = self.loaded.model.dtype
         # Chunk by chunk: float32 pixels of a long video would take four times the room of its bytes.
-        normalised = torch.cat([normalise(chunk).to(dtype) for chunk in pixels.split(chunk_frames)])
+        normalised = torch.cat(
+            [normalise(self._squares(chunk)).to(dtype) for chunk in pixels.split(chunk_frames)]
+        )
         return self.loaded.model.encode_video(normalised.contiguous(), chunk_frames=chunk_frames)
+
+    def _squares(self, pictures: torch.Tensor) -> torch.Tensor:
+        """As they are, where the decoder has resized them."""
+        if self.resize is not None:
+            return pictures
+        return resize_squares(pictures, self.loaded.processor.image_size)
 
     def prefix(self, video: VideoFeatures | None) -> Prefix | None:
         if not can_share_prefixes(self.loaded.model):
@@ -100,6 +114,18 @@ class SlowFastVideoModel:
             for item, answer in zip(asked, answers, strict=True)
         ]
 
+    def look(self, asked: Asked) -> tuple[str, Look]:
+        if asked.prefix is None:
+            raise UsageError("a model with sliding-window attention does not tell where it looks.")
+        seen = look(
+            self.loaded.model,
+            asked.prefix,
+            split_prompt(self._ids(asked.text, asked.video is not None))[1],
+            max_new_tokens=asked.max_new_tokens,
+            stop_ids=self.loaded.processor.eos_token_ids,
+        )
+        return self.loaded.processor.decode(seen.answer.token_ids), seen
+
     def _whole_prompts(self, asked: Sequence[Asked]) -> list[Generated]:
         results = generate_batch(
             self.loaded,
@@ -130,14 +156,27 @@ class SlowFastVideoModel:
         return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0
 
 
+def parts_to_compile(model: SlowFastForConditionalGeneration) -> dict[str, torch.nn.Module]:
+    """The tower and every decoder layer."""
+    layers = {f"decoder layer {index}": layer for index, layer in enumerate(model.model.layers)}
+    return {TOWER: model.model.vision_tower, **layers}
+
+
 class SlowFastFamily:
     """The slow-fast models and their self-attention-only baselines."""
 
     def check(self, card: ModelCard) -> None:
-        if card.options:
+        if card.sampling == "family":
+            raise UsageError(f"model card {card.name}: sampling 'family' is not for slow-fast models.")
+        if unknown := set(card.options) - {"resize"}:
             raise UsageError(
-                f"model card {card.name}: a slow-fast model has no option {min(card.options)!r}.",
-                hint="Its settings are keys of the card itself (docs/model_cards.md).",
+                f"model card {card.name}: a slow-fast model has no option {min(unknown)!r}.",
+                hint="It has resize; its other settings are keys of the card itself (docs/model_cards.md).",
+            )
+        if card.options.get("resize", "decoder") not in ("decoder", "device"):
+            raise UsageError(
+                f"model card {card.name}: resize is {card.options['resize']!r}.",
+                hint="Use decoder or device.",
             )
 
     def check_weights(self, card: ModelCard) -> None:
@@ -148,7 +187,7 @@ class SlowFastFamily:
         SlowFastProcessor.from_pretrained(directory)
 
     def rule(self, card: ModelCard) -> SamplingRule:
-        return SamplingRule(card.sampling, card.num_frames, card.target_fps)
+        return plain_rule(card)
 
     def size(self, card: ModelCard) -> ModelSize:
         return ModelSize(count_parameters(build_on_meta(card)), config_for(card).to_dict())
@@ -162,7 +201,8 @@ class SlowFastFamily:
         attn: str | None,
         revision: str | None,
     ) -> SlowFastVideoModel:
-        return SlowFastVideoModel(load_model(card, device=device, dtype=dtype, attn=attn, revision=revision))
+        loaded = load_model(card, device=device, dtype=dtype, attn=attn, revision=revision)
+        return SlowFastVideoModel(loaded, resize_on_device=card.options.get("resize") == "device")
 
 
 FAMILY = SlowFastFamily()

@@ -4,11 +4,11 @@ from sf_eval.model.attach.attaching import (
     attach_slow_path,
     detach_slow_path,
     freeze_all_but_slow_path,
-    has_slow_path,
     slow_parameter_groups,
 )
 from sf_eval.model.attach.context import SlowContext, SlowVideo
 from sf_eval.model.attach.decoder import rotation_of
+from sf_eval.model.attach.inspecting import has_slow_path
 from sf_eval.model.attach.prompts import (
     ShortPrompt,
     encode_videos,
@@ -17,8 +17,9 @@ from sf_eval.model.attach.prompts import (
     slow_context,
     slow_fast_inputs,
 )
+from sf_eval.model.attach.saving import save_slow_path
 from sf_eval.model.attach.settings import SlowPathSettings
-from sf_eval.model.attach.storing import load_slow_path, save_slow_path
+from sf_eval.model.attach.storing import load_slow_path
 
 __all__ = [
     "ShortPrompt",

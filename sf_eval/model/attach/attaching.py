@@ -19,11 +19,23 @@ from sf_eval.model.attach.decoder import (
     plain_model,
     rotation_function,
 )
+from sf_eval.model.attach.inspecting import ADDED_MODULES, has_slow_path, settings_of, slow_modules
+from sf_eval.model.attach.saving import save_attached
 from sf_eval.model.attach.settings import SlowPathSettings, read_settings
 from sf_eval.model.errors import SlowPathError
 
+__all__ = [
+    "attach",
+    "attach_slow_path",
+    "detach_slow_path",
+    "freeze_all_but_slow_path",
+    "has_slow_path",
+    "settings_of",
+    "slow_modules",
+    "slow_parameter_groups",
+]
+
 _Model = TypeVar("_Model", bound=nn.Module)
-_ADDED_MODULES = ("slow_kv_proj", "slow_gate")
 _ADDED_REFERENCES = ("slow_norm_of", "slow_rotate_of")
 
 
@@ -80,8 +92,6 @@ def attach_slow_path(
 
 def attach(model: Any, settings: SlowPathSettings) -> None:
     """As `attach_slow_path`, from settings."""
-    from sf_eval.model.attach.storing import save_attached
-
     layers = decoder_of(model).layers
     for index in settings.layers:
         check_layer(layers[index], settings)
@@ -101,39 +111,12 @@ def detach_slow_path(model: _Model) -> _Model:
     settings = settings_of(inner)
     for index in settings.layers:
         attention = decoder_of(inner).layers[index].self_attn
-        for name in (*_ADDED_MODULES, *_ADDED_REFERENCES):
+        for name in (*ADDED_MODULES, *_ADDED_REFERENCES):
             delattr(attention, name)
         attention.__class__ = type(attention).__bases__[0]
     inner.__class__ = type(inner).__bases__[0]
     del inner.slow_path
     return model
-
-
-def has_slow_path(model: Any) -> bool:
-    return isinstance(getattr(plain_model(model), "slow_path", None), SlowPathSettings)
-
-
-def settings_of(model: Any) -> SlowPathSettings:
-    """What the model's slow path is.
-
-    Raises:
-        SlowPathError: it has none.
-    """
-    if not has_slow_path(model):
-        raise SlowPathError("the model has no slow path.", hint="Attach one with attach_slow_path.")
-    settings: SlowPathSettings = plain_model(model).slow_path
-    return settings
-
-
-def slow_modules(model: Any) -> dict[str, nn.Module]:
-    """The modules that attaching added, by name."""
-    inner = plain_model(model)
-    layers = decoder_of(inner).layers
-    return {
-        f"layers.{index}.{name}": getattr(layers[index].self_attn, name)
-        for index in settings_of(inner).layers
-        for name in _ADDED_MODULES
-    }
 
 
 def slow_parameter_groups(model: Any, learning_rate: float) -> list[dict[str, Any]]:

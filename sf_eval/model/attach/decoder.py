@@ -45,9 +45,10 @@ def check_layer(layer: Any, settings: SlowPathSettings) -> None:
     if attention is None:
         raise SlowPathError(f"{type(layer).__name__} has no self_attn: it is another kind of layer.")
     name = type(attention).__name__
-    if "forward" in vars(attention) or hasattr(attention, "_hf_hook"):
+    hooked = any(hasattr(module, "_hf_hook") for module in layer.modules())
+    if hooked or "forward" in vars(attention):
         raise SlowPathError(
-            f"{name} carries a hook that hides its class's forward.",
+            f"{name} carries a hook that hides its class's forward, or its weights.",
             hint="Attach before device_map or accelerate's dispatch_model.",
         )
     forward = own_forward(type(attention))

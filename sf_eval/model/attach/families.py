@@ -31,12 +31,14 @@ class Family(ABC):
             those of a shorter video.
         modality: the key of its features in `mm_encoder_outputs`.
         axes: position axes, 1 or 3.
+        tail: placeholders after those of the grid.
     """
 
     runs: Literal["one", "frame"] = "one"
     kept: Literal["first", "leading"] = "first"
     modality: Literal["video", "image"] = "video"
     axes = 1
+    tail = 0
 
     def placeholder(self, model: Any) -> int:
         """Token id of a video token."""
@@ -129,7 +131,7 @@ class Qwen25VL(_Qwen):
 
 
 class Qwen3VL(_Qwen):
-    """Qwen3-VL: a run a frame of the tower's output, its time in the text before; three depths of features."""
+    """Qwen3-VL: a run a frame of the tower's output, its time in the text before; features of 3 depths."""
 
     runs: Literal["one", "frame"] = "frame"
 
@@ -153,6 +155,8 @@ class Qwen3VL(_Qwen):
 
 class LlavaOnevision(Family):
     """LLaVA-OneVision: one run a video, a newline token at its end."""
+
+    tail = 1
 
     def encode(self, model: Any, inputs: Inputs, frames: Sequence[int]) -> list[VideoGrid]:
         pixels = inputs["pixel_values_videos"]  # [V, T, 3, S, S]

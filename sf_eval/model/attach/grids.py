@@ -59,20 +59,23 @@ class VideoGrid:
 
 
 def pooled_grid(grid: Grid, settings: SlowPathSettings) -> Grid:
-    """The fast grid of a slow grid."""
+    """The fast grid of a slow grid.
+
+    Raises:
+        SlowPathError: frames with fewer cells a side than the spatial stride.
+    """
     frames, height, width = grid
+    if min(height, width) < settings.spatial_stride:
+        raise SlowPathError(
+            f"frames of {height} x {width} cells cannot be pooled by {settings.spatial_stride}.",
+            hint="Attach with a smaller spatial_stride.",
+        )
     windows = max(frames // settings.temporal_stride, 1)
     return windows, height // settings.spatial_stride, width // settings.spatial_stride
 
 
 def _pool(tokens: torch.Tensor, settings: SlowPathSettings) -> torch.Tensor:
-    windows, height, width = pooled_grid(tuple(tokens.shape[:3]), settings)  # type: ignore[arg-type]
-    if not height or not width:
-        raise SlowPathError(
-            f"frames of {tokens.shape[1]} x {tokens.shape[2]} cells cannot be pooled by "
-            f"{settings.spatial_stride}.",
-            hint="Attach with a smaller spatial_stride.",
-        )
+    windows, _height, _width = pooled_grid(tuple(tokens.shape[:3]), settings)  # type: ignore[arg-type]
     stride = min(settings.temporal_stride, len(tokens))
     if stride > 1:
         tokens = tokens[: windows * stride].unflatten(0, (windows, stride)).mean(1)

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from sf_eval.model.attach.attaching import settings_of
 from sf_eval.model.attach.context import SlowContext, SlowVideo, Spans, joined, spans_where
 from sf_eval.model.attach.decoder import plain_model, rotation_of
 from sf_eval.model.attach.families import Family, family_of
 from sf_eval.model.attach.grids import Grid, VideoGrid, pooled_grid, slow_places
+from sf_eval.model.attach.inspecting import settings_of
 from sf_eval.model.errors import PromptError
 
 _OF_EACH_TOKEN = ("mm_token_type_ids", "labels")
@@ -162,10 +162,9 @@ def _shorten_video(
     if family.runs == "one":
         ((start, stop),) = runs
         surplus = frames * height * width - fast[0] * cells
-        if stop - start < frames * height * width:
-            raise PromptError(
-                f"{stop - start} placeholders were given for {frames * height * width} video tokens."
-            )
+        wanted = frames * height * width + family.tail
+        if stop - start != wanted:
+            raise PromptError(f"{stop - start} placeholders were given for {wanted} video tokens.")
         keep[start : start + surplus] = False
         return
     if len(runs) != frames or any(stop - start != height * width for start, stop in runs):

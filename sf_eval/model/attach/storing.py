@@ -1,97 +1,27 @@
-"""A slow path on disk: `slow_path.safetensors` and `slow_path.json`, without the model it belongs to."""
+"""Loading a slow path back onto the base that it was saved from."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import nn
 
 from sf_eval.core import files
 from sf_eval.core.errors import CheckpointError
-from sf_eval.model.attach.attaching import attach, has_slow_path, settings_of, slow_modules
-from sf_eval.model.attach.decoder import base_linear, decoder_of, plain_model
-from sf_eval.model.attach.settings import Gating, Rope, SlowPathSettings
+from sf_eval.model.attach.attaching import attach, detach_slow_path
+from sf_eval.model.attach.decoder import decoder_of, plain_model
+from sf_eval.model.attach.inspecting import has_slow_path, slow_modules
+from sf_eval.model.attach.saving import DESCRIPTION, WEIGHTS, SlowPathRecord, base_digest, class_name
 from sf_eval.model.errors import SlowPathError
 
-WEIGHTS = "slow_path.safetensors"
-DESCRIPTION = "slow_path.json"
-_KEYS = (
-    "slow_kv_proj.weight",
-    "slow_kv_proj.bias",
-    "slow_gate.proj.weight",
-    "slow_gate.proj.bias",
-    "slow_gate.warm_up",
-)
-_SMALLEST = 2.0**-14  # below it float16 keeps fewer digits than bfloat16
+__all__ = ["DESCRIPTION", "WEIGHTS", "load_slow_path", "read_record"]
+
 _Model = TypeVar("_Model", bound=nn.Module)
-
-
-class SlowPathRecord(BaseModel):
-    """`slow_path.json` (docs/schemas/slow_path.schema.json).
-
-    Attributes:
-        base: id or directory that the base model was loaded from, "" for one made in memory.
-        base_class: its class.
-        base_digest: of the weights that slow keys and values began as, see `base_digest`.
-        weights_sha256: of `slow_path.safetensors`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_version: Literal[1] = 1
-    base: str
-    base_class: str
-    base_digest: str
-    layers: tuple[int, ...]
-    temporal_stride: int
-    spatial_stride: int
-    gating: Gating
-    rope: Rope
-    weights_sha256: str
-
-    @property
-    def settings(self) -> SlowPathSettings:
-        return SlowPathSettings(
-            self.layers, self.temporal_stride, self.spatial_stride, self.gating, self.rope
-        )
-
-
-def save_slow_path(model: Any, directory: str | Path) -> None:
-    """Write the slow path of `model` alone: a few hundredths of the model, the base is saved by its owner.
-
-    Raises:
-        SlowPathError: it has none.
-        OutputError: the directory cannot be written.
-    """
-    inner = plain_model(model)
-    settings = settings_of(inner)
-    folder = Path(directory)
-    tensors = {
-        f"{name}.{key}": _whole(tensor).cpu().contiguous()
-        for name, module in slow_modules(inner).items()
-        for key, tensor in module.state_dict().items()
-    }
-    _check_plain(tensors)
-    files.write_bytes(folder / WEIGHTS, save(tensors))
-    record = SlowPathRecord(
-        base=str(getattr(inner.config, "_name_or_path", "") or ""),
-        base_class=type(inner).__name__,
-        base_digest=base_digest(inner, settings.layers),
-        layers=settings.layers,
-        temporal_stride=settings.temporal_stride,
-        spatial_stride=settings.spatial_stride,
-        gating=settings.gating,
-        rope=settings.rope,
-        weights_sha256=files.sha256(folder / WEIGHTS),
-    )
-    files.write_json(folder / DESCRIPTION, record.model_dump(mode="json"))
 
 
 def load_slow_path(model: _Model, directory: str | Path) -> _Model:
@@ -114,8 +44,6 @@ def load_slow_path(model: _Model, directory: str | Path) -> _Model:
         try:
             module.load_state_dict(mine)
         except RuntimeError as error:
-            from sf_eval.model.attach.attaching import detach_slow_path
-
             detach_slow_path(inner)
             reason = " ".join(str(error).split())
             raise CheckpointError(f"{folder / WEIGHTS} does not fit the model: {reason}") from error
@@ -139,68 +67,13 @@ def read_record(folder: Path) -> SlowPathRecord:
         raise CheckpointError(f"{path}: {where}: {first['msg']}.") from error
 
 
-def base_digest(model: Any, layers: tuple[int, ...]) -> str:
-    """A digest of the weights that a slow path leans on: norm, keys and values of its layers.
-
-    Taken as bfloat16, values below float16's normal range being 0, so that a checkpoint in bfloat16 or
-    float16 has one digest in whatever dtype it is loaded.
-    """
-    digest = hashlib.sha256()
-    for index in layers:
-        layer = decoder_of(model).layers[index]
-        for module in (
-            layer.input_layernorm,
-            base_linear(layer.self_attn.k_proj),
-            base_linear(layer.self_attn.v_proj),
-        ):
-            weight = _whole(module.weight).cpu()
-            rounded = weight.float().masked_fill(weight.float().abs() < _SMALLEST, 0).bfloat16()
-            digest.update(f"{index} {list(weight.shape)}".encode())
-            digest.update(rounded.contiguous().view(torch.int16).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def save_attached(
-    save_plain: Callable[..., None], model: Any, directory: str | Path, *args: Any, **kwargs: Any
-) -> None:
-    """`save_pretrained` of an attached model: the base as its own class saves it, and the slow path beside.
-
-    Saved with the base, the slow path would be dropped without a word at the next loading.
-    """
-    added = tuple(f".self_attn.{name}." for name in ("slow_kv_proj", "slow_gate"))
-    state = kwargs.pop("state_dict", None)
-    state = model.state_dict() if state is None else state
-    plain = {key: value for key, value in state.items() if not any(part in key for part in added)}
-    save_plain(directory, *args, state_dict=plain, **kwargs)
-    save_slow_path(model, directory)
-
-
-def _whole(tensor: torch.Tensor) -> torch.Tensor:
-    """A parameter of which FSDP keeps a shard here, gathered; all processes must ask."""
-    gather = getattr(tensor, "full_tensor", None)
-    return tensor.detach() if gather is None else gather().detach()
-
-
-def _check_plain(tensors: dict[str, torch.Tensor]) -> None:
-    """Refuse a slow path that an adapter is wrapped around: it could not be loaded without the adapter.
-
-    Raises:
-        SlowPathError: naming a weight.
-    """
-    if wrapped := [key for key in tensors if not key.endswith(_KEYS)]:
-        raise SlowPathError(
-            f"an adapter is wrapped around the slow path ({wrapped[0]}).",
-            hint="Merge it first (peft's merge_and_unload), or leave slow_kv_proj and slow_gate out of it.",
-        )
-
-
 def _check_base(model: Any, record: SlowPathRecord, folder: Path) -> None:
     depth = len(decoder_of(model).layers)
     name = record.base or record.base_class
-    if type(model).__name__ != record.base_class:
+    if class_name(model) != record.base_class:
         raise CheckpointError(
             f"the slow path in {folder} belongs to a {record.base_class} ({name}), not to a "
-            f"{type(model).__name__}."
+            f"{class_name(model)}."
         )
     if max(record.layers, default=0) >= depth:
         raise CheckpointError(

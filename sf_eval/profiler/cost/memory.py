@@ -1,13 +1,26 @@
-"""Memory in closed form, in bytes: what grows with the video."""
+"""Memory in closed form, in bytes: keys and values, and the most that a run of the engine holds at once.
+
+The engine does one thing at a time, so its peak is that of the greediest of four: encoding a video,
+prefilling what its questions share, prefilling a batch's questions, and decoding. Each holds the weights and
+what is kept meanwhile (keys and values, visual tokens), and on top the activations of its widest moment: in
+the tower, or in one decoder layer. `tests/profiler/test_memory.py` holds the forecast against what the
+engine's calls allocate; `benchmarks/gpu/step_memory.py` against a GPU's peak.
+
+Symbols in the comments are those of `closed_form.py`; w is the bytes of a value.
+"""
 
 from __future__ import annotations
 
-from sf_eval.profiler.cost.closed_form import Workload
-from sf_eval.profiler.cost.shape import ModelShape
-from sf_eval.profiler.cost.tokens import TokenCounts
+from dataclasses import dataclass, replace
+
+from sf_eval.profiler.cost.closed_form import Workload, markup_before_video
+from sf_eval.profiler.cost.shape import ModelShape, VisionShape
+from sf_eval.profiler.cost.tokens import TokenCounts, count_tokens
 
 HALF_PRECISION = 2
 """Bytes of a bfloat16 or float16 value."""
+
+_FLOAT = 4  # norms and the chosen logits are computed in float32
 
 
 def kv_cache_bytes(
@@ -18,9 +31,207 @@ def kv_cache_bytes(
     The last new token is never fed back, so `new_tokens - 1` of them are cached.
     """
     cached = work.text_tokens + tokens.fast_tokens + max(work.new_tokens - 1, 0)
-    return work.batch_size * shape.layers * 2 * shape.kv_width * cached * width
+    return work.batch_size * _kv(shape, cached, width)
 
 
 def slow_bytes(shape: ModelShape, tokens: TokenCounts, work: Workload, width: int = HALF_PRECISION) -> int:
     """Keys and values of the slow tokens in every hybrid layer: all that decoding needs of them."""
     return work.batch_size * shape.hybrid_layers * 2 * shape.kv_width * tokens.slow_tokens * width
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the engine is asked.
+
+    Attributes:
+        frames: of every video.
+        batch_size: questions at once.
+        chunk_frames: in the tower at a time.
+        text_tokens: of every prompt, the markup included; as long as they get.
+        new_tokens: an answer's limit, for which room is kept.
+        share: a video's work is done once for its questions.
+        questions_per_video: that stand together; fewer of them are more videos in a batch.
+        value_bytes: of a weight, and of what is computed from it.
+    """
+
+    frames: int
+    batch_size: int
+    chunk_frames: int
+    text_tokens: int = 400
+    new_tokens: int = 32
+    share: bool = True
+    questions_per_video: int = 1
+    value_bytes: int = HALF_PRECISION
+
+    @property
+    def videos(self) -> int:
+        """Of which a batch holds questions, at most: the first and the last may be cut in two."""
+        if not self.share or self.questions_per_video == 1:
+            return self.batch_size
+        return min(self.batch_size, -(-(self.batch_size - 1) // self.questions_per_video) + 1)
+
+    @property
+    def before_video(self) -> int:
+        return markup_before_video(self.text_tokens)
+
+
+@dataclass(frozen=True)
+class MemoryForecast:
+    """Bytes on the device at the peak, and what the most of them are.
+
+    Attributes:
+        weights: all the model's.
+        keys_and_values: self-attention's at the end of a batch: of its rows, and of the prefixes they share.
+        slow: the slow tokens' keys and values, once a video.
+        visual_tokens: of the videos in a batch.
+        encoding, prefix, prompts, decoding: the whole peak of each of the four moments, weights included;
+            `prefix` is 0 where nothing is shared.
+    """
+
+    weights: int
+    keys_and_values: int
+    slow: int
+    visual_tokens: int
+    encoding: int
+    prefix: int
+    prompts: int
+    decoding: int
+
+    @property
+    def peak(self) -> int:
+        return max(self.encoding, self.prefix, self.prompts, self.decoding)
+
+
+def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryForecast:
+    """The peak of a run whose batches are full.
+
+    Not in it: what an allocator takes in whole blocks, libraries' own workspaces, the CUDA context.
+    """
+    w, tokens, videos = serving.value_bytes, count_tokens(shape, serving.frames), serving.videos
+    weights = parameters * w
+    work = Workload(serving.frames, serving.text_tokens, serving.new_tokens + 1, serving.batch_size)
+    rows = kv_cache_bytes(shape, tokens, work, w)
+    slow = slow_bytes(shape, tokens, replace(work, batch_size=videos), w)
+    visual = videos * _visual_bytes(shape, tokens, w)
+    prefix_tokens = serving.before_video + tokens.fast_tokens
+    prefixes = videos * _kv(shape, prefix_tokens, w) if serving.share else 0
+    # While a video is encoded, those of all the other questions of a batch may be waiting.
+    others = (videos - 1) / videos
+    held = weights + int(others * (visual + (prefixes + slow if serving.share else 0)))
+    kept = weights + visual + prefixes
+    if serving.share:
+        first = _pass_bytes(shape, 1, prefix_tokens, prefix_tokens, w, masked=False, room=False)
+        # Projecting slow tokens to keys and values happens inside the first hybrid layer, whose tokens' own
+        # activations are then few: the wider of the two moments counts.
+        first = max(first, _projection_bytes(shape, tokens, 1, prefix_tokens, w))
+        suffix = serving.text_tokens - serving.before_video
+        prompts = _pass_bytes(
+            shape, serving.batch_size, suffix, prefix_tokens + suffix, w, masked=True, room=True
+        )
+        one = _visual_bytes(shape, tokens, w) + _kv(shape, prefix_tokens, w) + slow // videos
+        prefix = held + one + first
+        prompts_at = kept + slow + rows + prompts
+    else:
+        length = serving.text_tokens + tokens.fast_tokens
+        prefix = 0
+        prompts = max(
+            _pass_bytes(shape, serving.batch_size, length, length, w, masked=True, room=False),
+            _projection_bytes(shape, tokens, videos, length, w),
+        )
+        prompts_at = kept + slow + serving.batch_size * _kv(shape, length, w) + prompts
+    step = _pass_bytes(
+        shape, serving.batch_size, 1, serving.text_tokens + tokens.fast_tokens + serving.new_tokens, w,
+        masked=True, room=serving.share,
+    )  # fmt: skip
+    return MemoryForecast(
+        weights=weights,
+        keys_and_values=rows + prefixes,
+        slow=slow,
+        visual_tokens=visual,
+        encoding=held + encoding_bytes(shape, serving.frames, serving.chunk_frames, w),
+        prefix=prefix,
+        prompts=prompts_at,
+        decoding=kept + slow + rows + step,
+    )
+
+
+def encoding_bytes(shape: ModelShape, frames: int, chunk_frames: int, width: int = HALF_PRECISION) -> int:
+    """Most bytes of one video while it is encoded: its pixels as they came and normalised twice (joined, and
+    laid out in a row), its pooled tokens so far, and a chunk in the tower."""
+    tokens, chunk = count_tokens(shape, frames), min(chunk_frames, frames)
+    pixels = 3 * shape.vision.image_size**2
+    given, normalised = frames * pixels, 2 * frames * pixels * width
+    pooled = frames * tokens.pooled_grid**2 * shape.hidden_size * width
+    # The last chunk finds all the others' tokens there; then they are joined, which takes as much again.
+    so_far = pooled * (frames - chunk) // frames
+    in_tower = so_far + chunk * _tower_values(shape.vision) * width
+    # The projector: what the tower gave, and two layers' outputs, of unpooled tokens.
+    unpooled = chunk * tokens.tower_tokens * (shape.vision.widths[-1] + 2 * shape.hidden_size) * width
+    return given + normalised + max(in_tower, so_far + unpooled, 2 * pooled)
+
+
+def _tower_values(vision: VisionShape) -> int:
+    """Values of one frame at the widest moment of the tower, the GELU of a block.
+
+    There are then: the stem's output and the stage's input, held by what called the stage; the block's input
+    and its normed copy, C each; before and after the GELU, 4C each.
+    """
+    sizes = [side * side * width for side, width in zip(vision.grids, vision.widths, strict=True)]
+    moments = []
+    for stage, (depth, size) in enumerate(zip(vision.depths, sizes, strict=True)):
+        held = sizes[0] + sizes[stage - 1] if stage > 1 else sizes[0] if stage == 1 else 0
+        input_of_blocks = size if depth > 1 else 0
+        moments.append(held + input_of_blocks + 10 * size)
+    return max(moments)
+
+
+def _pass_bytes(
+    shape: ModelShape, rows: int, length: int, keys: int, width: int, *, masked: bool, room: bool
+) -> int:
+    """Activations of one pass of the LLM over `rows` x `length` new tokens that attend to `keys` positions.
+
+    Args:
+        masked: a mask was given, with which keys and values are repeated for every query head.
+        room: keys and values are written in place; else a layer's are copied to grow.
+    """
+    tokens, d, a, k = rows * length, shape.hidden_size, shape.attention_width, shape.kv_width
+    # Throughout: the embeddings, the layer's input, its normed copy; the cosines and sines.
+    always = tokens * (3 * d + 2 * shape.head_dim)
+    # In attention: queries, new keys and values, the output and its copy in a row; in a query's rotation,
+    # three more of its size instead of the output.
+    repeated = 2 * rows * keys * a if masked and shape.heads != shape.kv_heads else 0
+    grown = 0 if room or length == keys else 2 * rows * keys * k
+    attention = tokens * (3 * a + 2 * k) + repeated + grown
+    rotation = tokens * (4 * a + 2 * k)
+    # In the MLP: the input of the layer beside the residual, and gate, up and their product.
+    mlp = tokens * (d + 3 * shape.intermediate_size)
+    # A norm computes in float32: its input so, and one more of its size.
+    norm = tokens * 2 * d * _FLOAT // width
+    mask = rows * length * keys if masked else 0
+    logits = rows * shape.vocab_size * (width + _FLOAT)
+    layer = (always + max(attention, rotation, mlp, norm)) * width + mask
+    return max(layer, 2 * tokens * d * width + logits)
+
+
+def _projection_bytes(shape: ModelShape, tokens: TokenCounts, videos: int, length: int, width: int) -> int:
+    """Activations where the slow tokens of `videos` rows are projected: their joined copy, and the wider of a
+    norm in float32 and the normed tokens with the projection and its copy per head. Beside the rows' own
+    embeddings and the layer's input."""
+    if not shape.hybrid_layers or not tokens.slow_tokens:
+        return 0
+    slow, d = videos * tokens.slow_tokens, shape.hidden_size
+    beside = videos * length * 2 * d * width
+    joined = slow * d * width
+    norm = slow * d * 2 * _FLOAT
+    projection = slow * (d + 4 * shape.kv_width) * width
+    return beside + joined + max(norm, projection)
+
+
+def _visual_bytes(shape: ModelShape, tokens: TokenCounts, width: int) -> int:
+    """Of one video: all pooled tokens, and the fast ones beside them."""
+    pooled = tokens.frames * tokens.pooled_grid**2
+    return (pooled + tokens.fast_tokens) * shape.hidden_size * width
+
+
+def _kv(shape: ModelShape, positions: int, width: int) -> int:
+    return shape.layers * 2 * shape.kv_width * positions * width

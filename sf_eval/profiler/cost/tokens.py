@@ -84,3 +84,29 @@ def _time_pooling(shape: ModelShape, sampled: int) -> tuple[int, int]:
     wanted = min(sampled, shape.min_fast_frames)
     # Adaptive pooling: output i averages the frames floor(i n / m) to ceil((i + 1) n / m): windows overlap.
     return wanted, sum(-(-(i + 1) * sampled // wanted) - i * sampled // wanted for i in range(wanted))
+
+
+def fast_windows(
+    frames: int, *, sampling_stride: int, temporal_stride: int, min_fast_frames: int
+) -> list[tuple[int, ...]]:
+    """Which of the frames shown, counted from 0, are averaged into each frame of the fast path.
+
+    Rules (a) and (b) of docs/profiling.md, "Tokens", with the frames named. A frame in no window is seen by
+    the slow path alone; where windows overlap, a frame is in two.
+    """
+    if frames <= 1:
+        return [(frame,) for frame in range(frames)]
+    sampled = list(range(frames))
+    if sampling_stride != 1 and frames >= min_fast_frames:
+        count = max(frames // sampling_stride, min_fast_frames)
+        sampled = [min(int(at * (frames / count)), frames - 1) for at in range(count)]
+    if temporal_stride == 1:
+        return [(frame,) for frame in sampled]
+    total = len(sampled)
+    windows = total // temporal_stride
+    if windows >= min_fast_frames:
+        bounds = [(at * temporal_stride, (at + 1) * temporal_stride) for at in range(windows)]
+    else:
+        windows = min(total, min_fast_frames)
+        bounds = [(at * total // windows, -(-(at + 1) * total // windows)) for at in range(windows)]
+    return [tuple(sampled[start:stop]) for start, stop in bounds]

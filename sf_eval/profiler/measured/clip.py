@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import numpy as np
+
+from sf_eval.core.resize import Resize
+from sf_eval.video import Clip, Frames, VideoError, VideoInfo
 
 WIDTH, HEIGHT, FPS = 640, 360, 24
 _GROUP = 48  # frames between key frames: two seconds, as videos on the net have
@@ -43,6 +48,27 @@ def _picture(index: int) -> np.ndarray:
     return picture
 
 
-def still_frames(frames: int) -> np.ndarray:
-    """uint8 [T, H, W, 3] without any decoder: for machines that have none."""
-    return np.stack([_picture(index) for index in range(frames)])
+class StillSource:
+    """In the place of a `ClipPool` where nothing can decode: frames drawn beforehand, resized each time."""
+
+    def __init__(self, frames: int, resize: Resize) -> None:
+        self._drawn = [_picture(index) for index in range(frames)]
+        self._resize = resize
+
+    def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
+        """Each clip with the same frames."""
+        count = len(self._drawn)
+        for clip in clips:
+            start = time.perf_counter()
+            pixels = np.stack([self._resize(picture) for picture in self._drawn])
+            yield (
+                clip,
+                Frames(
+                    pixels=pixels,
+                    indices=tuple(range(count)),
+                    times_s=tuple(index / FPS for index in range(count)),
+                    info=VideoInfo(clip.path, count, FPS, count / FPS, WIDTH, HEIGHT, "drawn"),
+                    decode_s=0.0,
+                    resize_s=time.perf_counter() - start,
+                ),
+            )

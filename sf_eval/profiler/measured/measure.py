@@ -15,30 +15,39 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import UsageError
+from sf_eval.inference.compiled import Compiled, compiled
 from sf_eval.inference.device import keep_float32_exact, resolve_device, resolve_dtype
+from sf_eval.inference.families.slow_fast import parts_to_compile
 from sf_eval.inference.machine import peak_memory
 from sf_eval.profiler.cost.closed_form import DecodeVariant
 from sf_eval.profiler.cost.tokens import count_tokens
 from sf_eval.profiler.measured import hardware
-from sf_eval.profiler.measured.clip import can_render, render, still_frames
-from sf_eval.profiler.measured.pipeline import (
-    Ask,
-    Compiled,
-    Pipeline,
-    compiled_parts,
-    load,
-    make_model,
-    same_size,
-)
+from sf_eval.profiler.measured.clip import can_render, render
+from sf_eval.profiler.measured.pipeline import Ask, Pipeline, Stages, load, make_model, same_size
 from sf_eval.profiler.measured.rounds import Series, ratio_records, run_record
+from sf_eval.profiler.measured.stages import (
+    DECODE,
+    FIRST,
+    PIPE,
+    PREFILL,
+    PREFIX,
+    QUESTIONS,
+    RESIZE,
+    STEP,
+    UPLOAD,
+    VISION,
+    WHOLE,
+)
 from sf_eval.profiler.measured.stopwatch import timed, wall_timed
+from sf_eval.profiler.measured.work import WeightBytes, work_of
 from sf_eval.profiler.profile import Request, Say, subjects_of
 from sf_eval.profiler.rows import Question, Subject, exceeds
+
+_ANY_LENGTH = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,8 @@ def measure(request: Request, settings: Settings, *, say: Say = lambda _: None) 
     models, against = subjects_of(request)
     say("loading")
     load_s, model = wall_timed(lambda: _model(request, settings, models[0], device, dtype), device)
+    if settings.random_weights:  # nothing was trained for a length
+        model.config.max_position_embeddings, model.config.tokenizer_model_max_length = _ANY_LENGTH, None
     models, said = _measurable(models, model, question)
     notes += said
     against, said = _measurable(against, model, question)
@@ -114,8 +125,9 @@ def measure(request: Request, settings: Settings, *, say: Say = lambda _: None) 
         raise UsageError(f"there is nothing to measure: {' '.join(notes)}")
     with tempfile.TemporaryDirectory(prefix="sf-eval-") as folder, torch.no_grad():
         video = _video(settings, max(subject.frames for subject in (*models, *against)), Path(folder))
-        bench = _Bench(Pipeline(model, device), settings, question, peak, video)
-        bench.run(models, against, say)
+        with Pipeline(model, card_for(request.model), device) as pipeline:
+            bench = _Bench(pipeline, settings, question, peak, video)
+            bench.run(models, against, say)
     notes += bench.notes
     if device.type == "cuda":  # the load average afterwards is our own
         notes += [f"After: {sign}" for sign in hardware.foreign_load(device)]
@@ -188,29 +200,46 @@ class _Bench:
         if not self.settings.compiled:
             self._batches(models, against, say, None)
             return
-        with compiled_parts(self.pipeline.model, backend=self.settings.backend) as compiled:
-            self._batches(models, against, say, compiled)
-            self.compiled_layers = compiled.layers
+        parts = parts_to_compile(self.pipeline.model)
+        with compiled(parts, backend=self.settings.backend) as done:
+            self._batches(models, against, say, done)
+            self.compiled_layers = done.layers
 
     def _batches(
         self, models: Sequence[Subject], against: Sequence[Subject], say: Say, compiled: Compiled | None
     ) -> None:
         for batch_size in self.settings.batch_sizes:
-            asks = [self._ask(subject, batch_size) for subject in (*models, *against)]
+            asks = [
+                [
+                    self._ask(subject, batch_size, shared)
+                    for shared in _sharing(batch_size)
+                    for subject in some
+                ]
+                for some in (models, against)
+            ]
             say(f"warming up, batch {batch_size}")
-            warm_s, _ = wall_timed(partial(self._warm_up, asks, compiled), self.pipeline.device)
+            warm_s, _ = wall_timed(
+                partial(self._warm_up, [*asks[0], *asks[1]], compiled), self.pipeline.device
+            )
             if compiled is not None and self.compile_s is None:
                 self.compile_s = warm_s
             say(f"measuring, batch {batch_size}")
             before = compiled.graphs.total() if compiled else 0
-            series = _rounds(self.pipeline, asks, self.settings.iterations, self.settings.seconds)
+            series = _rounds(
+                self.pipeline, [*asks[0], *asks[1]], self.settings.iterations, self.settings.seconds
+            )
             if compiled and (late := compiled.graphs.total() - before):
                 self.notes.append(
                     f"{late} graphs were compiled within the measured rounds: "
                     "raise --warmup to keep that out."
                 )
-            self.runs += [run_record(one, self.question, self.peak) for one in series]
-            self.ratios += ratio_records(series[: len(models)], series[len(models) :])
+            self.runs += [self._record(one) for one in series]
+            self.ratios += ratio_records(series[: len(asks[0])], series[len(asks[0]) :])
+
+    def _record(self, series: Series) -> dict[str, Any]:
+        model = self.pipeline.model
+        weights, width = WeightBytes.of(model), model.lm_head.weight.element_size()
+        return run_record(series, work_of(series.ask, self.question, weights, value_bytes=width), self.peak)
 
     def _warm_up(self, asks: Sequence[Ask], compiled: Compiled | None) -> None:
         # Dynamo makes a size dynamic when it meets its second value: two rounds meet all of them.
@@ -219,7 +248,8 @@ class _Bench:
         if compiled is not None:
             compiled.check()
 
-    def _ask(self, subject: Subject, batch_size: int) -> Ask:
+    def _ask(self, subject: Subject, batch_size: int, shared: bool) -> Ask:
+        prompt = self.question.text_tokens + count_tokens(subject.shape, subject.frames).fast_tokens
         return Ask(
             subject=subject,
             frames=subject.frames,
@@ -227,7 +257,9 @@ class _Bench:
             prompt_tokens=self.question.text_tokens,
             new_tokens=self.question.new_tokens,
             video=self.video,
+            shared=shared,
             before_video=self.question.before_video,
+            beyond_context=exceeds(prompt, subject.shape.context_tokens),
             decode_slow_attention=self.question.decode_of(subject) is not DecodeVariant.WITHOUT,
         )
 
@@ -268,45 +300,48 @@ def _rounds(pipeline: Pipeline, asks: Sequence[Ask], iterations: int, seconds: f
     done = 0
     while done < iterations or time.perf_counter() - start < seconds:
         for one in series if done % 2 == 0 else reversed(series):
-            with pipeline.set_to(one.ask):
-                _stages(pipeline, one)
+            with pipeline.set_to(one.ask) as stages:
+                _apart(stages, one)
+                _whole(stages, one)
         done += 1
     return series
 
 
-def _stages(pipeline: Pipeline, series: Series) -> None:
-    """Every stage once: apart with instruments, then the whole way without."""
-    frames = None if series.ask.video else [still_frames(series.ask.frames)] * series.ask.batch_size
-    _apart(pipeline, series, frames)
-    _whole(pipeline, series, frames)
+def _sharing(batch_size: int) -> tuple[bool, ...]:
+    """A video for each question; and, where there are several questions, one for all of them."""
+    return (False,) if batch_size == 1 else (False, True)
 
 
-def _apart(pipeline: Pipeline, series: Series, frames: list[np.ndarray] | None) -> None:
-    ask, device = series.ask, pipeline.device
-    if frames is None:
-        seconds, shown = wall_timed(partial(pipeline.decode, ask), device)
-        series.add("video decode", seconds)
-    else:
-        shown = frames
-    seconds, squares = wall_timed(partial(pipeline.resize, shown), device)
-    series.add("resize", seconds)
-    seconds, pixels = timed(partial(pipeline.upload, squares), device)
-    series.add("upload", seconds)
-    seconds, features = timed(partial(pipeline.vision, pixels), device)
-    series.add("vision", seconds)
-    seconds, (first, cache) = timed(partial(pipeline.prefill, ask, features), device)
-    series.add("prefill (TTFT from cached features)", seconds)
+def _apart(stages: Stages, series: Series) -> None:
+    """Every stage once, the device idle before and after."""
+    ask, device = series.ask, stages.device
+    seconds, frames = wall_timed(stages.frames, device)
+    decoded, resized = sum(one.decode_s for one in frames), sum(one.resize_s for one in frames)
+    if ask.video is not None:
+        series.add(DECODE, decoded)
+        series.add(PIPE, seconds - decoded - resized)
+    series.add(RESIZE, resized)
+    seconds, pixels = timed(partial(stages.upload, frames), device)
+    series.add(UPLOAD, seconds)
+    seconds, encoded = timed(partial(stages.encode, frames, pixels), device)
+    series.add(VISION, seconds)
+    prefix = None
+    if ask.shared:
+        seconds, prefix = timed(partial(stages.prefix, encoded), device)
+        series.add(PREFIX, seconds)
+    answer = stages.answer(encoded, prefix)
+    series.add(QUESTIONS if ask.shared else PREFILL, answer.prefill_s)
     if steps := ask.new_tokens - 1:
-        seconds, _ = timed(partial(pipeline.decode_tokens, first, cache, steps), device)
-        series.add("new token (TPOT)", seconds / steps)
+        series.add(STEP, answer.generate_s / steps)
 
 
-def _whole(pipeline: Pipeline, series: Series, frames: list[np.ndarray] | None) -> None:
-    ask, device = series.ask, pipeline.device
-    if frames is None:
-        series.add("TTFT from file", wall_timed(partial(pipeline.first_token, ask, None), device)[0])
+def _whole(stages: Stages, series: Series) -> None:
+    """The whole way without instruments."""
+    ask, device = series.ask, stages.device
+    if ask.video is not None:
+        series.add(FIRST, wall_timed(partial(stages.whole, 1), device)[0])
     hardware.reset_gpu_memory(device)
-    series.add("end to end", wall_timed(partial(pipeline.answer, ask, frames), device)[0])
+    series.add(WHOLE, wall_timed(partial(stages.whole, ask.new_tokens), device)[0])
     peak = peak_memory(device)
     series.at_most("allocated_bytes", peak.device_allocated)
     series.at_most("reserved_bytes", peak.device_reserved)

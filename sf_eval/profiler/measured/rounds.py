@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
 from sf_eval.profiler.measured import hardware
 from sf_eval.profiler.measured.pipeline import Ask
+from sf_eval.profiler.measured.stages import FROM_FILE, STAGES, stages_of
 from sf_eval.profiler.measured.stopwatch import Samples, paired_ratio
-from sf_eval.profiler.rows import Question, closed_form_row
+from sf_eval.profiler.measured.work import Work
 
-STAGES = (
-    "video decode",
-    "resize",
-    "upload",
-    "vision",
-    "prefill (TTFT from cached features)",
-    "TTFT from file",
-    "new token (TPOT)",
-    "end to end",
-)
-"""In the order of the work; the last of each kind is measured without instruments inside."""
-
-_FROM_FILE = ("video decode", "TTFT from file")
 _NO_VIDEO = "PyAV is not installed and no --video was given: nothing can be decoded here"
 _NO_STEP = "one new token comes from the prefill alone: ask for --new-tokens 2 or more"
 
@@ -46,68 +34,76 @@ class Series:
         self.memory[kind] = value if value is None or before is None else max(before, value)
 
 
-def run_record(series: Series, question: Question, peak: hardware.Peak) -> dict[str, Any]:
+def run_record(series: Series, work: Mapping[str, Work], peak: hardware.Peak) -> dict[str, Any]:
     """One run: every stage's samples, what was not measured and why, memory, achieved rates."""
     ask = series.ask
     stages: dict[str, Any] = {}
     missing: dict[str, str] = {}
-    for stage in STAGES:
+    for stage in stages_of(shared=ask.shared):
         if values := series.seconds.get(stage):
             stages[stage] = Samples(tuple(values)).to_json()
         else:
-            missing[stage] = _NO_VIDEO if stage in _FROM_FILE else _NO_STEP
+            missing[stage] = _NO_VIDEO if stage in FROM_FILE else _NO_STEP
     return {
         "model": ask.subject.name,
         "frames": ask.frames,
         "batch_size": ask.batch_size,
+        "shared": ask.shared,
+        "videos": ask.videos,
+        "exceeds_context": ask.beyond_context,
         "text_tokens": ask.prompt_tokens,
         "new_tokens": ask.new_tokens,
         "end_to_end_from": "file" if ask.video is not None else "frames in memory",
         "stages": stages,
         "not_measured": missing,
         "memory": series.memory,
-        "achieved": _achieved(series, question, peak),
+        "achieved": _achieved(series, work, peak),
     }
 
 
-def _achieved(series: Series, question: Question, peak: hardware.Peak) -> dict[str, Any]:
-    """FLOP/s of the stages whose FLOPs are known, by the profile's convention, and share of the peak."""
-    ask = series.ask
-    row = closed_form_row(ask.subject, ask.frames, question.with_batch(ask.batch_size))
-    work = {
-        "vision": row.vision_flops + row.projector_flops + row.pooling_flops,
-        "prefill (TTFT from cached features)": row.prefill_flops,
-        "new token (TPOT)": row.decode_flops // max(ask.new_tokens - 1, 1),
-    }
+def _achieved(series: Series, work: Mapping[str, Work], peak: hardware.Peak) -> dict[str, Any]:
+    """FLOP/s and bytes a second of the stages whose work is known, and shares of the peaks (MFU, MBU)."""
     achieved = {}
-    for stage, flops in work.items():
+    for stage, done in work.items():
         if stage in series.seconds:
-            rate = flops / Samples(tuple(series.seconds[stage])).median
+            median = Samples(tuple(series.seconds[stage])).median
+            rate, moved = done.flops / median, done.least_bytes / median
             achieved[stage] = {
-                "flops": flops,
+                "flops": done.flops,
                 "flops_per_s": rate,
                 "share_of_measured_peak": rate / peak.measured_flops,
                 "share_of_data_sheet": rate / peak.sheet_flops if peak.sheet_flops else None,
+                "least_bytes": done.least_bytes,
+                "bytes_per_s": moved,
+                "share_of_measured_bandwidth": moved / peak.measured_bytes,
             }
     return achieved
 
 
 def ratio_records(models: Sequence[Series], others: Sequence[Series]) -> list[dict[str, Any]]:
-    """The model at each number of frames against each other subject, stage by stage, paired by round."""
-    found = []
-    for model, other in product(models, others):
-        for stage in STAGES:
-            if stage in model.seconds and stage in other.seconds:
-                ratio = paired_ratio(model.seconds[stage], other.seconds[stage])
-                found.append(
-                    {
-                        "stage": stage,
-                        "model": model.ask.subject.name,
-                        "frames": model.ask.frames,
-                        "against": other.ask.subject.name,
-                        "against_frames": other.ask.frames,
-                        "batch_size": model.ask.batch_size,
-                        **asdict(ratio),
-                    }
-                )
-    return found
+    """The model at each number of frames against each other subject, stage by stage, paired by round; and
+    with a shared video against a video for each question."""
+    alike = [pair for pair in product(models, others) if pair[0].ask.shared == pair[1].ask.shared]
+    apart = [series for series in (*models, *others) if not series.ask.shared]
+    joined = [series for series in (*models, *others) if series.ask.shared]
+    same = [
+        (one, other)
+        for one, other in product(joined, apart)
+        if (one.ask.subject, one.ask.frames) == (other.ask.subject, other.ask.frames)
+    ]
+    return [
+        {
+            "stage": stage,
+            "model": one.ask.subject.name,
+            "frames": one.ask.frames,
+            "against": other.ask.subject.name,
+            "against_frames": other.ask.frames,
+            "batch_size": one.ask.batch_size,
+            "shared": one.ask.shared,
+            "against_shared": other.ask.shared,
+            **asdict(paired_ratio(one.seconds[stage], other.seconds[stage])),
+        }
+        for one, other in (*alike, *same)
+        for stage in STAGES
+        if stage in one.seconds and stage in other.seconds
+    ]

@@ -52,7 +52,7 @@ CLASS_DEFAULT = PixelLimits(least=128 * _MERGED**2, most=768 * _MERGED**2)
 RELEASED = PixelLimits(least=4 * _MERGED**2, most=16384 * _MERGED**2)
 
 # Qwen2-7B, the LLM of both (the same as slow-fast's): config.json of Qwen/Qwen2-7B-Instruct.
-_QWEN2_7B = {
+QWEN2_7B = {
     "vocab_size": 152064,
     "hidden_size": 3584,
     "intermediate_size": 18944,
@@ -186,11 +186,11 @@ class _Traced(nn.Module):
         return output.past_key_values
 
 
-def _build_qwen() -> nn.Module:
+def build_qwen() -> nn.Module:
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     config = Qwen2_5_VLConfig(
-        text_config={**_QWEN2_7B, "rope_parameters": _MROPE},
+        text_config={**QWEN2_7B, "rope_parameters": _MROPE},
         vision_config={
             "depth": 32,
             "hidden_size": 1280,
@@ -229,13 +229,13 @@ def _encode_qwen(model: Any, frames: int, *, limits: PixelLimits) -> tuple[int, 
     patches = grid[0] * grid[1]
     values = 3 * vision.temporal_patch_size * vision.patch_size**2
     pixels = torch.empty(patches, values, device="meta")
-    model.model.visual(pixels, grid_thw=torch.tensor([[1, *grid]]), **_places(model, grid))
+    model.model.visual(pixels, grid_thw=torch.tensor([[1, *grid]]), **qwen_places(model, grid))
     # An odd last frame is repeated by the processor, so it fills a patch of its own.
     times = -(-frames // vision.temporal_patch_size)
     return times * patches // vision.spatial_merge_size**2, times
 
 
-def _places(model: Any, grid: tuple[int, int]) -> dict[str, torch.Tensor]:
+def qwen_places(model: Any, grid: tuple[int, int]) -> dict[str, torch.Tensor]:
     """Where patches are: worked out on the CPU by transformers' own functions, then moved beside the weights.
 
     Lengths of windows stay on the CPU: the forward pass reads them to split the sequence.
@@ -259,11 +259,11 @@ def _places(model: Any, grid: tuple[int, int]) -> dict[str, torch.Tensor]:
     }
 
 
-def _build_llava() -> nn.Module:
+def build_llava() -> nn.Module:
     from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
     config = LlavaOnevisionConfig(
-        text_config={"model_type": "qwen2", **_QWEN2_7B, "rope_theta": 1000000.0},
+        text_config={"model_type": "qwen2", **QWEN2_7B, "rope_theta": 1000000.0},
         vision_config={
             "model_type": "siglip_vision_model",
             "hidden_size": 1152,
@@ -279,7 +279,7 @@ def _build_llava() -> nn.Module:
         return LlavaOnevisionForConditionalGeneration(config).eval()  # type: ignore[no-any-return]
 
 
-def _encode_llava(model: Any, frames: int) -> tuple[int, int]:
+def encode_llava(model: Any, frames: int) -> tuple[int, int]:
     """384 x 384 a frame, 27 x 27 patches, resampled to 14 x 14; one newline token ends the video."""
     side = model.config.vision_config.image_size
     model.model.get_video_features(
@@ -297,7 +297,7 @@ def _qwen(name: str, title: str, limits: PixelLimits, whose: str) -> OtherModel:
         name=name,
         title=title,
         source="config.json of Qwen/Qwen2.5-VL-7B-Instruct; arXiv 2502.13923",
-        build=_build_qwen,
+        build=build_qwen,
         encode=partial(_encode_qwen, limits=limits),
         tower="model.visual",
         projector="model.visual.merger",
@@ -326,8 +326,8 @@ _OTHERS = {
             name="llava-onevision-7b",
             title="LLaVA-OneVision 7B",
             source="config.json of llava-hf/llava-onevision-qwen2-7b-ov-hf; arXiv 2408.03326",
-            build=_build_llava,
-            encode=_encode_llava,
+            build=build_llava,
+            encode=encode_llava,
             tower="model.vision_tower",
             projector="model.multi_modal_projector",
             setting="Every frame is resized to 384 x 384, whatever the source",

@@ -10,7 +10,7 @@ from sf_eval.report.comparison.record import ComparedRun, ComparisonRecord, Gain
 
 def answer(record: ComparisonRecord) -> list[str]:
     """Sentences about the first run against each of the others; accuracy first, then cost."""
-    return [*_accuracies(record), *_costs(record)]
+    return [*_accuracies(record), *costs(record)]
 
 
 def _accuracies(record: ComparisonRecord) -> Iterator[str]:
@@ -63,7 +63,8 @@ def _mean_of(record: ComparisonRecord) -> str:
     return f"on {titles[0]}" if len(titles) == 1 else f"in the mean over {len(titles)} benchmarks"
 
 
-def _costs(record: ComparisonRecord) -> Iterator[str]:
+def costs(record: ComparisonRecord) -> Iterator[str]:
+    """What a question cost the first run, and how that compares."""
     first, *others = record.runs
     if first.cost is None:
         return

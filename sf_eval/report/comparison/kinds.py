@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sf_eval.harness.record import KindOfQuestionRecord
-from sf_eval.report.comparison.finished import Finished, Key
+from sf_eval.report.comparison.contestant import Contestant
+from sf_eval.report.comparison.finished import Key
 from sf_eval.report.comparison.record import KindRecord, KindScore
 from sf_eval.scoring.intervals import interval95
 from sf_eval.scoring.outcome import Outcome
@@ -26,7 +27,7 @@ class _Asked:
     is_right: bool
 
 
-def kinds_compared(runs: Mapping[str, Finished]) -> list[KindRecord]:
+def kinds_compared(runs: Mapping[str, Contestant]) -> list[KindRecord]:
     """Groups of kinds, then kinds: brief ones, global ones, those about subtitles."""
     asked = {name: _asked_by_kind(run) for name, run in runs.items()}
     group_of = {one.kind.name: one.kind.group for each in asked.values() for one in each}
@@ -74,7 +75,7 @@ def _kind_score(run: str, members: Sequence[_Asked]) -> KindScore:
     )
 
 
-def _asked_by_kind(run: Finished) -> list[_Asked]:
+def _asked_by_kind(run: Contestant) -> list[_Asked]:
     """Every judged question of a known kind.
 
     Two tasks may ask the same row, with and without subtitles: it counts by the first of them, and by both

@@ -20,7 +20,9 @@ def svg(record: ComparisonRecord) -> str:
     runs = [run for run in record.runs if run.mean is not None]
     models = list(dict.fromkeys(run.model for run in runs))
     colours = {model: f"C{number % 10}" for number, model in enumerate(models)}
-    has_frames = any(len({run.num_frames for run in runs if run.model == model}) > 1 for model in models)
+    has_frames = any(
+        len({run.num_frames for run in runs if run.model == model and run.num_frames}) > 1 for model in models
+    )
     count = 2 if has_frames else 1
     figure, (panels,) = pyplot.subplots(1, count, figsize=(5.5 * count, 4.0), squeeze=False)
     _cost_panel(panels[0], runs, colours)
@@ -51,25 +53,31 @@ def _cost_panel(panel: Any, runs: Sequence[ComparedRun], colours: dict[str, str]
 
 
 def _frames_panel(panel: Any, runs: Sequence[ComparedRun], colours: dict[str, str]) -> None:
-    """One line a model."""
+    """One line a model; runs of which nobody said how many frames they were shown are left out."""
+    runs = [run for run in runs if run.num_frames]
     for model, colour in colours.items():
-        own = sorted((run for run in runs if run.model == model), key=lambda run: run.num_frames)
+        own = sorted((run for run in runs if run.model == model), key=_frames)
         panel.plot(
-            [run.num_frames for run in own],
+            [_frames(run) for run in own],
             [run.mean.value for run in own if run.mean is not None],
             color=colour,
             label=model,
         )
         for run in own:
             if run.mean is not None:
-                _point(panel, (run.num_frames, run.mean.value), run, colour)
-    frames = sorted({run.num_frames for run in runs})
+                _point(panel, (_frames(run), run.mean.value), run, colour)
+    frames = sorted({_frames(run) for run in runs})
     panel.set(title="mean over benchmarks", xlabel="frames shown", ylabel="accuracy %")
     panel.set_xscale("log", base=2)
     panel.set_xticks(frames, [str(count) for count in frames])
     panel.minorticks_off()
     for text in panel.legend(fontsize=7).get_texts():
         text.set_parse_math(False)
+
+
+def _frames(run: ComparedRun) -> int:
+    assert run.num_frames is not None
+    return run.num_frames
 
 
 def _point(panel: Any, place: tuple[float, float], run: ComparedRun, colour: str) -> None:

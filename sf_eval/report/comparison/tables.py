@@ -15,6 +15,8 @@ from sf_eval.core.tables import (
     to_csv,
     to_markdown,
 )
+from sf_eval.report.comparison.community import community_table
+from sf_eval.report.comparison.pair_tables import second_table, shown_notes, unmatched_notes
 from sf_eval.report.comparison.record import (
     BenchmarkColumn,
     ComparedRun,
@@ -28,7 +30,7 @@ from sf_eval.report.comparison.record import (
 
 CSV_COLUMNS = (
     "run", "model", "frames", "data", "measure", "of", "reference", "value", "interval95_low",
-    "interval95_high", "n", "coverage", "chance",
+    "interval95_high", "n", "coverage", "chance", "complete",
 )  # fmt: skip
 MEAN = "mean"
 OUTSIDE = " *"
@@ -41,7 +43,7 @@ def score_table(record: ComparisonRecord) -> Table:
     rows = [
         (
             run.name,
-            str(run.num_frames),
+            _frames(run),
             _mean(run),
             *(_score(run, column) for column in record.benchmarks),
         )
@@ -67,7 +69,7 @@ def score_table(record: ComparisonRecord) -> Table:
 
 def summary_table(record: ComparisonRecord) -> Table:
     """One row a run: what it got right, and what that cost; short enough for a screen."""
-    rows = tuple((run.name, str(run.num_frames), _mean(run), *_cost_cells(run)[:3]) for run in record.runs)
+    rows = tuple((run.name, _frames(run), _mean(run), *_cost_cells(run)[:3]) for run in record.runs)
     columns = ("model", "frames", "mean %", "prefill FLOPs", "total FLOPs", "latency")
     return Table(
         title=f"Accuracy and cost per question: {record.data}",
@@ -195,8 +197,10 @@ def markdown(record: ComparisonRecord) -> str:
         score_table(record),
         gain_table(record),
         gain_by_benchmark_table(record),
+        second_table(record),
         kind_table(record),
         cost_table(record),
+        community_table(record),
     ]
     names = ", ".join(run.name for run in record.runs)
     head = f"# {escaped(f'Comparison: {names} on {record.data}')}\n"
@@ -215,6 +219,10 @@ def csv_text(record: ComparisonRecord) -> str:
 _PAIR_COLUMNS = (
     "tested %", "reference %", "difference", "95% interval", "relative %", "relative 95%", "n"
 )  # fmt: skip
+
+
+def _frames(run: ComparedRun) -> str:
+    return ABSENT if run.num_frames is None else str(run.num_frames)
 
 
 def _mean(run: ComparedRun) -> str:
@@ -272,6 +280,8 @@ def _differing(record: ComparisonRecord) -> Iterator[str]:
             yield f"{gain.tested} and {gain.reference} were NOT asked the same questions."
         if gain.left_out:
             yield f"Left out, as {gain.tested} or {gain.reference} failed on them: {gain.left_out} questions."
+        yield from unmatched_notes(gain)
+        yield from shown_notes(gain)
 
 
 def _score_of(kind: KindRecord, run: ComparedRun) -> KindScore | None:
@@ -293,7 +303,7 @@ def _cost_cells(run: ComparedRun) -> tuple[str, ...]:
         scaled(cost.prefill_flops),
         scaled(cost.total_flops),
         seconds(cost.latency_s),
-        *(f"{count:.0f}" for count in tokens),
+        *(ABSENT if count is None else f"{count:.0f}" for count in tokens),
     )
 
 
@@ -302,8 +312,18 @@ def _cost_cells(run: ComparedRun) -> tuple[str, ...]:
 Line = dict[str, object]
 
 
+def _line(run: ComparedRun, record: ComparisonRecord) -> Line:
+    return {
+        "run": run.name,
+        "model": run.title,
+        "frames": run.num_frames,
+        "data": record.data,
+        "complete": "yes" if run.complete else "partial",
+    }
+
+
 def _run_lines(run: ComparedRun, record: ComparisonRecord) -> Iterator[Line]:
-    base: Line = {"run": run.name, "model": run.title, "frames": run.num_frames, "data": record.data}
+    base = _line(run, record)
     for one in run.scores:
         score = one.score
         yield {
@@ -337,7 +357,7 @@ def _run_lines(run: ComparedRun, record: ComparisonRecord) -> Iterator[Line]:
 
 def _gain_lines(gain: GainRecord, record: ComparisonRecord) -> Iterator[Line]:
     run = next(run for run in record.runs if run.name == gain.tested)
-    base: Line = {"run": run.name, "model": run.title, "frames": run.num_frames, "data": record.data}
+    base = _line(run, record)
     for pair in [gain.overall, *gain.by_benchmark]:
         if pair is None:
             continue
@@ -345,6 +365,9 @@ def _gain_lines(gain: GainRecord, record: ComparisonRecord) -> Iterator[Line]:
         yield {**of, "measure": "difference", **_estimate(pair.difference)}
         if pair.relative is not None:
             yield {**of, "measure": "relative", **_estimate(pair.relative)}
+        for name in ("p_value", "p_holm", "mcnemar_p", "gained", "lost", "agreement", "detectable"):
+            if (value := getattr(pair, name)) is not None:
+                yield {**of, "measure": name, "value": value}
 
 
 def _estimate(value: EstimateRecord) -> Line:

@@ -39,7 +39,17 @@ def _latency(runs: Sequence[_Record], where: _Record) -> Table:
     models = fmt.listed(list(dict.fromkeys(run["model"] for run in runs)))
     return Table(
         title=f"Latency of {models}: {first['text_tokens']} text tokens, {first['new_tokens']} new tokens",
-        columns=("stage", "model", "frames", "batch", "median", "least", "most", *columns, "rounds"),
+        columns=(
+            "stage",
+            "model",
+            "frames",
+            "batch",
+            "median",
+            "least",
+            "most",
+            *columns,
+            "rounds",
+        ),
         rows=tuple(body),
         numeric=frozenset({"frames", "batch", "median", "least", "most", *columns, "rounds"}),
         notes=tuple(_latency_notes(runs, where)),
@@ -51,7 +61,7 @@ def _has(run: _Record, share: float) -> bool:
 
 
 def _latency_row(stage: str, run: _Record, quantiles: Sequence[str]) -> tuple[str, ...]:
-    who = (stage, run["model"], str(run["frames"]), str(run["batch_size"]))
+    who = (stage, run["model"], _frames(run), _batch(run))
     if stage not in run["stages"]:
         return (*who, *[ABSENT] * (3 + len(quantiles)), "0")
     values = run["stages"][stage]["values"]
@@ -68,8 +78,23 @@ def _latency_notes(runs: Sequence[_Record], where: _Record) -> list[str]:
         f"{_compiled(where)}, weights: {where['weights']}.",
         "Each stage was measured apart, waiting for the device before and after. End to end is measured "
         f"anew, from {starts}, in one go without such waits: it is not the sum of the stages.",
+        "All seconds are the whole batch's. Shared: its questions are about one video, which is decoded, "
+        "encoded and prefilled once; else each has a video of its own.",
     ]
+    if any(run["exceeds_context"] for run in runs):
+        notes.append(
+            f"{fmt.MARK} The prompt is longer than the model's context: random weights take it, a trained "
+            "model refuses it."
+        )
     return [*notes, f"Not measured: {reasons}."] if reasons else notes
+
+
+def _frames(run: _Record) -> str:
+    return fmt.marked(run["frames"], run["exceeds_context"])
+
+
+def _batch(record: _Record) -> str:
+    return f"{record['batch_size']}{' shared' if record['shared'] else ''}"
 
 
 def _compiled(where: _Record) -> str:
@@ -84,7 +109,8 @@ def _changes(records: Sequence[_Record]) -> Table:
     return Table(
         title="Change of latency, compared with what was measured beside the model",
         columns=(
-            "stage", "model", "frames", "against", "its frames", "batch", "change", "95% interval", "rounds",
+            "stage", "model", "frames", "against", "its frames", "batch", "change", "95% interval",
+            "rounds",
         ),
         rows=tuple(
             (
@@ -93,7 +119,7 @@ def _changes(records: Sequence[_Record]) -> Table:
                 str(record["frames"]),
                 record["against"],
                 str(record["against_frames"]),
-                str(record["batch_size"]),
+                _batch(record),
                 fmt.change(record["median"]),
                 _span(record, "low", "high") if record["n"] >= _FOR_INTERVAL else ABSENT,
                 _rounds(record),
@@ -126,22 +152,30 @@ def _span(record: _Record, low: str, high: str) -> str:
 def _rates(runs: Sequence[_Record]) -> Table:
     return Table(
         title="Work per second, and share of the device's peak",
-        columns=("stage", "model", "frames", "batch", "FLOP/s", "of measured", "of data sheet"),
+        columns=(
+            "stage", "model", "frames", "batch", "FLOP/s", "MFU", "of data sheet", "MBU",
+        ),
         rows=tuple(
             (
                 stage.partition(" (")[0],
                 run["model"],
-                str(run["frames"]),
-                str(run["batch_size"]),
+                _frames(run),
+                _batch(run),
                 scaled(rate["flops_per_s"]),
                 fmt.share(rate["share_of_measured_peak"], 1),
                 fmt.share(rate["share_of_data_sheet"], 1) if rate["share_of_data_sheet"] else ABSENT,
+                fmt.share(rate["share_of_measured_bandwidth"], 1),
             )
             for run in runs
             for stage, rate in run["achieved"].items()
         ),
-        numeric=frozenset({"frames", "batch", "FLOP/s", "of measured", "of data sheet"}),
-    )
+        numeric=frozenset({"frames", "batch", "FLOP/s", "MFU", "of data sheet", "MBU"}),
+        notes=(
+            "MFU and MBU: shares of the FLOP/s and bytes a second that one large product and one large copy "
+            "reached on this device. Bytes: weights and caches, each once (the tower's weights once in 16 "
+            "frames); activations come on top, so the MBU is a lower bound.",
+        ),
+    )  # fmt: skip
 
 
 def _memory(runs: Sequence[_Record]) -> Table:
@@ -151,8 +185,8 @@ def _memory(runs: Sequence[_Record]) -> Table:
         rows=tuple(
             (
                 run["model"],
-                str(run["frames"]),
-                str(run["batch_size"]),
+                _frames(run),
+                _batch(run),
                 fmt.size(run["memory"]["allocated_bytes"]),
                 fmt.size(run["memory"]["reserved_bytes"]),
             )

@@ -198,7 +198,8 @@ def _time_stack(run: Mapping[str, Any]) -> _Stack:
 
 
 def _run_name(run: Mapping[str, Any]) -> str:
-    return f"{run['model']}, {run['frames']} frames"
+    shared = ", one video for all questions" if run["shared"] else ""
+    return f"{run['model']}, {run['frames']} frames{shared}"
 
 
 def _time_note(run: Mapping[str, Any]) -> str:

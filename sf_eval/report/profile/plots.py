@@ -44,9 +44,16 @@ SLOW_PATH: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 STAGES = (
     ("video decode", "video decode", "#8f7a5c"),
     ("resize", "resize", "#b08a2e"),
+    ("from the decoder's process", "from the decoder's process", "#5f8f7a"),
     ("upload", "upload", "#b7a1d6"),
     ("vision", "vision", "#64778f"),
     ("prefill (TTFT from cached features)", "LLM prefill", "#2f7fd1"),
+    ("prefill of the shared prefix", "prefill of the shared prefix", "#2f7fd1"),
+    (
+        "prefill of the questions (TTFT from a shared prefix)",
+        "prefill of the questions",
+        "#1f4f8f",
+    ),
     ("new token (TPOT)", "decoding", "#c9567a"),
 )
 

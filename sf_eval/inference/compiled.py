@@ -1,0 +1,141 @@
+"""The vision tower and every decoder layer of a model, compiled: all of them, or an error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FunctionType, MethodType
+from typing import Any
+
+import torch
+from torch._dynamo.exc import TorchDynamoException
+from torch._inductor.exc import InductorError
+
+from sf_eval.core.errors import UsageError
+from sf_eval.inference.family import TOWER, Asked, VideoModel
+from sf_eval.video import ClipPlan, VideoInfo
+
+
+@dataclass
+class Compiled:
+    """What torch.compile made of a model.
+
+    Attributes:
+        graphs: compiled graphs of each part; every part has at least one once it has run.
+    """
+
+    parts: tuple[str, ...]
+    graphs: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def layers(self) -> int:
+        """Decoder layers that run compiled."""
+        return sum(self.graphs[part] > 0 for part in self.parts if part != TOWER)
+
+    def check(self) -> None:
+        """Hold it to its word, once every stage has run.
+
+        Raises:
+            UsageError: a part was never compiled, for torch.compile is switched off here.
+        """
+        if left := [part for part in self.parts if not self.graphs[part]]:
+            raise UsageError(
+                f"--compile: torch.compile left {len(left)} of {len(self.parts)} parts as they are "
+                f"({left[0]} first).",
+                hint="Unset TORCH_COMPILE_DISABLE and TORCHDYNAMO_DISABLE, or leave --compile out.",
+            )
+
+
+_GRAPHS_PER_PART = 256
+"""More than any run needs: prefill and decoding, with and without padding, at sizes that change."""
+
+
+@contextmanager
+def compiled_model(model: VideoModel, *, backend: str = "inductor") -> Iterator[Compiled]:
+    """A model of any family, compiled inside of the block and tried out once.
+
+    Compiling is done, or has failed, before anything is asked: an error in the midst of a run would be taken
+    for one of its questions.
+
+    Raises:
+        UsageError: it cannot be compiled here, or its family has nothing to compile.
+    """
+    parts = getattr(model, "parts_to_compile", None)
+    if not parts:
+        raise UsageError("--compile: this kind of model cannot be compiled.", hint="Leave --compile out.")
+    with compiled(parts, backend=backend) as done:
+        _try_out(model)
+        done.check()
+        yield done
+
+
+def _try_out(model: VideoModel) -> None:
+    """Every kind of call, twice: torch makes a size variable when it meets its second value."""
+    side = 224 if model.resize is None else model.resize.size
+    for frames in (2, 3):
+        shown = ClipPlan(
+            VideoInfo(Path("trial"), frames, 1.0, float(frames), side, side, "trial"),
+            tuple(range(frames)),
+            tuple(map(float, range(frames))),
+        )
+        pixels = torch.zeros(frames, side, side, 3, dtype=torch.uint8, device=model.device)
+        video = model.encode(pixels, shown, chunk_frames=frames)
+        prefix = model.prefix(video)
+        model.answer([Asked("Is it?", video, prefix, 3), Asked("Or is it not?", video, prefix, 3)])
+
+
+@contextmanager
+def compiled(parts: Mapping[str, torch.nn.Module], *, backend: str = "inductor") -> Iterator[Compiled]:
+    """Every part compiled inside of the block; the first calls then take long.
+
+    Args:
+        parts: modules by name, none inside of another: `VideoModel.parts_to_compile`.
+
+    Dynamo keeps its graphs with a function's code, which all layers share, and gives up on a code with more
+    than 8 of them (`recompile_limit`): from the ninth layer on everything would silently run uncompiled. So
+    each part gets a copy of its forward's code. `fullgraph` makes an error of whatever cannot be compiled: a
+    part runs compiled or not at all.
+
+    Raises:
+        UsageError: from inside the block, where this machine cannot compile it.
+    """
+    done = Compiled(tuple(parts))
+    limits = torch._dynamo.config.patch(
+        recompile_limit=_GRAPHS_PER_PART, accumulated_recompile_limit=_GRAPHS_PER_PART * len(parts)
+    )
+    try:
+        with limits:
+            for name, module in parts.items():
+                counted = _counting(done.graphs, name, backend)
+                own = _forward_of_its_own(module, name)
+                module.forward = torch.compile(own, fullgraph=True, backend=counted)
+            yield done
+    except (TorchDynamoException, InductorError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UsageError(f"--compile: {reason.strip()}", hint="Leave --compile out.") from error
+    finally:
+        for module in parts.values():
+            vars(module).pop("forward", None)
+
+
+def _forward_of_its_own(module: torch.nn.Module, name: str) -> Callable[..., Any]:
+    """The class's `forward`, bound, with a code object that no other module shares."""
+    shared: Any = type(module).forward
+    code = shared.__code__.replace(co_name=f"{shared.__code__.co_name} of {name}")
+    copy = FunctionType(code, shared.__globals__, shared.__name__, shared.__defaults__, shared.__closure__)
+    copy.__kwdefaults__ = shared.__kwdefaults__
+    return MethodType(copy, module)
+
+
+def _counting(graphs: Counter[str], part: str, backend: str) -> Callable[..., Any]:
+    """The backend, counting the graphs that it compiles for one part."""
+    compile_graph = torch._dynamo.lookup_backend(backend)
+
+    def compile_and_count(graph: Any, inputs: Any) -> Any:
+        graphs[part] += 1
+        return compile_graph(graph, inputs)
+
+    return compile_and_count

@@ -1,0 +1,236 @@
+"""`sf-eval leaderboard`: all runs below directories and the published models in one table, told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from sf_eval.core.errors import DataError, OutputError, UsageError, nearest
+from sf_eval.core.tables import ABSENT, Table, percent, to_csv
+from sf_eval.harness.finished import read_finished
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.recording import RESULTS
+from sf_eval.report.export.flat import latex
+from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini, model_label
+from sf_eval.report.published import published_models
+
+MEASURED: Final = "measured"
+REPORTED: Final = "reported"
+_REAL = "real benchmark"
+CSV_COLUMNS = (
+    "kind", "model", "frames", "data", "complete", "benchmark", "accuracy", "interval95_low",
+    "interval95_high", "n", "source",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A benchmark's accuracy in percent; what was reported has neither interval nor n."""
+
+    accuracy: float
+    interval95: tuple[float, float] | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on one data.
+
+    Attributes:
+        frames: as text; "" where nobody said.
+        complete: False for a run that was stopped.
+        cells: by benchmark.
+        source: the run's folder, or where it was reported.
+    """
+
+    kind: Literal["measured", "reported"]
+    model: str
+    frames: str
+    data: str
+    complete: bool
+    cells: dict[str, Cell]
+    source: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows in the order asked for.
+
+    Attributes:
+        titles: of the benchmarks, by name, in the order of the columns.
+        notes: what a reader must know.
+        skipped: folders with results that could not be read, and why.
+    """
+
+    rows: list[Row]
+    titles: dict[str, str]
+    notes: list[str]
+    skipped: list[str]
+
+
+def board(folders: Sequence[Path], *, sort: str | None = None, published: bool = True) -> Board:
+    """The board of every run below `folders`.
+
+    Args:
+        sort: a benchmark's name, "model", "frames", or None for the order measured, reported.
+        published: whether the published models are in it.
+
+    Raises:
+        UsageError: a folder that does not exist, no run below any, or nothing of that name to sort by.
+    """
+    rows: list[Row] = []
+    titles: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    notes: dict[str, list[str]] = {}
+    skipped = []
+    for path in _results(folders):
+        try:
+            record = read_finished(path).output.record
+        except (OutputError, DataError) as error:
+            skipped.append(str(error))
+            continue
+        rows.append(_measured(record, path))
+        for entry in entries(record, folded=True):
+            titles.setdefault(entry.name, entry.title)
+            if entry.column:
+                columns[entry.name] = entry.column
+        for caveat in caveats(record):
+            notes.setdefault(caveat, []).append(str(path))
+    if not rows:
+        raise UsageError(f"no run of sf-eval lies below {', '.join(map(str, folders))}.")
+    said = [
+        caveat if len(where) == len(rows) else f"{', '.join(where)}: {caveat}"
+        for caveat, where in notes.items()
+    ]
+    if published:
+        rows += _reported(columns)
+    return Board(_sorted(rows, sort, titles), titles, said, skipped)
+
+
+def board_table(found: Board) -> Table:
+    """One row a model; "kind" tells measured from reported."""
+    columns = ("kind", "model", "frames", "data", *found.titles.values(), "source")
+    rows = tuple(
+        (
+            row.kind if row.complete else f"{row.kind}, partial",
+            row.model,
+            row.frames or ABSENT,
+            row.data,
+            *(_shown(row.cells.get(name)) for name in found.titles),
+            row.source,
+        )
+        for row in found.rows
+    )
+    notes = (
+        "Measured: by sf-eval, with 95% interval. Reported: by their authors or third parties on the real "
+        "benchmarks, not measured here.",
+        *found.notes,
+    )
+    return Table("Leaderboard", columns, rows, frozenset({"frames", *found.titles.values()}), notes)
+
+
+def board_csv(found: Board) -> str:
+    """One line an accuracy."""
+    return to_csv(CSV_COLUMNS, list(_csv_lines(found)))
+
+
+def board_latex(found: Board) -> str:
+    """A table for a paper (package booktabs)."""
+    names = list(found.titles)
+    head = " & ".join(latex(text) for text in ("kind", "model", "frames", *found.titles.values()))
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "\\centering",
+        f"\\begin{{tabular}}{{llr{'r' * len(names)}}}",
+        "\\toprule",
+        f"{head} \\\\",
+        "\\midrule",
+    ]
+    for row in found.rows:
+        kind = row.kind if row.complete else f"{row.kind}, partial"
+        model = row.model if row.data == _REAL else f"{row.model} ({row.data})"
+        accuracies = [row.cells[name].accuracy if name in row.cells else None for name in names]
+        cells = (kind, model, row.frames or ABSENT, *map(percent, accuracies))
+        lines.append(" & ".join(map(latex, cells)) + " \\\\")
+    said = " ".join(["Percent right; reported: not measured here.", *found.notes])
+    lines += ["\\bottomrule", "\\end{tabular}", f"\\caption{{{latex(said)}}}", "\\end{table}", ""]
+    return "\n".join(lines)
+
+
+def _results(folders: Sequence[Path]) -> list[Path]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder.", hint="Give one with runs below it.")
+    return list(dict.fromkeys(found.parent for folder in folders for found in sorted(folder.rglob(RESULTS))))
+
+
+def _measured(record: RunRecord, path: Path) -> Row:
+    return Row(
+        kind=MEASURED,
+        model=model_label(record),
+        frames=str(record.model.num_frames),
+        data=data_label(record) if is_mini(record) else _REAL,
+        complete=record.complete,
+        cells={
+            entry.name: Cell(entry.score.accuracy, entry.score.interval95, entry.score.n)
+            for entry in entries(record, folded=True)
+            if entry.score.accuracy is not None
+        },
+        source=str(path),
+    )
+
+
+def _reported(columns: dict[str, str]) -> Iterator[Row]:
+    for model in published_models():
+        cells = {
+            name: Cell(model.accuracies[column])
+            for name, column in columns.items()
+            if column in model.accuracies
+        }
+        if cells:
+            yield Row(REPORTED, model.model, model.frames, _REAL, True, cells, model.source)
+
+
+def _sorted(rows: list[Row], sort: str | None, titles: dict[str, str]) -> list[Row]:
+    if sort is None:
+        return rows
+    if sort == "model":
+        return sorted(rows, key=lambda row: row.model.casefold())
+    if sort == "frames":
+        return sorted(rows, key=lambda row: int(row.frames or 0))
+    if sort not in titles:
+        raise UsageError(
+            f"--sort: no run has a score on {sort}.", hint=nearest(sort, [*titles, "model", "frames"])
+        )
+    return sorted(rows, key=lambda row: -row.cells[sort].accuracy if sort in row.cells else 1.0)
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return ABSENT
+    if cell.interval95 is None:
+        return percent(cell.accuracy)
+    low, high = cell.interval95
+    return f"{percent(cell.accuracy)} [{low:.0f}, {high:.0f}]"
+
+
+def _csv_lines(found: Board) -> Iterator[dict[str, object]]:
+    for row in found.rows:
+        for name, cell in row.cells.items():
+            low, high = cell.interval95 or (None, None)
+            yield {
+                "kind": row.kind,
+                "model": row.model,
+                "frames": row.frames,
+                "data": row.data,
+                "complete": "yes" if row.complete else "partial",
+                "benchmark": name,
+                "accuracy": cell.accuracy,
+                "interval95_low": low,
+                "interval95_high": high,
+                "n": cell.n,
+                "source": row.source,
+            }

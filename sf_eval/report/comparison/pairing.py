@@ -1,0 +1,238 @@
+"""Two runs on the questions that both were asked: who was right where, and whether they saw the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sf_eval.harness.record import SampleRecord
+from sf_eval.report.comparison.contestant import Contestant
+from sf_eval.report.comparison.record import (
+    BenchmarkColumn,
+    EstimateRecord,
+    FlipRecord,
+    GainRecord,
+    PairRecord,
+    ShownRecord,
+    UnmatchedRecord,
+)
+from sf_eval.report.comparison.verdict import verdict, verdict_name
+from sf_eval.scoring import paired
+from sf_eval.scoring.outcome import Outcome
+from sf_eval.scoring.paired import Judged
+from sf_eval.scoring.significance import holm, mcnemar
+
+Asked = tuple[str, str, int]
+"""A question: task, the benchmark's own id, and 0 (1 for the second question of the same id, and so on)."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A run under its name in the comparison."""
+
+    name: str
+    run: Contestant
+
+
+@dataclass(frozen=True)
+class Resampling:
+    seed: int
+    resamples: int
+
+
+def gain_of(
+    tested: Named,
+    reference: Named,
+    columns: Sequence[BenchmarkColumn],
+    *,
+    how: Resampling,
+    tell: float,
+) -> GainRecord:
+    """`tested` against `reference`."""
+    one, other = by_question(tested.run.samples), by_question(reference.run.samples)
+    differing = {key for key in one.keys() & other.keys() if _says(one[key]) != _says(other[key])}
+    judged_one, judged_other = scored_questions(one), scored_questions(other)
+    both = (judged_one & judged_other) - differing
+    judged = judged_questions([one, other], both, columns, tested.run)
+    in_mean = [column for column in columns if column.in_mean and _asks(one, column) and _asks(other, column)]
+    overall, each = paired.compare(
+        judged, [column.name for column in in_mean], seed=how.seed, resamples=how.resamples
+    )
+    pairs = _Pairs(one, other, both, columns, judged, tell)
+    by_benchmark = _with_holm([pairs.pair(name, compared, [name]) for name, compared in each.items()])
+    names = [column.name for column in in_mean]
+    whole = None if overall is None else pairs.pair(None, overall, names)
+    titles = {column.name: column.title for column in columns}
+    named = [(titles[pair.benchmark or ""], pair) for pair in by_benchmark]
+    return GainRecord(
+        tested=tested.name,
+        reference=reference.name,
+        same_questions=_asked(one) == _asked(other),
+        left_out=len((judged_one ^ judged_other) & one.keys() & other.keys()),
+        mean_over=names,
+        overall=whole,
+        by_benchmark=by_benchmark,
+        verdict=verdict(tested.name, reference.name, whole, named, where=where(in_mean), tell=tell),
+        flips=[_flip(key, one[key], other[key]) for key in sorted(both) if _is_flip(one[key], other[key])],
+        shown=_shown(one, other, both),
+        unmatched=UnmatchedRecord(
+            only_tested=_names(one.keys() - other.keys()),
+            only_reference=_names(other.keys() - one.keys()),
+            differing=_names(differing),
+        ),
+    )
+
+
+def where(columns: Sequence[BenchmarkColumn]) -> str:
+    """What the mean over `columns` is over, as a phrase."""
+    if not columns:
+        return "in the mean, as no benchmark was asked of both"
+    titles = [column.title for column in columns]
+    return f"on {titles[0]}" if len(titles) == 1 else f"in the mean over {len(titles)} benchmarks"
+
+
+def by_question(samples: Iterable[SampleRecord]) -> dict[Asked, SampleRecord]:
+    """Samples by what they ask; in the order given."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found: dict[Asked, SampleRecord] = {}
+    for sample in samples:
+        name = (sample.task, sample.question_id)
+        found[sample.task, sample.question_id, seen[name]] = sample
+        seen[name] += 1
+    return found
+
+
+def judged_questions(
+    runs: Sequence[Mapping[Asked, SampleRecord]],
+    keys: set[Asked],
+    columns: Sequence[BenchmarkColumn],
+    first: Contestant,
+) -> dict[str, list[Judged]]:
+    """The questions `keys` of each benchmark, with whether each run got it right.
+
+    Args:
+        first: the run that `runs` begins with; its tasks say what a headline is the mean over.
+    """
+    mean_over = {task.task: task.mean_over for task in first.tasks}
+    judged: dict[str, list[Judged]] = {column.name: [] for column in columns}
+    column_of = {task: column for column in columns for task in column.tasks}
+    for key, sample in runs[0].items():
+        if key not in keys:
+            continue
+        column = column_of[sample.task]
+        is_group = column.name != sample.task
+        group = sample.task if is_group else _group(sample, mean_over[sample.task])
+        if group is not None:
+            right = tuple(each[key].outcome == Outcome.correct.value for each in runs)
+            judged[column.name].append(Judged(sample.video, group, right))
+    return judged
+
+
+def scored_questions(samples: Mapping[Asked, SampleRecord]) -> set[Asked]:
+    """Those with a judged answer."""
+    return {key for key, sample in samples.items() if Outcome(sample.outcome).is_scored}
+
+
+def estimate(value: paired.Estimate | None) -> EstimateRecord | None:
+    return None if value is None else EstimateRecord(value=value.value, interval95=value.interval95)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """What both answered."""
+
+    one: Mapping[Asked, SampleRecord]
+    other: Mapping[Asked, SampleRecord]
+    both: set[Asked]
+    columns: Sequence[BenchmarkColumn]
+    judged: Mapping[str, Sequence[Judged]]
+    tell: float
+
+    def pair(self, benchmark: str | None, compared: paired.Comparison, names: Sequence[str]) -> PairRecord:
+        """The record of a comparison over the benchmarks `names`."""
+        difference = estimate(compared.difference)
+        assert difference is not None
+        counts = Counter(item.right for name in names for item in self.judged[name])
+        gained, lost = counts[True, False], counts[False, True]
+        return PairRecord(
+            benchmark=benchmark,
+            tested=compared.first,
+            reference=compared.second,
+            difference=difference,
+            relative=estimate(compared.relative),
+            n=compared.n,
+            videos=compared.videos,
+            verdict=verdict_name(difference, compared.detectable, self.tell),
+            p_value=compared.p_value,
+            p_holm=None,
+            mcnemar_p=mcnemar(gained, lost),
+            gained=gained,
+            lost=lost,
+            agreement=self._agreement(names),
+            detectable=compared.detectable,
+        )
+
+    def _agreement(self, names: Sequence[str]) -> float | None:
+        tasks = {task for column in self.columns if column.name in names for task in column.tasks}
+        same = [self.one[key].answer == self.other[key].answer for key in self.both if key[0] in tasks]
+        return 100 * sum(same) / len(same) if same else None
+
+
+def _asks(samples: Mapping[Asked, SampleRecord], column: BenchmarkColumn) -> bool:
+    """Whether the run was asked anything of the benchmark, be it answered or not."""
+    return any(key[0] in column.tasks for key in samples)
+
+
+def _with_holm(pairs: Sequence[PairRecord]) -> list[PairRecord]:
+    tested = [pair for pair in pairs if pair.p_value is not None]
+    adjusted = holm([pair.p_value for pair in tested if pair.p_value is not None])
+    by_name = {pair.benchmark: value for pair, value in zip(tested, adjusted, strict=True)}
+    return [pair.model_copy(update={"p_holm": by_name.get(pair.benchmark)}) for pair in pairs]
+
+
+def _says(sample: SampleRecord) -> tuple[str | None, dict[str, str]]:
+    return sample.target, sample.options
+
+
+def _asked(samples: Mapping[Asked, SampleRecord]) -> set[tuple[Asked, str | None]]:
+    return {(key, sample.target) for key, sample in samples.items()}
+
+
+def _group(sample: SampleRecord, mean_over: str | None) -> str | None:
+    """The group of a benchmark's headline that the sample counts in; None where it is in none."""
+    return "" if mean_over is None else sample.categories.get(mean_over)
+
+
+def _is_flip(one: SampleRecord, other: SampleRecord) -> bool:
+    return (one.outcome == Outcome.correct.value) != (other.outcome == Outcome.correct.value)
+
+
+def _flip(key: Asked, one: SampleRecord, other: SampleRecord) -> FlipRecord:
+    return FlipRecord(
+        task=key[0],
+        question_id=key[1],
+        video=one.video,
+        gained=one.outcome == Outcome.correct.value,
+        target=one.target,
+        tested=one.answer,
+        reference=other.answer,
+    )
+
+
+def _shown(
+    one: Mapping[Asked, SampleRecord], other: Mapping[Asked, SampleRecord], both: set[Asked]
+) -> ShownRecord:
+    known = [key for key in both if one[key].pixels_digest and other[key].pixels_digest]
+    other_frames = {key for key in known if one[key].frames_digest != other[key].frames_digest}
+    other_pixels = {key for key in known if one[key].pixels_digest != other[key].pixels_digest}
+    return ShownRecord(
+        compared=len(known),
+        unknown=len(both) - len(known),
+        other_frames=_names(other_frames),
+        other_pixels=_names(other_pixels - other_frames),
+    )
+
+
+def _names(keys: Iterable[Asked]) -> list[str]:
+    return [f"{task}/{question}" for task, question, _ in sorted(keys)]

@@ -1,0 +1,1 @@
+"""A run in formats that others read (docs/exporting.md)."""

@@ -1,0 +1,95 @@
+"""A run that is to leave the house, and what must stand on it wherever it goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sf_eval.benchmarks import catalog
+from sf_eval.harness.finished import FinishedRun
+from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
+from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini, model_label
+
+MINI = "mini-edition"
+PARTIAL = "partial"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A run and its names."""
+
+    run: FinishedRun
+
+    @property
+    def record(self) -> RunRecord:
+        return self.run.output.record
+
+    @property
+    def samples(self) -> Sequence[SampleRecord]:
+        return self.run.output.samples
+
+    @property
+    def is_mini(self) -> bool:
+        return is_mini(self.record)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What every file's name says of its content: mini data, a part of a run."""
+        return (*([MINI] if self.is_mini else []), *([] if self.record.complete else [PARTIAL]))
+
+    @property
+    def title(self) -> str:
+        return model_label(self.record)
+
+    @property
+    def caveats(self) -> list[str]:
+        """What must be known before a number of the run is quoted."""
+        return caveats(self.record)
+
+    @property
+    def model_id(self) -> str:
+        """The Hub's id of the model where its weights come from there; else "local/NAME"."""
+        weights = self.record.model.weights
+        if _HUB_ID.fullmatch(weights) and not any(part.startswith(".") for part in weights.split("/")):
+            return weights
+        return f"local/{re.sub(r'[^A-Za-z0-9._-]+', '-', self.record.model.name).strip('-.') or 'model'}"
+
+    def judged(self) -> list[Entry]:
+        """Benchmarks with an accuracy, groups as one."""
+        return [entry for entry in entries(self.record, folded=True) if entry.score.accuracy is not None]
+
+    def tasks_of(self, entry: Entry) -> list[TaskRecord]:
+        return [task for task in self.record.tasks if task.task in entry.tasks]
+
+    def data_name(self, title: str) -> str:
+        """A benchmark's title as it may be quoted: mini data and parts of a run are named as such."""
+        said = [*([self.record.data] if self.is_mini else []), *([PARTIAL] if PARTIAL in self.marks else [])]
+        return f"{title} ({', '.join(said)})" if said else title
+
+    def data_id(self, task: TaskRecord) -> str:
+        """The Hub's id of the data; mini data has none and is never called by the benchmark's."""
+        return f"sf-eval/{MINI}" if self.is_mini else task.dataset
+
+    def file_name(self, stem: str, suffix: str) -> str:
+        """ "samples.mini-edition.partial.csv"."""
+        return ".".join((stem, *self.marks, suffix))
+
+    def gaps(self) -> list[str]:
+        """Why its numbers are not those of whole benchmarks; empty where they are."""
+        found = []
+        if not self.record.complete:
+            found.append("the run was stopped before its end")
+        for task in self.record.tasks:
+            expected = catalog.get_benchmark(task.task).expected_questions
+            if task.questions_asked < task.questions_total:
+                found.append(
+                    f"{task.title}: {task.questions_asked} of {task.questions_total} questions asked"
+                )
+            elif expected is not None and task.questions_total != expected:
+                found.append(f"{task.title}: the data has {task.questions_total} questions, not {expected}")
+            if failed := sum(task.micro.failures.values()):
+                found.append(f"{task.title}: {failed} questions failed")
+        found += [f"{group.title}: not all subtasks" for group in self.record.groups if not group.complete]
+        return found

@@ -1,0 +1,30 @@
+"""The page on the loopback interface, for those who like an address better than a file."""
+
+from __future__ import annotations
+
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Files of the page's folder, nothing cached and nothing logged."""
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(404)
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """A server of `folder` on 127.0.0.1 alone; port 0 takes a free one. The caller serves and closes it."""
+    return ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(folder)))

@@ -1,0 +1,139 @@
+"""`sf-eval run` with other people's models: the same tables, typed failures, a journal to go on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sf_eval.harness.record import RunRecord
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))  # for two helper modules
+
+from loopback_endpoint import MODEL, serving
+from tiny_checkpoints import FAMILIES, make_checkpoint
+
+RUN = ("run", "--data", "mini", "--tasks", "videomme", "--limit", "2", "--num-frames", "4")
+KEY = "sk-a-secret-of-the-test"
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return {family: make_checkpoint(family, folder / family) for family in (*FAMILIES, "generic")}
+
+
+def record_of(folder: Path) -> RunRecord:
+    return RunRecord.model_validate_json((folder / "results.json").read_text())
+
+
+def samples_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "families",
+    [
+        pytest.param(("qwen3_vl", "generic"), id="two"),
+        pytest.param((*FAMILIES, "generic"), id="all", marks=pytest.mark.thorough),
+    ],
+)
+def test_other_families_and_ours_stand_in_one_comparison(
+    sf_eval: Callable, checkpoints: dict[str, Path], tmp_path: Path, families: tuple[str, ...]
+) -> None:
+    """Families of transformers and the slow-fast model: one table, one journal each, no FLOPs made up."""
+    models = ",".join([*(str(checkpoints[family]) for family in families), "mini"])
+    command = (*RUN, "--model", models, "--max-new-tokens", "4", "--output", tmp_path / "all")
+    done = sf_eval(*command)
+    assert done.code == 0, done.err
+    for family in families:
+        record = record_of(tmp_path / "all" / family)
+        assert record.complete
+        assert (record.model.family, record.model.closed_form, record.model.slow_path) == (
+            family, False, "off",
+        )  # fmt: skip
+        assert record.model.sampling == "family"
+        assert all(sample["num_frames"] == 4 for sample in samples_of(tmp_path / "all" / family))
+        assert "not counted" in (tmp_path / "all" / family / "profile.md").read_text()
+        assert family in done.out
+    assert record_of(tmp_path / "all" / "mini").model.family == "slow_fast"
+    assert any("nothing is shared" in note for note in record_of(tmp_path / "all" / "generic").notes)
+    comparison = json.loads((tmp_path / "all" / "comparison.json").read_text())
+    costs = {run["model"]: run["cost"] for run in comparison["runs"]}
+    assert costs["qwen3_vl"]["total_flops"] is None
+    assert costs["qwen3_vl"]["latency_s"] > 0
+    assert costs["mini"]["total_flops"] > 0
+
+
+def test_a_run_of_another_family_is_gone_on_with(
+    sf_eval: Callable, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    command = (
+        *RUN,
+        "--model",
+        checkpoints["internvl"],
+        "--output",
+        tmp_path / "run",
+        "--max-new-tokens",
+        "2",
+    )
+    assert sf_eval(*command).code == 0
+    before = samples_of(tmp_path / "run")
+    journal = (tmp_path / "run" / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "run" / "journal.jsonl").write_bytes(b"".join(journal[:-1]))
+    assert sf_eval(*command).code == 0
+    assert record_of(tmp_path / "run").resumed == 1
+    after = samples_of(tmp_path / "run")
+    assert [sample["output"] for sample in after] == [sample["output"] for sample in before]
+    other = sf_eval(*command, "--slow-path", "on")
+    assert other.code == 2
+    assert "has no slow path" in other.err
+
+
+def test_a_dry_run_tells_what_is_known(
+    sf_eval: Callable, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    model = checkpoints["qwen2_5_vl"]
+    dry = sf_eval(*RUN, "--model", model, "--dry-run")
+    assert dry.code == 0, dry.err
+    assert "not counted" in dry.out
+    (model.parent / "other").mkdir(exist_ok=True)
+    (model.parent / "other" / "config.json").write_text('{"model_type": "llama"}')
+    refused = sf_eval(*RUN, "--model", model.parent / "other")
+    assert refused.code == 2
+    assert "'llama'" in refused.err
+
+
+def test_an_endpoint_is_asked_and_the_key_is_nowhere(
+    sf_eval: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving() as server:
+        command = (*RUN, "--model", f"openai:{MODEL}", "--base-url", server.url, "--output", tmp_path / "run")
+        server.misdeeds.extend(["wordless", "busy", "cut"])
+        first = sf_eval(*command)
+        assert first.code == 1, first.err
+        outcomes = sorted(sample["outcome"] for sample in samples_of(tmp_path / "run"))
+        assert outcomes.count("model_error") == 1
+        asked = len(server.sent)
+        again = sf_eval(*command)
+        assert again.code == 0, again.err
+        assert len(server.sent) == asked + 1
+        record = record_of(tmp_path / "run")
+        assert (record.resumed, record.model.options["base_url"]) == (1, server.url)
+        assert all(sample["prompt_tokens"] == 321 for sample in samples_of(tmp_path / "run"))
+        server.always = "locked"
+        refused = sf_eval(*RUN, *command[len(RUN) : -1], tmp_path / "other")
+        assert refused.code != 0
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert not any(KEY.encode() in data for data in written)
+    assert KEY not in first.out + first.err + refused.out + refused.err
+    unused = sf_eval(*RUN, "--model", "mini", "--base-url", "http://localhost:1/v1")
+    assert unused.code == 2
+    assert os.environ["OPENAI_API_KEY"] == KEY

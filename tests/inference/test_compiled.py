@@ -1,0 +1,66 @@
+"""`--compile`: all of a model runs compiled, and answers as before; or nothing is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sf_eval.core.cards import card_for
+from sf_eval.core.errors import UsageError
+from sf_eval.inference.compiled import compiled_model
+from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.inference.family import Asked, Generated
+from sf_eval.model.loading import load_model
+from sf_eval.video import ClipPlan, VideoInfo
+
+
+def answers(model: SlowFastVideoModel) -> list[str]:
+    """About two videos of different lengths, in batches of three and one."""
+    texts = []
+    for frames in (5, 8):
+        pixels = np.random.default_rng(frames).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8)
+        times = tuple(map(float, range(frames)))
+        shown = ClipPlan(
+            VideoInfo(Path("v"), frames, 1.0, float(frames), 64, 64, "drawn"), tuple(range(frames)), times
+        )
+        video = model.encode(torch.from_numpy(pixels), shown, chunk_frames=4)
+        prefix = model.prefix(video)
+        for batch in (["What is it?", "Which is the colour of it? A. red B. blue", "Why?"], ["Where?"]):
+            results = model.answer([Asked(text, video, prefix, 4) for text in batch])
+            texts += [result.text for result in results if isinstance(result, Generated)]
+    return texts
+
+
+@pytest.fixture
+def model() -> SlowFastVideoModel:
+    return SlowFastVideoModel(load_model(replace(card_for("mini"), num_frames=8)))
+
+
+def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVideoModel) -> None:
+    plain = answers(model)
+    with compiled_model(model, backend="eager") as compiled:
+        tried = compiled.graphs.total()
+        assert answers(model) == plain
+        assert set(compiled.graphs) == set(compiled.parts), "the tower and every layer"
+        assert compiled.layers == model.loaded.model.config.num_hidden_layers
+        assert tried > 0
+        assert max(compiled.graphs.values()) < 20, "sizes that change make no graph each"
+    assert not [name for name, part in model.loaded.model.named_modules() if "forward" in vars(part)]
+
+
+def test_a_model_that_cannot_be_compiled_is_told_before_anything_is_asked(
+    model: SlowFastVideoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(self: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
+        print("a graph break")
+        return hidden
+
+    monkeypatch.setattr(type(model.loaded.model.model.layers[0].mlp), "forward", breaks)
+    with pytest.raises(UsageError, match="--compile"), compiled_model(model, backend="eager"):
+        pytest.fail("it was to be refused at the start")
+    with pytest.raises(UsageError, match="cannot be compiled"), compiled_model(object()):  # type: ignore[arg-type]
+        pass

@@ -1,0 +1,70 @@
+"""Training a slow path: what is frozen stays, what is interrupted goes on to the same end."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import STRIDES
+from tiny_families import FAMILIES, tiny_model
+
+from sf_eval.core.errors import OutputError
+from sf_eval.model import attach_slow_path, load_slow_path
+from sf_eval.training.attached.trainer import Plan, train
+
+PLAN = Plan(steps=4, learning_rate=1e-2, warm_up_steps=1, save_every=2)
+
+
+def draw(step):
+    """One question, another one each step."""
+    batch = FAMILIES["internvl"].batch()
+    batch["labels"] = torch.where(batch["attention_mask"].bool(), (batch["input_ids"] + step) % 100, -100)
+    return [batch]
+
+
+def trained(plan, folder, say=lambda *_: None):
+    model = attach_slow_path(tiny_model("internvl"), **STRIDES)
+    with torch.enable_grad():
+        train(model, draw, plan, folder, say)
+    return model
+
+
+def test_an_interrupted_training_ends_in_the_same_weights(tmp_path):
+    def stop(step, _loss):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    whole = trained(PLAN, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(PLAN, tmp_path / "cut", stop)
+    steps = []
+    again = trained(PLAN, tmp_path / "cut", lambda step, _: steps.append(step))
+    assert steps == [2, 3]
+    wanted = whole.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in again.state_dict().items())
+
+
+def test_the_base_stays_as_it_was_and_the_slow_path_does_not(tmp_path):
+    model = trained(PLAN, tmp_path)
+    base = tiny_model("internvl").state_dict()
+    state = model.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in base.items())
+    assert state["model.language_model.layers.0.self_attn.slow_gate.warm_up"].abs() > 1e-3
+    again = load_slow_path(tiny_model("internvl"), tmp_path)
+    assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
+
+
+def test_a_language_model_may_learn_too(tmp_path):
+    model = trained(Plan(steps=2, llm_learning_rate=1e-3, warm_up_steps=1), tmp_path)
+    base = tiny_model("internvl").state_dict()
+    moved = {
+        name for name, value in model.state_dict().items() if name in base and not value.equal(base[name])
+    }
+    assert any("language_model.layers.1" in name for name in moved)
+    assert not any("vision_tower" in name for name in moved)
+    assert (tmp_path / "config.json").exists()
+
+
+def test_a_folder_of_another_training_is_refused(tmp_path):
+    trained(Plan(steps=1), tmp_path)
+    with pytest.raises(OutputError, match="another plan"):
+        trained(Plan(steps=2), tmp_path)

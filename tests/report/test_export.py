@@ -1,0 +1,292 @@
+"""Exports are read by the tools that they are for; mini data and parts of a run never lose their name."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import jsonschema
+import pyarrow.parquet
+import pytest
+import yaml
+from huggingface_hub.repocard_data import model_index_to_eval_results
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from test_comparison import at_random, finished, right
+
+from sf_eval.cli.main import _run
+from sf_eval.core.errors import OutputError, UsageError
+from sf_eval.harness.finished import FinishedRun, read_finished
+from sf_eval.harness.plan import RunPlan, make_plan
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.settings import RunSettings
+from sf_eval.report.export.exported import Exported
+from sf_eval.report.export.flat import SAMPLE_COLUMNS, latex
+from sf_eval.report.export.formats import FORMATS, export
+
+SCHEMAS = Path(__file__).parent / "every_eval_ever_0_3_0"
+TASKS = "videomme,mlvu,egoschema,mvbench_action_count"
+OTHERS = [name for name in FORMATS if name != "hf-eval-results"]
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> RunPlan:
+    output = tmp_path_factory.mktemp("export") / "run"
+    output.mkdir()
+    return make_plan(RunSettings(model="mini", tasks=TASKS, data="mini", output=output))
+
+
+@pytest.fixture(scope="module")
+def run(plan: RunPlan) -> Exported:
+    """One question of Video-MME failed."""
+
+    def play(task: Any, document: Any) -> str | None:
+        is_bad = task.benchmark.name == "videomme" and document.index == 3
+        return None if is_bad else at_random(1, 0.7)(task, document)
+
+    finished(plan, play)
+    return Exported(read_finished(plan.output))
+
+
+def changed(run: Exported, change: Callable[[RunRecord], RunRecord]) -> Exported:
+    output = run.run.output
+    return Exported(FinishedRun(replace(output, record=change(output.record)), 0))
+
+
+@pytest.fixture(scope="module")
+def partial(run: Exported) -> Exported:
+    return changed(run, lambda record: record.model_copy(update={"complete": False}))
+
+
+@pytest.fixture(scope="module")
+def real(plan: RunPlan, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """As if these answers were to all of Video-MME, by a trained model."""
+    folder = tmp_path_factory.mktemp("real")
+    alone = replace(plan, output=folder, tasks=plan.tasks[:1])
+    finished(alone, right)
+
+    def whole(record: RunRecord) -> RunRecord:
+        counts = {"questions_total": 2700, "questions_asked": 2700, "revision": "abc123"}
+        return record.model_copy(
+            update={
+                "data": "lmms-eval/Video-MME",
+                "planned": [task.model_copy(update={"is_mini": False}) for task in record.planned],
+                "model": record.model.model_copy(update={"untrained": False}),
+                "tasks": [task.model_copy(update=counts) for task in record.tasks],
+            }
+        )
+
+    return changed(Exported(read_finished(folder)), whole)
+
+
+def made(run: Exported, to: str) -> dict[str, bytes]:
+    return dict(FORMATS[to](run))
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", OTHERS)
+def test_mini_data_never_leave_without_their_name(run: Exported, to: str) -> None:
+    for name, data in made(run, to).items():
+        assert "mini-edition" in name
+        if not name.endswith(".parquet"):
+            text = data.decode()
+            assert "mini edition" in text or "mini-edition" in text
+            assert "lmms-eval/Video-MME" not in text, "no Hub id of the real benchmark"
+
+
+@pytest.mark.parametrize("to", OTHERS)
+def test_a_run_that_was_stopped_is_called_partial_in_every_format(
+    run: Exported, partial: Exported, to: str
+) -> None:
+    assert all("partial" in name for name in made(partial, to))
+    assert not any("partial" in name for name in made(run, to))
+
+
+def test_the_same_run_gives_the_same_files(run: Exported) -> None:
+    for to in OTHERS:
+        assert made(run, to) == made(run, to)
+
+
+# --- Every Eval Ever ---------------------------------------------------------------------------------------
+
+
+def test_every_eval_evers_own_schemas_take_it(run: Exported) -> None:
+    (aggregate, samples) = made(run, "every-eval-ever").values()
+    value = json.loads(aggregate)
+    jsonschema.validate(value, json.loads((SCHEMAS / "eval.schema.json").read_text()))
+    lines = [json.loads(line) for line in samples.decode().splitlines()]
+    schema = jsonschema.Draft7Validator(json.loads((SCHEMAS / "instance_level_eval.schema.json").read_text()))
+    for line in lines:
+        schema.validate(line)
+    assert value["detailed_evaluation_results"]["total_rows"] == len(lines)
+    scores = {each["evaluation_result_id"]: each["score_details"] for each in value["evaluation_results"]}
+    micro = next(task.micro for task in run.record.tasks if task.task == "videomme")
+    assert scores["videomme/accuracy"]["score"] == micro.accuracy
+    right_ones = [
+        line["evaluation"]["is_correct"] for line in lines if line["sample_id"].startswith("videomme/")
+    ]
+    assert (sum(right_ones), len(right_ones)) == (micro.correct, micro.n)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("every_eval_ever") is None, reason="it needs Python 3.12")
+def test_every_eval_evers_own_validator_passes(run: Exported, real: Exported, tmp_path: Path) -> None:
+    for name, exported in (("mini", run), ("real", real)):
+        written = export(exported, "every-eval-ever", tmp_path / name)
+        files = [str(path.relative_to(tmp_path / name)) for path in written]
+        done = subprocess.run(
+            [sys.executable, "-m", "every_eval_ever", "validate", *files],
+            cwd=tmp_path / name, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- Hugging Face ------------------------------------------------------------------------------------------
+
+
+def test_hugging_faces_own_parser_reads_eval_results(real: Exported) -> None:
+    files = made(real, "hf-eval-results")
+    assert list(files) == [".eval_results/videomme.yaml"]
+    value = yaml.safe_load(files[".eval_results/videomme.yaml"])
+    (entry,) = huggingface_hub.parse_eval_result_entries(value)
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("lmms-eval/Video-MME", "videomme", 100.0)
+    assert entry.dataset_revision == "abc123"
+    assert huggingface_hub.eval_result_entries_to_yaml([entry]) == value, (
+        "nothing of it is unknown to the Hub"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda record: record.model_copy(update={"complete": False}), "stopped before its end"),
+        (
+            lambda record: record.model_copy(
+                update={"tasks": [record.tasks[0].model_copy(update={"questions_asked": 5})]}
+            ),
+            "5 of 2700 questions asked",
+        ),
+        (
+            lambda record: record.model_copy(
+                update={"model": record.model.model_copy(update={"untrained": True})}
+            ),
+            "untrained weights",
+        ),
+    ],
+)
+def test_hf_eval_results_refuses_what_is_not_a_whole_benchmark(
+    real: Exported, change: Callable[[RunRecord], RunRecord], why: str
+) -> None:
+    with pytest.raises(UsageError, match=why):
+        made(changed(real, change), "hf-eval-results")
+
+
+def test_hf_eval_results_refuses_mini_data_and_failures(run: Exported, real: Exported) -> None:
+    with pytest.raises(UsageError, match="refuses the mini edition"):
+        made(run, "hf-eval-results")
+    failed = {"failures": {"timeout": 1}}
+    task = real.record.tasks[0]
+    worse = task.model_copy(update={"micro": task.micro.model_copy(update=failed)})
+    with pytest.raises(UsageError, match="1 questions failed"):
+        made(changed(real, lambda record: record.model_copy(update={"tasks": [worse]})), "hf-eval-results")
+
+
+def test_hugging_faces_own_parser_reads_the_model_index(run: Exported, partial: Exported) -> None:
+    (text,) = made(partial, "model-index").values()
+    name, results = model_index_to_eval_results(yaml.safe_load(text)["model-index"])
+    assert "untrained" in name
+    found = {result.dataset_config: result for result in results}
+    assert set(found) == {"videomme", "mlvu", "mvbench"}, "EgoSchema's truth is not public"
+    score = next(task.score for task in run.record.tasks if task.task == "mlvu")
+    assert found["mlvu"].metric_value == score.accuracy
+    assert found["mlvu"].dataset_name == f"MLVU (dev) ({run.record.data}, partial)"
+    assert found["mlvu"].dataset_type == "sf-eval/mini-edition"
+
+
+# --- inspect -----------------------------------------------------------------------------------------------
+
+
+def test_inspect_opens_its_log(run: Exported, partial: Exported, tmp_path: Path) -> None:
+    log = pytest.importorskip("inspect_ai.log")
+    paths = {path.name.partition(".")[0]: path for path in export(run, "inspect", tmp_path / "whole")}
+    read = log.read_eval_log(str(paths["videomme"]))
+    task = next(task for task in run.record.tasks if task.task == "videomme")
+    assert read.status == "success"
+    assert read.results.scores[0].metrics["accuracy"].value == pytest.approx((task.micro.accuracy or 0) / 100)
+    assert len(read.samples) == task.questions_asked
+    values = [sample.scores["sf_eval"].value for sample in read.samples if sample.scores]
+    assert values.count("C") == task.micro.correct
+    (failed,) = [sample for sample in read.samples if sample.error is not None]
+    assert failed.error.message == "decode_error: damaged"
+    stopped = export(partial, "inspect", tmp_path / "partial")
+    assert {log.read_eval_log(str(path)).status for path in stopped} == {"cancelled"}
+
+
+# --- CSV, Parquet, LaTeX -----------------------------------------------------------------------------------
+
+
+def test_csv_and_parquet_hold_every_question(run: Exported, tmp_path: Path) -> None:
+    csv_path, scores_path = export(run, "csv", tmp_path / "csv")
+    with csv_path.open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    (parquet_path,) = export(run, "parquet", tmp_path / "parquet")
+    table = pyarrow.parquet.read_table(parquet_path)
+    assert table.column_names == list(SAMPLE_COLUMNS)
+    assert b"mini edition" in table.schema.metadata[b"sf_eval.data"]
+    for sample, line, row in zip(run.samples, lines, table.to_pylist(), strict=True):
+        assert (row["question_id"], row["output"], row["outcome"]) == (
+            sample.question_id, sample.output, sample.outcome,
+        )  # fmt: skip
+        assert line["output"] == (sample.output or "")
+        assert (row["mini"], row["complete"], line["mini"]) == (True, True, "True")
+    with scores_path.open(newline="") as stream:
+        scores = {line["benchmark"]: float(line["accuracy"]) for line in csv.DictReader(stream)}
+    assert scores["mlvu"] == next(task.score.accuracy for task in run.record.tasks if task.task == "mlvu")
+
+
+def test_latex_is_a_table_that_tex_can_set(partial: Exported) -> None:
+    """No TeX is at hand: every row has the columns that are declared, and no special character is bare."""
+    (text,) = (data.decode() for data in made(partial, "latex").values())
+    body = text[text.index("\\midrule") + 8 : text.index("\\bottomrule")].strip().splitlines()
+    assert len(body) == 3
+    for row in body:
+        assert row.endswith(" \\\\")
+        assert row.count(" & ") == 3
+    caption = next(line for line in text.splitlines() if line.startswith("\\caption"))
+    assert "mini edition" in caption
+    assert "stopped before its end" in caption
+    assert text.count("\\begin{") == text.count("\\end{")
+    assert latex("a_b & 50% {x} \\y #1 $ ~ ^\n<") == (
+        r"a\_b \& 50\% \{x\} \textbackslash{}y \#1 \$ \textasciitilde{} \textasciicircum{} \textless{}"
+    )
+    bare = re.sub(r"\\[a-z]+(\{[a-z]*\})?|\\[&%$#_{}\\]", "", "\n".join([*body, caption]))
+    assert not set(bare) & set("\\%$#_~^")
+
+
+# --- the command -------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_beside_the_run_and_replaces_only_its_own(
+    run: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run.run.output.folder
+    assert _run(["export", str(folder), "--to", "csv"]) == 0
+    written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(path.is_file() and path.parent == folder / "exports" / "csv" for path in written)
+    assert _run(["export", str(folder), "--to", "csv"]) == 0
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputError, match="is no export"):
+        export(run, "csv", tmp_path / "mine")
+    assert _run(["export", str(folder), "--to", "hf-eval-results"]) == 2
+    assert _run(["export", str(tmp_path), "--to", "csv"]) == 2
