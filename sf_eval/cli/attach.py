@@ -32,6 +32,6 @@ def toy(**options: Any) -> int:
     \b
     sf-eval attach toy --output results/attach
     """
-    from sf_eval.cli._attach_toy import train_toys
+    from sf_eval.cli.actions.attach_toy import train_toys
 
     return train_toys(command=("sf-eval", *sys.argv[1:]), **options)

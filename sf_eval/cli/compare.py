@@ -52,6 +52,6 @@ def command(
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
-    from sf_eval.cli._compare_runs import compare_runs
+    from sf_eval.cli.actions.compare_runs import compare_runs
 
     return compare_runs(runs, output=output, gate=gate, gate_by=gate_by, tell=tell, all_tables=tables)

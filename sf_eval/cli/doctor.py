@@ -40,7 +40,7 @@ def command(**options: Any) -> int:
     from rich.console import Console
 
     from sf_eval.benchmarks import catalog
-    from sf_eval.cli._progress import counting
+    from sf_eval.cli.actions.progress import counting
     from sf_eval.core.cores import usable_cores
     from sf_eval.data import doctor
     from sf_eval.data.source import parse_source

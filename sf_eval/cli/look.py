@@ -46,7 +46,7 @@ def command(
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
-    from sf_eval.cli._look import look_and_report
+    from sf_eval.cli.actions.look import look_and_report
 
     most = limit if limit is not None or questions else 20
     return look_and_report(run, questions, brief=brief, limit=most, data=data, weights=weights, device=device)

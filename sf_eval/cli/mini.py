@@ -40,6 +40,6 @@ def train(**options: Any) -> int:
 
     The same command again resumes.
     """
-    from sf_eval.cli._mini import train_and_report
+    from sf_eval.cli.actions.mini import train_and_report
 
     return train_and_report(command=("sf-eval", *sys.argv[1:]), **options)

@@ -103,7 +103,7 @@ def command(**flags: Any) -> None:
 
     from rich.console import Console
 
-    from sf_eval.cli._attached_profile import profile_attached
+    from sf_eval.cli.actions.attached_profile import profile_attached
     from sf_eval.profiler.attached import is_attached_name
     from sf_eval.profiler.cost.closed_form import Convention, DecodeVariant, Unit
     from sf_eval.profiler.profile import Request, make_profile

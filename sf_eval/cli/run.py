@@ -187,14 +187,14 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     frames = options.pop("num_frames") or (None,)
     settings = [_settings(model, count, dict(options)) for model in models for count in frames]
     if len(settings) > 1:
-        from sf_eval.cli import _compare
+        from sf_eval.cli.actions import compare
 
         return (
-            _compare.dry_run_only(settings)
+            compare.dry_run_only(settings)
             if dry_run
-            else _compare.compare_and_report(settings, all_tables=tables)
+            else compare.compare_and_report(settings, all_tables=tables)
         )
-    from sf_eval.cli._run import dry_run_only, run_and_report
+    from sf_eval.cli.actions.run import dry_run_only, run_and_report
 
     return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0], all_tables=tables)
 

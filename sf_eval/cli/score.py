@@ -28,6 +28,6 @@ def command(runs: tuple[Path, ...], scoring: str | None, tables: bool) -> int:
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
-    from sf_eval.cli._score import score_and_report
+    from sf_eval.cli.actions.score import score_and_report
 
     return score_and_report(runs, scoring, all_tables=tables)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def command(
     from sf_eval.harness.logs import quiet_imports
 
     quiet_imports()
-    from sf_eval.cli._view import view_and_report
+    from sf_eval.cli.actions.view import view_and_report
 
     return view_and_report(
         folder,

@@ -124,17 +124,18 @@ def record(
     for sample in samples:
         by_task.setdefault(sample.task, []).append(sample)
     begun = [task for task in facts.planned if task.task in by_task]  # all, unless it was stopped
+    complete = asked.stopped is None and len(samples) == len(questions)
     written = RunRecord(
         **facts.model_dump(),
         **usage.model_dump(),
         rescored=rescored,
-        complete=asked.stopped is None and len(samples) == len(questions),
+        complete=complete,
         tasks=[
             task_record(
                 task,
                 by_task[task.task],
                 clip=facts.clip,
-                submission_file=_write_submission(task, by_task[task.task], folder),
+                submission_file=_write_submission(task, by_task[task.task], folder, complete=complete),
             )
             for task in begun
         ],
@@ -290,13 +291,15 @@ def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
 
 
-def _submission_name(task: TaskFacts) -> str:
-    """The mini edition is named, so that nobody submits it."""
+def _submission_name(task: TaskFacts, *, complete: bool) -> str:
+    """The mini edition and a part of a run are named, so that nobody submits them."""
     edition = "_mini_edition" if task.is_mini else ""
-    return f"submission_{task.task}{edition}.json"
+    return f"submission_{task.task}{edition}{'' if complete else '_partial'}.json"
 
 
-def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: Path) -> str | None:
+def _write_submission(
+    task: TaskFacts, samples: Sequence[SampleRecord], folder: Path, *, complete: bool
+) -> str | None:
     """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
 
     Nothing is written for a task whose truth is public.
@@ -312,6 +315,7 @@ def _write_submission(task: TaskFacts, samples: Sequence[SampleRecord], folder: 
         else ord(sample.answer) - ord("A")
         for sample in samples
     }
-    name = _submission_name(task)
+    name = _submission_name(task, complete=complete)
     files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
+    (folder / _submission_name(task, complete=not complete)).unlink(missing_ok=True)
     return name

@@ -12,7 +12,7 @@ from sf_eval.core.errors import OutputError
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import Asked
 from sf_eval.harness.journal import read_journal
-from sf_eval.harness.kept_questions import document_of, question_lines
+from sf_eval.harness.looking.kept_questions import document_of, question_lines
 from sf_eval.harness.record import RunFacts, RunRecord, Usage
 from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
 from sf_eval.harness.settings import Scoring

@@ -242,7 +242,7 @@ def _main() -> NoReturn:
 
     quiet_imports()
     for name in (
-        "lmms_eval.evaluator", "sf_eval.cli._run", "sf_eval.lmms.adapter", "sf_eval.lmms.task",
+        "lmms_eval.evaluator", "sf_eval.cli.actions.run", "sf_eval.lmms.adapter", "sf_eval.lmms.task",
         "sf_eval.report.run_profile", "pyarrow.parquet",
     ):  # fmt: skip
         importlib.import_module(name)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from sf_eval.cli._progress import RunProgress
+from sf_eval.cli.actions.progress import RunProgress
 from sf_eval.core.tables import Table, print_table, to_markdown
 from sf_eval.core.text import printable
 from sf_eval.inference import Failure, FailureKind

@@ -22,13 +22,16 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from test_comparison import at_random, finished, right
+from test_comparison import at_random, finished, result, right
 
 from sf_eval.cli.main import _run
 from sf_eval.core.errors import OutputError, UsageError
+from sf_eval.harness.ask import Asked
+from sf_eval.harness.facts import documents_of
 from sf_eval.harness.finished import FinishedRun, read_finished
 from sf_eval.harness.plan import RunPlan, make_plan
-from sf_eval.harness.record import RunRecord
+from sf_eval.harness.record import RunFacts, RunRecord, Usage
+from sf_eval.harness.recording import record
 from sf_eval.harness.settings import RunSettings
 from sf_eval.report.export.exported import Exported
 from sf_eval.report.export.flat import SAMPLE_COLUMNS, latex
@@ -112,6 +115,23 @@ def test_a_run_that_was_stopped_is_called_partial_in_every_format(
 ) -> None:
     assert all("partial" in name for name in made(partial, to))
     assert not any("partial" in name for name in made(run, to))
+
+
+def test_a_submission_of_a_part_is_called_partial_until_the_run_is_whole(
+    plan: RunPlan, tmp_path: Path
+) -> None:
+    alone = replace(plan, output=tmp_path, tasks=plan.tasks[2:3])
+    whole = finished(alone, right)
+    documents, facts = documents_of(alone), whole.output.record
+    run_facts = RunFacts(**{name: getattr(facts, name) for name in RunFacts.model_fields})
+    (first, *_) = documents
+    some = {first.key: result("A", 64)}
+    stopped = record(tmp_path, run_facts, documents, Asked(some), Usage(seconds=1.0, memory=None))
+    (name,) = (path.name for path in tmp_path.glob("submission_*"))
+    assert name == stopped.record.tasks[0].submission_file == "submission_egoschema_mini_edition_partial.json"
+    finished(alone, right)
+    (name,) = (path.name for path in tmp_path.glob("submission_*"))
+    assert name == "submission_egoschema_mini_edition.json"
 
 
 def test_the_same_run_gives_the_same_files(run: Exported) -> None:

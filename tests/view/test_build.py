@@ -15,9 +15,9 @@ import torch
 from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.editions.cache import EDITIONS
 from sf_eval.editions.scene import event_at
-from sf_eval.harness.kept_source import source_of
-from sf_eval.harness.look_record import read_looks
-from sf_eval.harness.looking import plan_looks
+from sf_eval.harness.looking.kept_source import source_of
+from sf_eval.harness.looking.look import plan_looks
+from sf_eval.harness.looking.record import read_looks
 from sf_eval.harness.rescoring import read_run
 from sf_eval.model.tokens import fast_tokens
 from sf_eval.profiler.cost.tokens import fast_windows

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from sf_eval.harness.look_record import read_looks
+from sf_eval.harness.looking.record import read_looks
 from sf_eval.report.view.serve import server
 
 pytestmark = pytest.mark.usefixtures("no_complaints")

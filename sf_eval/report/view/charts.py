@@ -151,7 +151,7 @@ def frame_counts(record: ComparisonRecord) -> list[tuple[float, int]]:
 
 
 def _placed(record: ComparisonRecord) -> list[tuple[int, str, EstimateRecord]]:
-    """Frames, model and mean of every run that has both numbers; a log of another program may have neither."""
+    """Frames, model and mean of every run that has both; a log of another program may have neither."""
     return [
         (run.num_frames, run.model, run.mean)
         for run in record.runs

@@ -14,7 +14,7 @@ from sf_eval.core.errors import DataError, SfEvalError
 from sf_eval.core.resize import Resize
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import open_benchmark
-from sf_eval.harness.kept_source import source_of
+from sf_eval.harness.looking.kept_source import source_of
 from sf_eval.harness.questions import clip_of
 from sf_eval.report.view.kept import Key, ViewedRun
 from sf_eval.video import Clip, ClipPool, Frames, SamplingRule, VideoError

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from sf_eval.benchmarks.document import Document
 from sf_eval.core.errors import OutputError
 from sf_eval.harness.journal import read_journal
-from sf_eval.harness.kept_questions import document_of, question_lines
-from sf_eval.harness.look_record import KeptLook, read_looks
+from sf_eval.harness.looking.kept_questions import document_of, question_lines
+from sf_eval.harness.looking.record import KeptLook, read_looks
 from sf_eval.harness.record import RunRecord, SampleRecord
 from sf_eval.inference import Answer
 from sf_eval.report.comparison.record import ComparisonRecord

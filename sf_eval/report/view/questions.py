@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sf_eval.core.cards import SLOW_FAST
-from sf_eval.harness.look_record import KeptLook
+from sf_eval.harness.looking.record import KeptLook
 from sf_eval.harness.record import SampleRecord
 from sf_eval.inference import StageTimings
 from sf_eval.profiler.cost.tokens import fast_windows

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sf_eval.cli._progress import counting
+from sf_eval.cli.actions.progress import counting
 from sf_eval.core.errors import UsageError
 from sf_eval.report.view import kept
 from sf_eval.report.view.build import PagePlan, build, plan_page

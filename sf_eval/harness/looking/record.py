@@ -1,6 +1,6 @@
 """What `sf-eval look` leaves in a run's folder: `look/<digest>.safetensors`, typed and versioned.
 
-The JSON schema of the metadata is made from these classes (`python -m sf_eval.harness.look_record`); the
+The JSON schema of the metadata is made from these classes (`python -m sf_eval.harness.looking.record`); the
 tensors are described in docs/schemas/look.md.
 """
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from sf_eval.cli._progress import counting
+from sf_eval.cli.actions.progress import counting
 from sf_eval.core.text import printable
 from sf_eval.harness import output_dir
-from sf_eval.harness.look_record import FOLDER, KeptLook
-from sf_eval.harness.looking import execute, plan_looks
+from sf_eval.harness.looking.look import execute, plan_looks
+from sf_eval.harness.looking.record import FOLDER, KeptLook
 from sf_eval.harness.rescoring import read_run
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from rich.console import Console
 from rich.text import Text
 
-from sf_eval.cli._progress import RunProgress
-from sf_eval.cli._run import evaluate, exit_code, planned, tell_of_page
+from sf_eval.cli.actions.progress import RunProgress
+from sf_eval.cli.actions.run import evaluate, exit_code, planned, tell_of_page
 from sf_eval.core.text import printable
 from sf_eval.harness import output_dir
 from sf_eval.harness.comparison import make_comparison

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sf_eval.cli._progress import RunProgress
-from sf_eval.cli._run import report_and_replay
+from sf_eval.cli.actions.progress import RunProgress
+from sf_eval.cli.actions.run import report_and_replay
 from sf_eval.harness import output_dir
 from sf_eval.harness.rescoring import read_run, rescore
 from sf_eval.harness.settings import Scoring

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from sf_eval.cli._progress import RunProgress
+from sf_eval.cli.actions.progress import RunProgress
 from sf_eval.core.errors import CheckpointError, DataError
 from sf_eval.harness import output_dir
 from sf_eval.harness.plan import EMBEDDED, RunPlan, make_plan

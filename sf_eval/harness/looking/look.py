@@ -17,8 +17,8 @@ from sf_eval.core.errors import CheckpointError, DataError, UsageError
 from sf_eval.data.opening import open_benchmark
 from sf_eval.harness.facts import identity
 from sf_eval.harness.identity import digest_of
-from sf_eval.harness.kept_source import source_of
-from sf_eval.harness.look_record import KeptLook, LookRecord, Tensor, bytes_of, write_look
+from sf_eval.harness.looking.kept_source import source_of
+from sf_eval.harness.looking.record import KeptLook, LookRecord, Tensor, bytes_of, write_look
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.record import RunFacts
 from sf_eval.harness.recording import AskedDocument
