@@ -21,7 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # Whole runs in processes of their own, a minute a file and more: begun first, so that no worker is left with
 # one of them at the end.
-_LONG = ("cli/", "data_fetch/", "mini/", "docs/", "benchmarks_gpu/", "profiler/")
+_LONG = ("cli/", "distributed/", "data_fetch/", "mini/", "docs/", "benchmarks_gpu/", "profiler/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

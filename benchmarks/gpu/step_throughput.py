@@ -23,8 +23,9 @@ from sf_eval.core.cards import card_for
 from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.chunks import frames_at_once
-from sf_eval.inference.engine import ClipSource, Engine
+from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.inference.grouping import ClipSource
 from sf_eval.inference.question import QuestionKey
 from sf_eval.model.loading import LoadedModel, count_parameters
 from sf_eval.profiler.cost.memory import Serving, forecast

@@ -10,7 +10,7 @@ from sf_eval.benchmarks.layout import ANYWHERE, HubLayout
 from sf_eval.benchmarks.readers import PublishedReader
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MediaRef:
     """Where a question's video is, below the benchmark's media root.
 
@@ -29,7 +29,7 @@ class MediaRef:
     is_frames_folder: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Document:
     """One question about one video.
 

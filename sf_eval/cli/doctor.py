@@ -20,6 +20,15 @@ import click
 @click.option(
     "--decoders", type=click.IntRange(0, 64), help="Processes that decode at once. Default: as many as cores."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Ask each of N workers, as a run has them, what it sees; name the machine that differs.",
+)
+@click.option(
+    "--ray-address", metavar="ADDRESS|auto", help="The workers' Ray cluster. Default: this machine."
+)
 @click.option("--decode-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
 def command(**options: Any) -> int:
@@ -59,8 +68,28 @@ def command(**options: Any) -> int:
             )
     if download := doctor.check_download(benchmarks, source):
         results.append(download)
+    if options["workers"] or options["ray_address"]:
+        results += _survey(options, [benchmark.name for benchmark in benchmarks], source)
     show(results, source.label, console)
     return 1 if doctor.would_fail(results) else 0
+
+
+def _survey(options: dict[str, Any], tasks: list[str], source: Any) -> Any:
+    from sf_eval.core.cards import card_for
+    from sf_eval.harness.distributed.survey import Wanted, survey
+    from sf_eval.harness.settings import RunSettings
+
+    card = card_for(options["model"]) if options["model"] else None
+    asked = RunSettings(
+        model=options["model"] or "",
+        tasks=options["tasks"],
+        data=options["data"],
+        device=options["device"],
+        workers=options["workers"],
+        ray_address=options["ray_address"],
+    )
+    wanted = Wanted(tuple(tasks), source, card, options["device"], options["decode_timeout"])
+    return survey(asked, wanted)
 
 
 def _rule(model: str | None) -> Any:

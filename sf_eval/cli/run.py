@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,24 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     "--decoders",
     type=click.IntRange(min=0),
     help="Processes that decode videos ahead; 0 decodes when asked. Default: what this machine can use.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Answer with N models at once, a GPU each (docs/scaling.md). Needs Ray: sf-eval[ray].",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS|auto",
+    help="The workers' Ray cluster. Default: this machine alone, in a Ray that ends with the run.",
+)
+@click.option(
+    "--decode-workers",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Decode in N Ray tasks, wherever there are cores, in place of the workers' own decoders.",
 )
 @click.option(
     "--share",
@@ -161,6 +180,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     """
     from sf_eval.harness.logs import quiet_imports
 
+    _refuse_a_launcher()
     quiet_imports()
     models = _checked_names(options.pop("model"), options["tasks"])
     _check_base_url(options["base_url"], models)
@@ -177,6 +197,26 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     from sf_eval.cli.actions.run import dry_run_only, run_and_report
 
     return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0], all_tables=tables)
+
+
+def _refuse_a_launcher() -> None:
+    """Several copies of this command would write one folder; a machine's first process says so for all.
+
+    Raises:
+        UsageError: torchrun, accelerate or another launcher started several.
+        SystemExit: the same, in the others.
+    """
+    from sf_eval.core.errors import UsageError
+
+    processes = os.environ.get("WORLD_SIZE", "").strip()
+    if "RANK" not in os.environ or not processes.isdecimal() or int(processes) < 2:
+        return
+    if os.environ.get("LOCAL_RANK", "0").strip() != "0":
+        raise SystemExit(UsageError.exit_code)
+    raise UsageError(
+        f"a launcher (torchrun, accelerate) started {processes} processes of sf-eval run.",
+        hint=f"Start it once, with --workers {processes}; launchers are for the lmms-eval command.",
+    )
 
 
 def _checked_names(models: str, tasks: str) -> list[str]:

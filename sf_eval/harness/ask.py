@@ -13,7 +13,7 @@ from sf_eval.harness.journal import Journal
 from sf_eval.harness.settings import FailurePolicy
 from sf_eval.harness.stopped import BrokenRunError, InterruptedRunError, StoppedError, TooManyFailuresError
 from sf_eval.inference import Failure, Question, QuestionKey, Result
-from sf_eval.inference.engine import ends_everything
+from sf_eval.inference.grouping import ends_everything
 
 
 class Answering(Protocol):

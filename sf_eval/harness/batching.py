@@ -100,18 +100,29 @@ def value_bytes(dtype: torch.dtype) -> int:
     return torch.empty((), dtype=dtype).element_size()
 
 
-def automatic_decoders(device: torch.device) -> int:
-    """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all."""
-    cores = usable_cores()
+def automatic_decoders(device: torch.device, models: int | None = None) -> int:
+    """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all.
+
+    Args:
+        models: among which this machine's cores are divided; None for what a launcher says (`models_here`).
+    """
+    cores = usable_cores() // (models or models_here())
     return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
 
 
-def limit_threads(device: torch.device, decoders: int) -> None:
-    """Leave the decoders their cores: on the CPU, torch takes those that are left, unless the user has said
-    how many.
+def models_here() -> int:
+    """Processes with a model each among which this machine's cores are divided: a launcher says how many it
+    started here (`LOCAL_WORLD_SIZE`)."""
+    count = os.environ.get("LOCAL_WORLD_SIZE", "").strip()
+    return max(1, int(count)) if count.isdecimal() else 1
+
+
+def limit_threads(device: torch.device, decoders: int, models: int | None = None) -> None:
+    """Leave the decoders and other models their cores: on the CPU, torch takes those that are left, unless
+    the user has said how many.
 
     Two busy pools of threads on the same cores wait for each other far longer than either works.
     """
     if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
-        cores = usable_cores()
+        cores = usable_cores() // (models or models_here())
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))

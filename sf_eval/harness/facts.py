@@ -3,7 +3,10 @@ ask."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from sf_eval.core import provenance
 from sf_eval.core.cards import ModelCard
@@ -18,18 +21,65 @@ from sf_eval.inference.families import determinants
 from sf_eval.inference.family import ModelFacts, VideoModel
 
 
-def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_seconds: float) -> RunFacts:
-    settings, facts = plan.settings, model.facts
+@dataclass(frozen=True)
+class ModelReport:
+    """What a run must know of a loaded model; plain data, so that it may be loaded in another process.
+
+    Attributes:
+        batch_size: what was asked for, or what fits there.
+        versions, git_commit, machine: of where it was loaded.
+        notes: what a reader of the results should know, one sentence each.
+    """
+
+    record: ModelRecord
+    identity: ModelIdentity
+    batch_size: int
+    versions: Mapping[str, str]
+    git_commit: str | None
+    machine: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+def report_of(
+    card: ModelCard,
+    model: VideoModel,
+    *,
+    attn: str,
+    video_backend: str,
+    batch_size: int | None,
+    share: bool,
+) -> ModelReport:
+    """What is known of `model`, here.
+
+    Args:
+        batch_size: None for what fits.
+    """
+    determines = identity(card, model, attn=attn, video_backend=video_backend)
+    return ModelReport(
+        record=_model_record(card, model.facts, determines),
+        identity=determines,
+        batch_size=batch_size or automatic_batch_size(model, card, share=share),
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+        machine=machine.describe(model.device),
+        notes=tuple(model.facts.notes),
+    )
+
+
+def facts_of(plan: RunPlan, model: ModelReport, *, load_seconds: float) -> RunFacts:
+    settings = plan.settings
     return RunFacts(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=list(settings.command),
         settings={
             "data": str(plan.source.root) if plan.source.root else settings.data,
             "seed": settings.seed,
-            "batch_size": settings.batch_size or automatic_batch_size(model, plan.card, share=settings.share),
+            "batch_size": model.batch_size,
             "share": settings.share,
             "seek": settings.seek,
             "decoders": settings.decoders,
+            "workers": settings.workers,
+            "decode_workers": settings.decode_workers,
             "compiled": settings.compiled,
             "limit": str(settings.limit.value) if settings.limit else None,
             "max_new_tokens": plan.card.max_new_tokens or None,
@@ -37,16 +87,16 @@ def facts_of(plan: RunPlan, model: VideoModel, identity: ModelIdentity, *, load_
             "video_backend": settings.video_backend,
             "decode_timeout_s": settings.decode_timeout_s,
         },
-        versions=provenance.versions(),
-        git_commit=provenance.git_commit(),
-        machine=machine.describe(model.device),
-        model=_model_record(plan, facts, identity),
+        versions=dict(model.versions),
+        git_commit=model.git_commit,
+        machine=dict(model.machine),
+        model=model.record,
         data=plan.data_label,
         clip=settings.clip,
         scoring=settings.scoring,
         load_seconds=load_seconds,
         planned=[task_facts(task) for task in plan.tasks],
-        notes=list(facts.notes),
+        notes=list(model.notes),
     )
 
 
@@ -64,8 +114,7 @@ def task_facts(task: TaskPlan) -> TaskFacts:
     )
 
 
-def _model_record(plan: RunPlan, facts: ModelFacts, identity: ModelIdentity) -> ModelRecord:
-    card = plan.card
+def _model_record(card: ModelCard, facts: ModelFacts, identity: ModelIdentity) -> ModelRecord:
     return ModelRecord(
         name=card.name,
         title=card.title,
@@ -91,13 +140,8 @@ def _model_record(plan: RunPlan, facts: ModelFacts, identity: ModelIdentity) -> 
     )
 
 
-def identity_of(plan: RunPlan, model: VideoModel) -> ModelIdentity:
-    """What of the plan's model and this machine determines an answer."""
-    return identity(plan.card, model, attn=plan.settings.attn, video_backend=plan.settings.video_backend)
-
-
 def identity(card: ModelCard, model: VideoModel, *, attn: str, video_backend: str) -> ModelIdentity:
-    """As `identity_of`, of a loaded model and the settings that it is asked with."""
+    """What of a loaded model, this machine and the settings that it is asked with determines an answer."""
     facts = model.facts
     own = {**determinants(card), **({"own": dict(facts.own)} if facts.own else {})}
     return ModelIdentity(

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -87,11 +87,10 @@ class Journal:
 
     def _recover(self) -> None:
         """Read every whole line; cut off what a kill left half-written at the end."""
-        self._stream.seek(0)
-        data = self._stream.readall()
-        self._results, tail = _results_in(data)
-        if tail:
-            self._stream.truncate(len(data) - len(tail))
+        with self.path.open("rb") as lines:
+            self._results, whole = _results_in(lines)
+        if whole < self._stream.seek(0, os.SEEK_END):
+            self._stream.truncate(whole)
 
 
 def read_journal(path: Path) -> dict[str, Result]:
@@ -101,15 +100,27 @@ def read_journal(path: Path) -> dict[str, Result]:
         OutputError: the file cannot be read.
     """
     try:
-        return _results_in(path.read_bytes())[0]
+        with path.open("rb") as lines:
+            return _results_in(lines)[0]
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}.") from error
 
 
-def _results_in(data: bytes) -> tuple[dict[str, Result], bytes]:
-    """The results of all whole lines, and the half-written last one."""
-    *lines, tail = data.split(b"\n")
-    return dict(pair for line in lines for pair in _parse(line)), tail
+def _results_in(lines: Iterable[bytes]) -> tuple[dict[str, Result], int]:
+    """The results of all whole lines, and how many bytes those are: a last one may be half-written."""
+    results: dict[str, Result] = {}
+    shared: dict[tuple[int, ...], tuple[int, ...]] = {}  # one for all questions about a video
+    whole = 0
+    for line in lines:
+        if not line.endswith(b"\n"):
+            break
+        whole += len(line)
+        for digest, result in _parse(line[:-1]):
+            if isinstance(result, Answer):
+                indices = shared.setdefault(result.frame_indices, result.frame_indices)
+                result = replace(result, frame_indices=indices)
+            results[digest] = result
+    return results, whole
 
 
 def _line(payload: bytes) -> bytes:

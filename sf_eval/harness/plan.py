@@ -18,6 +18,7 @@ from sf_eval.data.opening import edition_of, open_benchmark, with_media
 from sf_eval.data.source import DataSource, parse_source
 from sf_eval.editions.cache import has_edition
 from sf_eval.harness import output_dir
+from sf_eval.harness.distributed.cluster import require_ray
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference import Question, families
@@ -125,7 +126,7 @@ def make_plan(
     new = [benchmark for benchmark in benchmarks if benchmark.name not in opened]
     for benchmark in new:
         opened[benchmark.name] = open_benchmark(
-            benchmark, _pinned(source, benchmark), progress=progress, fetch_media=False
+            benchmark, pinned(source, benchmark), progress=progress, fetch_media=False
         )
     for benchmark in new if settings.fetch_media else ():
         opened[benchmark.name] = with_media(opened[benchmark.name])
@@ -169,7 +170,7 @@ def _require_weights(card: ModelCard) -> None:
         )
 
 
-def _pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
+def pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
     """The source at the commit that the task's yaml pins, where the user names none."""
     if source.kind == "hub" and source.revision is None:
         return replace(source, revision=pinned_revision(benchmark))
@@ -195,9 +196,11 @@ def _check_usable(settings: RunSettings) -> None:
     """Refuse early what would fail after minutes of fetching and loading.
 
     Raises:
-        UsageError: a device, attention or decoder that is not here.
+        UsageError: a device, attention, decoder or Ray that is not here.
     """
-    resolve_device(settings.device)
+    if settings.workers is not None:
+        require_ray()
+    _device_type(settings)
     check_backend(settings.video_backend)
     checkpoint.checked_attention(settings.attn)
 
@@ -218,6 +221,17 @@ def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
         hint="Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing "
         "files are then recorded as missing_media.",
     )
+
+
+def _device_type(settings: RunSettings) -> str:
+    """What kind of device will answer; on other machines, GPUs unless the CPU is asked for.
+
+    Raises:
+        UsageError: a device that is not here.
+    """
+    if settings.is_remote:
+        return "cpu" if settings.device == "cpu" else "cuda"
+    return resolve_device(settings.device).type
 
 
 def fingerprint_of(plan: RunPlan) -> dict[str, Any]:
@@ -245,7 +259,7 @@ def _settings_fingerprint(settings: RunSettings, card: ModelCard, source: DataSo
         "data": source.label if source.kind != "directory" else "directory",
         "dtype": settings.dtype,
         "attn": settings.attn,
-        "device": resolve_device(settings.device).type,
+        "device": _device_type(settings),
         "video_backend": settings.video_backend,
         "clip": settings.clip,
     }

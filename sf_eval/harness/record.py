@@ -180,6 +180,26 @@ class RunFacts(Strict):
     )
 
 
+class WorkerRecord(Strict):
+    """What one of several workers did, its successors included where it died (docs/scaling.md)."""
+
+    number: int
+    host: str = Field(description="Name of its machine; empty where it never started.")
+    device: str = Field(description="The GPU's product name, or the processor's.")
+    videos: int = Field(description="Videos all of whose questions have a result of it.")
+    questions: int
+    failed: int = Field(description="How many of them are failures.")
+    answered: dict[str, list[tuple[int, int]]] = Field(
+        description="What it answered or failed at: by task, rows (doc_id) as [first, last] of each unbroken "
+        "sequence. Answers of earlier processes are in nobody's."
+    )
+    busy_s: float = Field(description="Seconds in which it had questions and was not waiting for a video.")
+    waited_s: float = Field(description="Seconds in which it waited for a video to be decoded.")
+    idle_s: float = Field(description="Seconds in which it had nothing in hand.")
+    memory: MemoryRecord
+    lost: list[str] = Field(description="Why it, or a successor of it, died; a sentence each.")
+
+
 class Usage(Strict):
     """What a run's process took, known at its end."""
 
@@ -197,6 +217,11 @@ class Usage(Strict):
         description="What was made smaller because memory ran out, in order (batch, frames per chunk).",
     )
     resumed: int = Field(default=0, description="Answers of earlier processes; so are their timings.")
+    workers: list[WorkerRecord] = Field(
+        default_factory=list,
+        description="With --workers; empty for a run in one process. `memory` is then the most that one of "
+        "them took, `waited_s` their sum.",
+    )
 
 
 class RunRecord(RunFacts, Usage):

@@ -141,7 +141,7 @@ def record(
         ],
         groups=group_records([task.task for task in begun], samples),
     )
-    files.write_text(folder / SAMPLES, "".join(f"{sample.model_dump_json()}\n" for sample in samples))
+    files.write_lines(folder / SAMPLES, (sample.model_dump_json() for sample in samples))
     files.write_json(folder / RESULTS, written.model_dump(mode="json"))
     return RunOutput(folder, written, samples, asked.stopped)
 

@@ -4,54 +4,50 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Protocol
-
-import torch
 
 from sf_eval.core import files
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import ask
-from sf_eval.harness.batching import automatic_decoders, foreseen, limit_threads, value_bytes
-from sf_eval.harness.facts import documents_of, facts_of, identity_of
+from sf_eval.harness.facts import documents_of, facts_of
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.judging import JudgedWatcher, Judging
 from sf_eval.harness.logs import logging_to
-from sf_eval.harness.memory import measure as measure_memory
-from sf_eval.harness.plan import RunPlan, fingerprint_of, questions_per_video
+from sf_eval.harness.opened import Opened, OpeningWatcher
+from sf_eval.harness.opening import opened
+from sf_eval.harness.plan import RunPlan, fingerprint_of
 from sf_eval.harness.record import (
     QuestionRecord,
-    RunFacts,
     RunRecord,
     Usage,
 )
 from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question
-from sf_eval.inference.device import resolve_device, resolve_dtype
-from sf_eval.inference.engine import Engine
-from sf_eval.inference.families import open_model
-from sf_eval.inference.family import VideoModel
-from sf_eval.video import ClipPool
 
 LOG = "run.log"
+Opening = Callable[[RunPlan, OpeningWatcher], AbstractContextManager[Opened]]
 
 
-class Watcher(JudgedWatcher, Protocol):
+class Watcher(JudgedWatcher, OpeningWatcher, Protocol):
     """Whoever shows what happens."""
 
-    def stage(self, text: str) -> None: ...
     def begin(self, total: int, *, waiting_s: Callable[[], float]) -> None:
         """So many questions are asked now; `waiting_s` tells for how long the model waits for videos."""
 
 
-def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
+def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> RunOutput:
     """Evaluate the plan; write its questions, answers and results. The caller holds the directory's lock.
+
+    Args:
+        opening: makes what answers ready; only a test or a benchmark puts something else in its place.
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
+        WorkersDifferError: workers that would not answer alike.
         StoppedError: the run was stopped before there was anything to write, or where writing it would
             replace the results of a complete run.
         OutputError: the output directory cannot be written.
@@ -62,31 +58,19 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
     output_dir.write_state(
         plan.output, fingerprint, complete=False, facts=None if before is None else before.facts
     )
-    with logging_to(plan.output / LOG):
-        model = _load(plan, watcher)
-        identity = identity_of(plan, model)
-        facts = facts_of(plan, model, identity, load_seconds=time.perf_counter() - started)
-        questions = {digest_of(question, identity): question for question in plan.questions()}
+    with logging_to(plan.output / LOG), opening(plan, watcher) as answering:
+        facts = facts_of(plan, answering.model, load_seconds=time.perf_counter() - started)
+        questions = {digest_of(question, answering.model.identity): question for question in plan.questions()}
         documents = documents_of(plan)
         _write_questions(plan, questions, documents)
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
-        decoders = _decoders(plan, model.device)
-        with (
-            ClipPool(
-                plan.rule,
-                decoders=decoders,
-                resize=model.resize,
-                backend=plan.settings.video_backend,
-                timeout_s=plan.settings.decode_timeout_s,
-                seek=plan.settings.seek,
-            ) as pool,
-            Journal(plan.output / output_dir.JOURNAL) as journal,
-        ):
-            engine = Engine(model, pool, batch_size=facts.settings["batch_size"], share=plan.settings.share)
+        with Journal(plan.output / output_dir.JOURNAL) as journal:
             judging = Judging({asked.key: asked.document for asked in documents}, watcher)
-            with _compiled(plan, model, watcher):
-                watcher.begin(plan.total, waiting_s=lambda: pool.waiting_s)
-                asked = ask(questions, engine, journal, watcher=judging, failures=plan.settings.failures)
+            watcher.begin(plan.total, waiting_s=answering.waiting_s)
+            asked = ask(
+                questions, answering.engine, journal, watcher=judging, failures=plan.settings.failures
+            )
+        took = answering.took()
     if asked.stopped is not None and (
         not asked.results
         or _holds_complete_results(plan)
@@ -95,9 +79,10 @@ def execute(plan: RunPlan, watcher: Watcher) -> RunOutput:
         raise asked.stopped
     usage = Usage(
         seconds=time.perf_counter() - started,
-        memory=measure_memory(model.device, forecast=_forecast(plan, model, facts)),
-        waited_s=pool.waited_s,
-        degraded=engine.degraded,
+        memory=took.memory,
+        waited_s=took.waited_s,
+        degraded=list(took.degraded),
+        workers=list(took.workers),
         resumed=asked.resumed,
     )
     output = record(plan.output, facts, documents, asked, usage)
@@ -120,52 +105,9 @@ def _holds_complete_results(plan: RunPlan) -> bool:
         return False
 
 
-def _compiled(plan: RunPlan, model: VideoModel, watcher: Watcher) -> AbstractContextManager[object]:
-    if not plan.settings.compiled:
-        return nullcontext()
-    watcher.stage("Compiling the model")
-    from sf_eval.inference.compiled import compiled_model  # takes a second to import
-
-    return compiled_model(model)
-
-
-def _forecast(plan: RunPlan, model: VideoModel, facts: RunFacts) -> int | None:
-    """Bytes that the run was to take at its peak; None where nobody can tell."""
-    known = model.facts
-    if not known.closed_form:
-        return None
-    return foreseen(
-        known.config,
-        known.parameters,
-        plan.card,
-        facts.settings["batch_size"],
-        value_bytes(getattr(torch, known.dtype)),
-        share=plan.settings.share,
-        questions_per_video=questions_per_video(plan),
-    ).peak
-
-
-def _decoders(plan: RunPlan, device: torch.device) -> int:
-    """How many processes decode ahead; torch is left the other cores."""
-    asked = plan.settings.decoders
-    decoders = automatic_decoders(device) if asked is None else asked
-    limit_threads(device, decoders)
-    return decoders
-
-
-def _load(plan: RunPlan, watcher: Watcher) -> VideoModel:
-    settings = plan.settings
-    torch.manual_seed(settings.seed)
-    device = resolve_device(settings.device)
-    watcher.stage(f"Loading {plan.card.title} on {device}, {plan.card.num_frames} frames per video")
-    return open_model(
-        plan.card, device=device, dtype=resolve_dtype(settings.dtype, device), attn=settings.attn
-    )
-
-
 def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: list[AskedDocument]) -> None:
     digests = {question.key: digest for digest, question in questions.items()}
-    lines = [
+    lines = (
         QuestionRecord(
             task=asked.key.task,
             digest=digests[asked.key],
@@ -173,5 +115,5 @@ def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: l
             kind=asked.kind,
         ).model_dump_json()
         for asked in documents
-    ]
-    files.write_text(plan.output / QUESTIONS, "".join(f"{line}\n" for line in lines))
+    )
+    files.write_lines(plan.output / QUESTIONS, lines)

@@ -115,6 +115,12 @@ class RunSettings:
         base_url: address of models that are asked by HTTP (`openai:NAME`).
         decoders: processes that decode ahead; None for as many as this machine can use.
         compiled: whether torch.compile has the model; changes no answer beyond rounding either.
+        workers: models that answer at the same time (docs/scaling.md); None for one, in this process.
+        ray_address: of a Ray cluster that runs already; None starts one on this machine.
+        decode_workers: Ray tasks that decode, in place of the workers' own decoders; 0 for those.
+
+    Raises:
+        UsageError: settings that contradict each other.
     """
 
     model: str
@@ -143,10 +149,34 @@ class RunSettings:
     resize: Literal["decoder", "device"] | None = None
     decoders: int | None = None
     compiled: bool = False
+    workers: int | None = None
+    ray_address: str | None = None
+    decode_workers: int = 0
     skip_missing: bool = False
     fetch_media: bool = True
     failures: FailurePolicy = FailurePolicy()
     command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.workers is None and (self.ray_address is not None or self.decode_workers):
+            flag = "--decode-workers" if self.ray_address is None else "--ray-address"
+            raise UsageError(f"{flag} is for a run on several workers.", hint="Add --workers N.")
+        if self.workers is not None and self.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(
+                f"--device {self.device}: each of {self.workers} workers has a GPU of its own.",
+                hint="Use auto, cpu or cuda; CUDA_VISIBLE_DEVICES chooses among the GPUs.",
+            )
+        if self.workers is not None and self.compiled:
+            raise UsageError("--compile is for a run in one process.", hint="Leave --compile out.")
+        if self.decode_workers and not self.share:
+            raise UsageError(
+                "--decode-workers decodes a video once for all its questions.", hint="Leave --share off out."
+            )
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether models run on other machines than this one."""
+        return self.ray_address is not None
 
     def card(self, card: ModelCard) -> ModelCard:
         """`card` with what the command line overrides."""

@@ -95,6 +95,15 @@ def total_memory(device: torch.device) -> int:
     return int(psutil.virtual_memory().total)
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that nobody has taken of the GPU's memory, or of the machine's for the CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 # The one place where the text of a message decides. torch has types for its own allocators alone; what
 # cuBLAS, cuDNN and the driver cannot allocate comes as a plain RuntimeError, and its text is the only signal:
 #   "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`" (pytorch issue 128601),

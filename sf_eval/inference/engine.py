@@ -9,26 +9,34 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from sf_eval.inference.device import is_device_lost, is_out_of_memory
-from sf_eval.inference.family import Asked, Generated, ModelLostError, Refused, VideoModel
+from sf_eval.inference.device import is_out_of_memory
+from sf_eval.inference.family import Asked, Generated, Refused, VideoModel
+from sf_eval.inference.grouping import (
+    ClipSource,
+    Group,
+    Pictures,
+    ShownGroups,
+    arriving,
+    ends_everything,
+    grouped,
+    with_pictures,
+)
 from sf_eval.inference.question import Answer, Failure, FailureKind, Question, Result, StageTimings
 from sf_eval.inference.waiting import synchronise
 from sf_eval.video import (
     Clip,
     ClipPlan,
     Frames,
-    LoaderClosedError,
     VideoError,
     VideoErrorReason,
     VideoNote,
-    WorkerStartError,
 )
 
 logger = logging.getLogger(__name__)
@@ -42,16 +50,6 @@ _FAILURE_OF_VIDEO = {
     VideoErrorReason.missing: FailureKind.MISSING_MEDIA,
     VideoErrorReason.timeout: FailureKind.TIMEOUT,
 }
-
-
-_Pictures = Frames | Exception | None
-"""Of a clip; or why it has none, a `VideoError` if that is the file's fault; None without a clip."""
-
-
-class ClipSource(Protocol):
-    """What gives the engine its pictures, resized: `sf_eval.video.ClipPool`."""
-
-    def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,20 +89,13 @@ class _Ready:
         return Asked(self.text, self.shown.video, self.shown.prefix, self.question.max_new_tokens)
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Questions about one clip, or about none."""
-
-    clip: Clip | None
-    questions: tuple[Question, ...]
-
-
 class Engine:
     """Answers questions with one model on one device.
 
     Args:
         model: of any family.
-        source: decodes clips by the model card's sampling rule and resizes them as `model.resize` says.
+        source: decodes clips by the model card's sampling rule and resizes them as `model.resize` says; None
+            where only `answer_arriving` is called.
         batch_size: questions per batch; answers do not depend on it beyond rounding.
         share: decode, encode and prefill a video once for all its questions. False does all of it for each
             question, and asks whole prompts.
@@ -114,7 +105,7 @@ class Engine:
     """
 
     def __init__(
-        self, model: VideoModel, source: ClipSource, *, batch_size: int = 1, share: bool = True
+        self, model: VideoModel, source: ClipSource | None, *, batch_size: int = 1, share: bool = True
     ) -> None:
         self.model = model
         self.source = source
@@ -129,9 +120,30 @@ class Engine:
         A result is yielded as soon as its batch is done, a failure as soon as it is known. Questions without
         a video come first. Nothing decodes ahead any more once the iterator is closed.
         """
+        assert self.source is not None, "made without a source: only answer_arriving can be called"
+        return self._answer_groups(with_pictures(grouped(questions, share=self.share), self.source))
+
+    def answer_arriving(
+        self, videos: Iterable[Sequence[Question]], load: Callable[[Clip], Frames]
+    ) -> Iterator[Result]:
+        """As `answer`, for videos that become known one by one.
+
+        Args:
+            videos: the questions of one video each, in whatever order; without any, none is at hand now: what
+                waits for its batch to fill is answered.
+            load: gives a clip's pictures, or raises; called in the order of `videos`.
+        """
+        return self._answer_groups(arriving(videos, load, share=self.share))
+
+    def _answer_groups(self, groups: ShownGroups) -> Iterator[Result]:
         waiting: deque[_Ready] = deque()
-        with closing(self._with_pictures(self._grouped(questions))) as clips:
-            for group, pictures in clips:
+        with closing(groups):
+            for arrived in groups:
+                if arrived is None:
+                    yield from self._answer_batches(waiting, least=1)
+                    continue
+                group, pictures = arrived
+                del arrived  # it holds the pictures too
                 shown, failures = self._show(group, pictures, alone=not waiting)
                 if waiting and any(failure.kind is FailureKind.OUT_OF_MEMORY for failure in failures):
                     # The encoded videos that wait for their batch may be what is in the way.
@@ -148,35 +160,7 @@ class Engine:
                 yield from self._answer_batches(waiting, least=self.batch_size)
         yield from self._answer_batches(waiting, least=1)
 
-    def _grouped(self, questions: Iterable[Question]) -> list[_Group]:
-        if not self.share:
-            return [_Group(question.clip, (question,)) for question in questions]
-        members: dict[Clip | None, list[Question]] = {}
-        for question in questions:
-            members.setdefault(question.clip, []).append(question)
-        return [_Group(clip, tuple(asked)) for clip, asked in members.items()]
-
-    def _with_pictures(self, groups: Sequence[_Group]) -> Generator[tuple[_Group, _Pictures], None, None]:
-        """Each group with its clip's pictures, decoded ahead, or with the error that they ended in.
-
-        Holds no pictures itself: whoever takes them is the only one.
-        """
-        yield from ((group, None) for group in groups if group.clip is None)
-        left = deque(group for group in groups if group.clip is not None)
-        while left:
-            try:
-                with closing(self.source.in_order([group.clip for group in left if group.clip])) as clips:
-                    while left:
-                        yield left[0], next(clips)[1]
-                        left.popleft()
-                return
-            except Exception as error:  # no fault of the file: out of memory here, say
-                if ends_everything(error):
-                    raise
-                failed = error
-            yield left.popleft(), failed
-
-    def _show(self, group: _Group, pictures: _Pictures, *, alone: bool) -> tuple[list[_Ready], list[Failure]]:
+    def _show(self, group: Group, pictures: Pictures, *, alone: bool) -> tuple[list[_Ready], list[Failure]]:
         """The group's questions with their video, encoded and prefilled; and those that cannot be asked.
 
         Args:
@@ -366,11 +350,6 @@ def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> R
 def _hidden(frames: Frames) -> str:
     wanted = len(frames.indices) + frames.missing
     return f"its edit list hides {frames.missing} of the {wanted} wanted frames; the others are shown."
-
-
-def ends_everything(error: Exception) -> bool:
-    """Whether every further question would fail alike: no decoder starts, or the model or GPU is lost."""
-    return isinstance(error, (WorkerStartError, LoaderClosedError, ModelLostError)) or is_device_lost(error)
 
 
 def _failures(questions: Sequence[Question], error: Exception) -> list[Failure]:

@@ -18,9 +18,10 @@ class FailureKind(str, Enum):
     OUT_OF_MEMORY = "out_of_memory"
     TIMEOUT = "timeout"
     MODEL_ERROR = "model_error"
+    WORKER_LOST = "worker_lost"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class QuestionKey:
     """Which question of a run: a task's name and the row's number in its annotation files, from 0."""
 
@@ -42,7 +43,7 @@ class TimedPrompt(Protocol):
         """The prompt for frames shown at `times_s`, in seconds since the first frame of the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question about one clip.
 
@@ -69,7 +70,7 @@ class Question:
         return self.prompt if isinstance(self.prompt, str) else self.prompt.text(times_s)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StageTimings:
     """Seconds of wall-clock time, measured with the device synchronised at each boundary.
 
@@ -99,7 +100,7 @@ class StageTimings:
         return video / self.shared_by + (self.prefill_s + self.generate_s) / self.batch_size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The model's words and what they took.
 
@@ -130,7 +131,7 @@ class Answer:
     pixels_digest: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no answer; `reason` is for people and is never parsed."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
@@ -36,6 +37,9 @@ _MODEL_ARGS = (
 class SlowFast(lmms):
     """Chat model of lmms-eval around the engine.
 
+    Under `accelerate launch` or `torchrun` each process is a model of its own, with its own GPU and decoders;
+    lmms-eval deals the documents out and gathers what came of them.
+
     Args (of `--model_args`):
         pretrained: card name or checkpoint directory.
         num_frames, slow_path, decode_slow_attention, max_new_tokens: override the card.
@@ -54,16 +58,24 @@ class SlowFast(lmms):
             if name not in _MODEL_ARGS:
                 raise UsageError(f"slowfast has no model argument {name!r}.", hint=nearest(name, _MODEL_ARGS))
         self._max_new_tokens = 0
+        #: Where lmms-eval keeps the counts that its processes exchange.
+        self.device = torch.device("cpu")
         if answer is None:
             engine, card = _own_engine(model_args)
+            self.device = engine.model.device
             self._max_new_tokens = card.max_new_tokens
             answer = _noting_what_was_cut_off(engine.answer)
         self._answer = answer
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        questions = [self._question(request) for request in requests]
-        texts = {result.key: self._text(result) for result in self._answer(questions)}
-        return [texts[question.key] for question in questions]
+        keys, questions = [], {}
+        for request in requests:
+            question = self._question(request)
+            keys.append(question.key)
+            # Where processes have shares of different lengths, lmms-eval fills one up with copies.
+            questions[question.key] = question
+        texts = {result.key: self._text(result) for result in self._answer(list(questions.values()))}
+        return [texts[key] for key in keys]
 
     def _question(self, request: Instance) -> Question:
         _, doc_to_messages, kwargs, doc_id, task, split = request.args

@@ -6,15 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 from transformers.utils import is_accelerate_available
 
 from sf_eval.core.cards import ModelCard
+from sf_eval.core.digests import content_digest
 from sf_eval.core.errors import CheckpointError
-from sf_eval.core.files import sha256
 from sf_eval.core.paths import PACKAGE
 from sf_eval.core.text import printable
 from sf_eval.model import checkpoint
@@ -203,14 +202,5 @@ def weights_digest(directory: Path, *, beside: Sequence[str] = _READ_BESIDE_WEIG
     files = sorted([*found, *checkpoint.shards(directory)])
     digest = hashlib.sha256()
     for path in files:
-        target = path.resolve()  # the Hub's cache is made of links, and a link may be turned to another file
-        status = target.stat()
-        seen = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        digest.update(json.dumps([path.name, _content_digest(target, seen)]).encode())
+        digest.update(json.dumps([path.name, content_digest(path)]).encode())
     return digest.hexdigest()
-
-
-@lru_cache(maxsize=64)
-def _content_digest(path: Path, _seen: tuple[int, ...]) -> str:
-    """Reading 16 GB takes long; the file's number, size and times tell whether it has to be done again."""
-    return sha256(path)

@@ -22,6 +22,7 @@ class Outcome(str, Enum):
     out_of_memory = "out_of_memory"
     timeout = "timeout"
     model_error = "model_error"
+    worker_lost = "worker_lost"
 
     @property
     def is_scored(self) -> bool:

@@ -74,7 +74,8 @@ class ClipPool:
         self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
         self.decoders = decoders
         self.waited_s = 0.0
-        self._waiting = threading.Lock()  # guards waited_s and the two below
+        self._waiting = threading.Lock()  # guards waited_s and the three below
+        self._prefetched: dict[Clip, deque[Job]] = {}
         self._waiters, self._waiting_since = 0, 0.0
         clip_bytes = None if resize is None else rule.num_frames * resize.size**2 * 3
         self._queue = JobQueue(max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=count)
@@ -84,6 +85,37 @@ class ClipPool:
         ]
         for thread in self._threads:
             thread.start()
+
+    def prefetch(self, clips: Iterable[Clip]) -> None:
+        """Decode `clips` ahead, in this order, one for each coming call of `load`; does not wait.
+
+        Every clip should be loaded once for each time it is prefetched: until then it takes room.
+
+        Raises:
+            LoaderClosedError: after `close`.
+        """
+        if not self.decoders:
+            return
+        jobs = [Job(clip, ClipLoader.load) for clip in clips]
+        with self._waiting:
+            for job in jobs:
+                self._prefetched.setdefault(job.clip, deque()).append(job)
+        self._queue.add(jobs)
+
+    def load(self, clip: Clip) -> Frames:
+        """The frames of `clip`, decoded ahead or now.
+
+        Raises:
+            VideoError: what is wrong with the clip; at once, if that is known.
+            LoaderClosedError: after, or because of, `close`.
+        """
+        with self._waiting:
+            jobs = self._prefetched.get(clip)
+            job = jobs.popleft() if jobs else Job(clip, ClipLoader.load)
+            if not jobs:
+                self._prefetched.pop(clip, None)
+        frames: Frames = self._result(job)
+        return frames
 
     def plan(self, clip: Clip) -> ClipPlan:
         """Which frames are shown of a clip, and when.

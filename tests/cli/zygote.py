@@ -115,10 +115,12 @@ class Zygote:
         file_limit: int | None = None,
         memory_limit: int | None = None,
         streams: str = "streams",
+        program: str = "sf-eval",
     ) -> Process:
         """Start `sf-eval ARGS` in `folder`; what it prints goes into files below it.
 
         Args:
+            program: or "lmms-eval", the stock command.
             env: set on top of the tests' own environment.
             file_limit: the kernel kills the command in the middle of the write that would make any file
                 longer than this many bytes.
@@ -128,6 +130,7 @@ class Zygote:
         printed = folder / f".{streams}"
         printed.mkdir(exist_ok=True, parents=True)
         request = {
+            "program": program,
             "args": [str(arg) for arg in args],
             "cwd": str(folder),
             "env": {**os.environ, **self._environment, "COLUMNS": "200", **(env or {})},
@@ -231,7 +234,7 @@ def _become(request: dict[str, Any]) -> Sequence[str]:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + request["memory_limit"]
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    return ["sf-eval", *request["args"]]
+    return [request["program"], *request["args"]]
 
 
 def _main() -> NoReturn:
@@ -251,6 +254,10 @@ def _main() -> NoReturn:
     if request is None:
         os._exit(0)
     sys.argv = list(_become(request))
+    if sys.argv[0] == "lmms-eval":
+        from lmms_eval.__main__ import cli_evaluate
+
+        _exit(lambda: cli_evaluate() or 0)
     _exit(lambda: _run(sys.argv[1:]))
 
 

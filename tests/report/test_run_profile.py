@@ -11,7 +11,7 @@ from transformers import PretrainedConfig
 
 from sf_eval.core.cards import load_card
 from sf_eval.harness.ask import Asked
-from sf_eval.harness.facts import facts_of, identity_of
+from sf_eval.harness.facts import facts_of, report_of
 from sf_eval.harness.plan import make_plan
 from sf_eval.harness.record import MemoryRecord, Usage
 from sf_eval.harness.recording import RunOutput, record
@@ -55,7 +55,11 @@ def finished(tmp_path: Path) -> Finished:
         )
         for each in questions
     }
-    facts = facts_of(plan, model, identity_of(plan, model), load_seconds=0.1)
+    facts = facts_of(
+        plan,
+        report_of(plan.card, model, attn="sdpa", video_backend="pyav", batch_size=2, share=True),
+        load_seconds=0.1,
+    )
     shown = facts.model.model_copy(update={"num_frames": FRAMES})
     facts = facts.model_copy(update={"model": shown})
     memory = MemoryRecord(

@@ -43,7 +43,8 @@ def compare_and_report(settings: Sequence[RunSettings], *, all_tables: bool = Fa
                 _announce(f"{number} of {len(plan.runs)}", run, console)
                 finished[name] = _run(run, progress)
                 is_complete &= not finished[name].failed
-                release(resolve_device(run.settings.device))
+                # Workers' devices went with them, and need not be this machine's.
+                release(resolve_device("cpu" if run.settings.workers else run.settings.device))
             progress.stage("Comparing")
             record = comparison.build(finished)
             write(record, plan.output)

@@ -20,9 +20,10 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference import Answer, Failure, Question
-from sf_eval.inference.engine import CHUNK_FRAMES, ClipSource, Engine
+from sf_eval.inference.engine import CHUNK_FRAMES, Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated, Refused
+from sf_eval.inference.grouping import ClipSource
 from sf_eval.inference.question import QuestionKey
 from sf_eval.model import SlowFastConfig, SlowFastForConditionalGeneration
 from sf_eval.model.checkpoint import checked_attention

@@ -1,0 +1,18 @@
+"""One Ray for all tests of a module: starting it takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from sf_eval.harness.distributed import cluster
+
+
+@pytest.fixture(scope="module")
+def a_ray() -> Iterator[cluster.Cluster]:
+    if find_spec("ray") is None:
+        pytest.skip('Ray is not installed: pip install "sf-eval[ray]"')
+    with cluster.started(cpus=8, gpus=0, store_bytes=200_000_000) as here:
+        yield here
