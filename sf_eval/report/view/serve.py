@@ -1,7 +1,7 @@
 """The page on the loopback interface, for those who like an address better than a file.
 
-Its data are scripts, which any page in the same browser could load from here: so answers are for pages of this
-address alone, and for requests that name it (a foreign name may have been pointed at the loopback).
+Its data are scripts, which any page in the same browser could load from here: so answers are for pages of
+this address alone, and for requests that name it (a foreign name may have been pointed at the loopback).
 """
 
 from __future__ import annotations
