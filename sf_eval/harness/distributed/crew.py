@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -23,7 +24,8 @@ from sf_eval.inference.family import ModelLostError
 
 logger = logging.getLogger(__name__)
 
-#: How often a worker is started anew.
+#: How often a worker is started anew without an answer since. A death that settled a question (the third on
+#: it, which is recorded) does not count: else a few deadly videos used up every worker.
 MOST_RESTARTS = 3
 _START_LIMIT_S = 1800.0  # for a model to be loaded, or for Ray to find room for a worker
 _WAIT_S = 1.0
@@ -55,6 +57,7 @@ class _Slot:
         actor: Ray's handle; None where the slot is given up.
         pending: what is waited for: its hello, or its next report.
         hello: None until it said so.
+        restarts: since its last answer, as `MOST_RESTARTS` counts them.
     """
 
     number: int
@@ -103,6 +106,7 @@ class Crew:
         self._duration_of = duration_of
         self._watcher = watcher
         self._first: Hello | None = None  # whom all others are held to
+        self._last_lost = ""
         self.degraded: list[str] = []
 
     @property
@@ -129,10 +133,11 @@ class Crew:
         while any(slot.actor is not None and slot.hello is None for slot in self._slots):
             for slot in self._ready_slots(()):
                 self._greet(slot, None)
+        self._require_one()
         for slot in self._slots:
             slot.pending = None if slot.actor is None else slot.actor.take.remote()
         self._watcher.workers(self._status())
-        assert self._first is not None, "a worker that is given up raises"
+        assert self._first is not None, "one is left, and all that are left said hello"
         return self._first
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
@@ -192,13 +197,21 @@ class Crew:
 
     def _ready(self, others: Sequence[Any]) -> list[Any]:
         """References that are ready; waits a moment where none is."""
+        self._require_one()
         waited_for = [*(slot.pending for slot in self._slots if slot.pending is not None), *others]
-        if not waited_for:
-            raise NoWorkerLeftError("no worker is left.", hint=_LOOK)
         ready, _ = self._ray.wait(waited_for, num_returns=1, timeout=_WAIT_S, fetch_local=True)
         if ready:
             ready, _ = self._ray.wait(waited_for, num_returns=len(waited_for), timeout=0, fetch_local=True)
         return list(ready)
+
+    def _require_one(self) -> None:
+        """Refuse to wait for nobody. Asked when all that the dead ones cost has been recorded.
+
+        Raises:
+            NoWorkerLeftError: all are given up.
+        """
+        if all(slot.actor is None for slot in self._slots):
+            raise NoWorkerLeftError(f"no worker is left; the last one lost was {self._last_lost}", hint=_LOOK)
 
     def _ready_slots(self, others: Sequence[Any]) -> list[_Slot]:
         ready = set(self._ready(others))
@@ -206,11 +219,21 @@ class Crew:
         return [slot for slot in self._slots if slot.pending in ready]
 
     def _greet(self, slot: _Slot, schedule: Schedule | None) -> list[Result]:
-        """The slot's hello is there."""
+        """The slot's hello is there.
+
+        Raises:
+            WorkersDifferError: it is not like the others.
+            Exception: its own error, where no run has begun yet (no `schedule`). Later, others can go on.
+        """
         try:
             hello: Hello = self._got(slot.pending)
         except _WorkerDiedError as error:
             return self._replace(slot, schedule, str(error))
+        except Exception as error:  # the worker's: its GPU is gone by now, say
+            if schedule is None:
+                raise
+            own = getattr(error, "cause", None) or error  # what Ray wraps begins with Ray's own lines
+            return self._replace(slot, schedule, f"{type(own).__name__}: {_first_line(own)}")
         known = {_called(other.number, other.hello): other.hello for other in self._slots if other.hello}
         if self._first is not None:  # it may be dead by now, with all others
             known["the first worker"] = self._first
@@ -239,6 +262,7 @@ class Crew:
         for result in report.results:
             held = schedule.holds(slot.number)
             if schedule.answered(slot.number, result.key):
+                slot.restarts = 0
                 slot.tally.count(result, ends_video=schedule.holds(slot.number) < held)
                 yield result
         if report.broken:
@@ -259,21 +283,24 @@ class Crew:
             raise _WorkerDiedError(_first_line(error)) from error
 
     def _replace(self, slot: _Slot, schedule: Schedule | None, cause: str) -> list[Result]:
-        """The slot's worker is dead or of no more use: another takes its place, as often as that may be."""
+        """The slot's worker is dead or of no more use: another takes its place, as often as that may be.
+
+        Returns:
+            What failed with it. It is the caller's to record before `_require_one` is asked.
+        """
         where = "" if slot.hello is None else f" on {slot.hello.place.host}"
         cause = f"worker {slot.number}{where}: {cause}"
         logger.warning("%s", cause)
+        self._last_lost = cause
         self._end(slot)
         slot.tally.end(cause)
         failures: list[Result] = [] if schedule is None else [*schedule.lost(slot.number, cause)]
-        if slot.restarts < MOST_RESTARTS:
-            slot.restarts += 1
+        if failures or slot.restarts < MOST_RESTARTS:
+            slot.restarts += not failures
             self._watcher.stage(f"Lost {cause}; it is started anew")
             self._spawn(slot)
-        elif all(other.actor is None for other in self._slots):
-            raise NoWorkerLeftError(f"no worker is left; the last one lost was {cause}", hint=_LOOK)
         else:
-            self._watcher.stage(f"Lost {cause}; it died {MOST_RESTARTS + 1} times and is given up")
+            self._watcher.stage(f"Lost {cause}; it is given up")
         return failures
 
     def _give_up_on_late_ones(self, schedule: Schedule | None) -> None:
@@ -290,7 +317,8 @@ class Crew:
         slot.started = time.monotonic()
 
     def _end(self, slot: _Slot) -> None:
-        self._ray.kill(slot.actor)
+        with suppress(Exception):  # its machine, or all of Ray, may be gone: then so is the worker
+            self._ray.kill(slot.actor)
         slot.actor = slot.pending = slot.hello = None
 
     def _status(self) -> list[WorkerStatus]:
@@ -308,6 +336,6 @@ def _called(number: int, hello: Hello) -> str:
     return f"worker {number} on {hello.place.host}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
