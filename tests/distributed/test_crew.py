@@ -17,15 +17,24 @@ from sf_eval.core.errors import CheckpointError
 from sf_eval.core.resize import Resize
 from sf_eval.harness.distributed.alike import WorkersDifferError
 from sf_eval.harness.distributed.crew import MOST_RESTARTS, Crew, NoWorkerLeftError
-from sf_eval.harness.distributed.decode_task import DecodeSetup
-from sf_eval.harness.distributed.schedule import MOST_LOSSES
-from sf_eval.harness.distributed.work import Hello, Load, Place, VideoWork, WorkerReport, WorkerSetup
+from sf_eval.harness.distributed.decode_task import DecodeSetup, decoded
+from sf_eval.harness.distributed.decoding import DecodeAhead
+from sf_eval.harness.distributed.schedule import MOST_LOSSES, Schedule
+from sf_eval.harness.distributed.work import (
+    Hello,
+    Load,
+    Place,
+    VideoWork,
+    WorkerReport,
+    WorkerSetup,
+    videos_of,
+)
 from sf_eval.harness.facts import ModelReport
 from sf_eval.harness.identity import ModelIdentity
 from sf_eval.harness.record import ModelRecord
 from sf_eval.inference import Answer, Failure, Question, QuestionKey, Result
 from sf_eval.inference.question import StageTimings
-from sf_eval.video import Clip, SamplingRule
+from sf_eval.video import Clip, SamplingRule, WorkerStartError
 
 IDENTITY = ModelIdentity(
     weights_digest="a" * 64, slow_path="on", decode_slow_attention=True, dtype="bfloat16", attn="sdpa",
@@ -192,11 +201,11 @@ def test_where_nothing_is_ever_answered_the_run_stops_and_what_failed_is_told(
 ) -> None:
     run = crewed(1, deadly=range(50))
     run.crew.start()
-    with pytest.raises(NoWorkerLeftError, match=r"the last one lost was worker 0 on node1: The worker died\."):
+    with pytest.raises(NoWorkerLeftError, match=r"the last one lost was worker 0 on node1: The worker\."):
         run.ask(50)
     assert run.answered == set()
     assert run.failed
-    assert run.ray.started == 1 + MOST_RESTARTS + len(run.failed)  # those that settled a question do not count
+    assert run.ray.started == 1 + MOST_RESTARTS + len(run.failed)  # that settled a question
     losses = run.crew.tallies[0].record(0).lost
     assert len(losses) == run.ray.started
 
@@ -213,7 +222,9 @@ def test_when_the_last_worker_dies_of_the_last_question_the_run_is_over_all_the_
 LOST_GPU = CheckpointError("cuda:0 is not there.")
 
 
-def test_a_worker_that_cannot_be_started_anew_leaves_the_others_at_work(crewed: Callable[..., Crewed]) -> None:
+def test_a_worker_that_cannot_start_anew_leaves_the_others_at_work(
+    crewed: Callable[..., Crewed],
+) -> None:
     run = crewed(2, deadly=[0], hellos=[hello(), hello(), LOST_GPU])
     run.crew.start()
     with pytest.raises(NoWorkerLeftError):  # both of them die of the same question, and none comes up again
@@ -254,3 +265,65 @@ def test_a_ray_that_is_gone_does_not_hide_why_the_run_ended(crewed: Callable[...
     run.crew.start()
     run.ray.is_gone = True
     run.crew.close()
+
+
+class StandInTasks:
+    """Ray for decode tasks: each is done at once, the first one with an error."""
+
+    exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
+
+    def __init__(self, error: Exception) -> None:
+        self.outcomes: list[Exception | None] = [error]
+
+    def remote(self, _: Callable[..., object]) -> Any:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._start))
+
+    def _start(self, *_: object) -> tuple[Reference, Reference]:
+        error = self.outcomes.pop(0) if self.outcomes else None
+        return Reference(lambda: None), Reference(lambda: error)
+
+    def get(self, reference: Reference) -> Any:
+        if isinstance(error := reference.value(), Exception):
+            raise error
+
+
+def finishing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[DecodeAhead, Schedule]:
+    monkeypatch.setitem(sys.modules, "ray", StandInTasks(error))  # type: ignore[arg-type]
+    schedule = Schedule(videos_of(questions(3), lambda _: 1.0), workers=1)
+    decoding = DecodeAhead(DECODE, None, tasks=1, ahead=1)
+    decoding.fill(schedule)
+    return decoding, schedule
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RayTaskError(TypeError("an error that cannot travel")), "TypeError: an error that cannot travel"),
+        (RayError("The task's worker died.\nAnd more."), "died: The task's worker died."),
+    ],
+)
+def test_a_decode_task_that_fails_costs_its_own_video(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    decoding, schedule = finishing(monkeypatch, error)
+    number, cause = decoding.finished(decoding.waited_for[0])
+    assert cause.endswith(says)
+    assert [failure.key.index for failure in schedule.give_up(number, cause)] == [number]
+    decoding.fill(schedule)
+    assert decoding.finished(decoding.waited_for[0]) == (number + 1, "")
+
+
+def test_where_no_decoder_starts_the_run_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding, _ = finishing(monkeypatch, RayTaskError(WorkerStartError("no decoder")))
+    with pytest.raises(WorkerStartError, match="no decoder"):
+        decoding.finished(decoding.waited_for[0])
+
+
+def test_a_decoders_own_error_is_handed_on_like_a_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(*_: object) -> None:
+        raise MemoryError("no room for the pictures")
+
+    monkeypatch.setattr("sf_eval.video.loader.ClipLoader.load", out_of_memory)
+    outcome, is_done = decoded(Clip(Path("0.mp4")), DECODE, None)
+    assert isinstance(outcome, MemoryError)
+    assert is_done

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sf_eval.core.resize import Resize
-from sf_eval.video import Clip, ClipLoader, Frames, SamplingRule, VideoError
+from sf_eval.video import Clip, ClipLoader, Frames, LoaderClosedError, SamplingRule, WorkerStartError
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,17 @@ class DecodeSetup:
     decoders: int | None
 
 
-def decoded(clip: Clip, setup: DecodeSetup, resize: Resize | None) -> tuple[Frames | VideoError, bool]:
-    """The task: the clip's pictures, or what is wrong with it; and that it is done."""
+def decoded(clip: Clip, setup: DecodeSetup, resize: Resize | None) -> tuple[Frames | Exception, bool]:
+    """The task: the clip's pictures, or what they ended in; and that it is done.
+
+    Raises:
+        WorkerStartError: no decoder starts, and no other clip would fare better.
+    """
     try:
         return _loader(setup, resize).load(clip), True
-    except VideoError as error:
+    except (WorkerStartError, LoaderClosedError):
+        raise
+    except Exception as error:  # whoever wants the pictures records it, as with decoders of its own
         return error, True
 
 

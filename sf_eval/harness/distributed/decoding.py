@@ -8,6 +8,7 @@ from sf_eval.core.resize import Resize
 from sf_eval.harness.distributed.decode_task import DecodeSetup, decoded
 from sf_eval.harness.distributed.schedule import Schedule
 from sf_eval.harness.distributed.work import VideoWork
+from sf_eval.video import WorkerStartError
 
 _RETRIES = 2  # of a task whose process or machine died; Ray's own
 
@@ -55,12 +56,19 @@ class DecodeAhead:
                 self._running[done] = video.number
 
     def finished(self, reference: Any) -> tuple[int, str]:
-        """A reference of `waited_for` is ready: which video, and what was the matter, "" for nothing."""
+        """A reference of `waited_for` is ready: which video, and what was the matter, "" for nothing.
+
+        Raises:
+            WorkerStartError: no decoder starts.
+        """
         number = self._running.pop(reference)
         try:
             self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError:
-            raise  # a defect of ours
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, WorkerStartError):
+                raise error.cause from None
+            del self._pictures[number]
+            return number, f"it could not be decoded: {type(error.cause).__name__}: {error.cause}"
         except self._ray.exceptions.RayError as error:
             del self._pictures[number]
             return number, f"the processes that decoded it died: {str(error).splitlines()[0]}"

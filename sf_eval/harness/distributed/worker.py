@@ -27,7 +27,7 @@ from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
 from sf_eval.inference.family import VideoModel
 from sf_eval.inference.grouping import ends_everything
-from sf_eval.video import Clip, ClipPool, Frames, VideoError
+from sf_eval.video import Clip, ClipPool, Frames
 
 _LOG_LINES = 1000  # kept until they are taken; older ones are in no file
 _TAKE_S = 1.0  # the driver learns that a worker lives at least so often
@@ -45,7 +45,6 @@ class Pictures(Protocol):
         """The video's clip will be loaded, after those that were expected before it."""
 
     def load(self, clip: Clip) -> Frames: ...
-    def close(self) -> None: ...
 
 
 class OwnDecoders:
@@ -59,7 +58,6 @@ class OwnDecoders:
         self._pool = pool
         self._share = share
         self.load = pool.load
-        self.close = pool.close
 
     @property
     def waited_s(self) -> float:
@@ -78,10 +76,10 @@ class HandedPictures:
     """Pictures that others decode: each video comes with a handle of them.
 
     Args:
-        fetch: waits for what a handle stands for: frames, or what is wrong with the clip.
+        fetch: waits for what a handle stands for: frames, or what they ended in.
     """
 
-    def __init__(self, fetch: Callable[[Any], Frames | VideoError]) -> None:
+    def __init__(self, fetch: Callable[[Any], Frames | Exception]) -> None:
         self._fetch = fetch
         self._handles: dict[Clip, Any] = {}
         self._since: float | None = None
@@ -103,13 +101,10 @@ class HandedPictures:
         finally:
             self._since = None
             self.waited_s += time.perf_counter() - started
-        if isinstance(frames, VideoError):
+        if isinstance(frames, Exception):
             raise frames
         # What was fetched lies in memory that is shared and read-only; the copy lets go of it.
         return replace(frames, pixels=frames.pixels.copy())
-
-    def close(self) -> None:
-        self._handles.clear()
 
 
 class Worker:
@@ -122,7 +117,7 @@ class Worker:
         fetch: where pictures come from elsewhere (`HandedPictures`); None decodes here.
     """
 
-    def __init__(self, setup: WorkerSetup, fetch: Callable[[Any], Frames | VideoError] | None = None) -> None:
+    def __init__(self, setup: WorkerSetup, fetch: Callable[[Any], Frames | Exception] | None = None) -> None:
         self.setup = setup
         self._fetch = fetch
         self._changed = threading.Condition()
@@ -201,10 +196,6 @@ class Worker:
             log=self._log.taken(),
             broken="" if ended is None or results else f"{type(ended).__name__}: {ended}",
         )
-
-    def close(self) -> None:
-        """End the decoders."""
-        self._pictures.close()
 
     def _begin(self, model: VideoModel, batch_size: int) -> int:
         setup, asked = self.setup, self.setup.decode.decoders
