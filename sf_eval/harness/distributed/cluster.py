@@ -182,7 +182,15 @@ def joined(address: str) -> Iterator[Cluster]:
                 logging_level="ERROR",
                 runtime_env={"env_vars": handed_on} if handed_on else None,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (
+            RuntimeError,
+            ray.exceptions.RayError,
+        ) as error:  # a token or version is refused, say
+            raise UsageError(
+                f"--ray-address {address}: {' '.join(str(error).split()) or type(error).__name__}",
+                hint="Give what that cluster asks for, or leave --ray-address out for this machine alone.",
+            ) from error
+        except (ConnectionError, ValueError) as error:
             raise UsageError(
                 f"--ray-address {address}: no Ray cluster answers there ({type(error).__name__}).",
                 hint="Start one (ray start --head), or leave --ray-address out for this machine alone.",
