@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Benchmark
@@ -28,6 +30,7 @@ from sf_eval.model.loading import weights_digest, weights_directory
 from sf_eval.video import ClipLoader, SamplingRule
 
 _ABSENT = "not looked at"
+_LIMIT_S = 1800.0  # for all workers: room, files that are read for the first time
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,12 @@ class Sight:
     Attributes:
         same: versions, and digests of the weights, annotations and first pictures, or why there are none.
         trouble: what of them could not be had.
-        free_bytes: memory of the device, or of the machine where that is its CPU.
+        free_bytes: memory of the device, or of the machine where that is its CPU; None without the device.
     """
 
     host: str
     device: str
-    free_bytes: int
+    free_bytes: int | None
     same: dict[str, str]
     trouble: dict[str, str]
 
@@ -76,18 +79,36 @@ def survey(settings: RunSettings, wanted: Wanted) -> list[CheckResult]:
         asked = ray.remote(_look).options(
             num_cpus=1, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
         )
-        sights: list[Sight] = ray.get([asked.remote(wanted) for _ in range(settings.workers or 1)])
-    return [_whether_alike(sights), *_each(sights)]
+        looking = [asked.remote(wanted) for _ in range(settings.workers or 1)]
+        seen = _seen(ray, looking, time.monotonic() + _LIMIT_S)
+    sights = {number: sight for number, sight in enumerate(seen) if isinstance(sight, Sight)}
+    alike = [_whether_alike(sights)] if sights else []
+    return [*alike, *(_one(number, sight) for number, sight in enumerate(seen))]
 
 
-def _whether_alike(sights: Sequence[Sight]) -> CheckResult:
-    seen = {f"worker {number} on {sight.host}": sight.same for number, sight in enumerate(sights)}
+def _seen(ray: Any, looking: Sequence[Any], deadline: float) -> list[Sight | str]:
+    """What each worker saw, or why it told nothing."""
+    seen: list[Sight | str] = []
+    for reference in looking:
+        try:
+            seen.append(ray.get(reference, timeout=max(0.0, deadline - time.monotonic())))
+        except ray.exceptions.GetTimeoutError:
+            seen.append(f"it has not answered within {_LIMIT_S:.0f} s")
+        except ray.exceptions.RayTaskError as error:
+            seen.append(f"{type(error.cause).__name__}: {error.cause}")
+        except ray.exceptions.RayError as error:
+            seen.append((str(error).strip() or type(error).__name__).splitlines()[0])
+    return seen
+
+
+def _whether_alike(sights: Mapping[int, Sight]) -> CheckResult:
+    seen = {f"worker {number} on {sight.host}": sight.same for number, sight in sights.items()}
     bad = tuple(
         BadFile(who, f"{what} is {has if has is not None else 'missing'}, on most others {usual}")
         for who, what, has, usual in differences(seen)
     )
-    hosts = len({sight.host for sight in sights})
-    what = ", ".join(name for name in sights[0].same if not name.startswith("version "))
+    hosts = len({sight.host for sight in sights.values()})
+    what = ", ".join(name for name in next(iter(sights.values())).same if not name.startswith("version "))
     if not bad:
         detail = f"{len(sights)} workers on {hosts} machine(s) see the same: versions, {what}"
         return CheckResult("workers", "", "ok", detail)
@@ -97,21 +118,25 @@ def _whether_alike(sights: Sequence[Sight]) -> CheckResult:
     )
 
 
-def _each(sights: Sequence[Sight]) -> list[CheckResult]:
-    results = []
-    for number, sight in enumerate(sights):
-        bad = tuple(BadFile(what, why) for what, why in sight.trouble.items())
-        status: Status = "failure" if bad else "ok"
-        detail = f"worker {number}: {sight.device}, {sight.free_bytes / 1e9:.1f} GB free"
-        results.append(CheckResult("worker", sight.host, status, detail, bad))
-    return results
+def _one(number: int, sight: Sight | str) -> CheckResult:
+    if isinstance(sight, str):
+        return CheckResult("worker", "", "failure", f"worker {number}: {sight}")
+    bad = tuple(BadFile(what, why) for what, why in sight.trouble.items())
+    status: Status = "failure" if bad else "ok"
+    free = "no such device" if sight.free_bytes is None else f"{sight.free_bytes / 1e9:.1f} GB free"
+    return CheckResult("worker", sight.host, status, f"worker {number}: {sight.device}, {free}", bad)
 
 
 def _look(wanted: Wanted) -> Sight:
     """The task: everything that is looked at, on one machine."""
-    device = resolve_device(wanted.device)
     same = {f"version of {name}": version for name, version in provenance.versions().items()}
     trouble: dict[str, str] = {}
+    name, free = wanted.device, None
+    try:
+        device = resolve_device(wanted.device)
+        name, free = machine.device_name(device), free_memory(device)
+    except (SfEvalError, RuntimeError) as error:  # torch's own for a GPU that is not there any more
+        trouble["device"] = str(error)
     if wanted.card is not None:
         try:
             same["weights"] = weights_digest(weights_directory(wanted.card, without_weights=True))
@@ -124,7 +149,7 @@ def _look(wanted: Wanted) -> Sight:
             same[f"annotations of {task}"], same[f"first video of {task}"] = annotations, pictures
         except SfEvalError as error:
             same[f"data of {task}"] = trouble[f"data of {task}"] = str(error)
-    return Sight(platform.node(), machine.device_name(device), free_memory(device), same, trouble)
+    return Sight(platform.node(), name, free, same, trouble)
 
 
 def _data(benchmark: Benchmark, wanted: Wanted, rule: SamplingRule) -> tuple[str, str]:
