@@ -117,6 +117,54 @@ def test_a_run_that_was_stopped_is_called_partial_in_every_format(
     assert not any("partial" in name for name in made(run, to))
 
 
+@pytest.mark.parametrize("to", OTHERS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"questions_asked": 20},
+        {"questions_total": 2000, "questions_asked": 2000},
+    ],
+)
+def test_a_run_of_part_of_a_benchmark_is_called_a_subset_in_every_format(
+    real: Exported, to: str, change: dict[str, int]
+) -> None:
+    limited = changed(
+        real,
+        lambda record: record.model_copy(
+            update={"tasks": [task.model_copy(update=change) for task in record.tasks]}
+        ),
+    )
+    for name, data in made(limited, to).items():
+        assert "subset" in name or to == "every-eval-ever"  # whose names of files are its own
+        assert to in ("csv", "parquet") or b"subset" in data or name.endswith("_samples.subset.jsonl")
+    assert not any("subset" in name or b"(subset)" in data for name, data in made(real, to).items())
+
+
+def test_a_limited_mini_run_is_a_subset_and_each_benchmark_is_marked_alone(run: Exported) -> None:
+    whole = changed(
+        run,
+        lambda record: record.model_copy(
+            update={
+                "groups": [],
+                "tasks": [
+                    task.model_copy(update={"micro": task.micro.model_copy(update={"failures": {}})})
+                    for task in record.tasks
+                ],
+            }
+        ),
+    )
+    assert whole.marks == ("mini-edition",), "mini data are whole at their own size"
+    first, second, *others = whole.record.tasks
+    limited = first.model_copy(update={"questions_asked": first.questions_total - 1})
+    some = changed(whole, lambda record: record.model_copy(update={"tasks": [limited, second, *others]}))
+    assert some.marks == ("mini-edition", "subset")
+    (text,) = made(some, "model-index").values()
+    (index,) = yaml.safe_load(text)["model-index"]
+    names = {result["dataset"]["config"]: result["dataset"]["name"] for result in index["results"]}
+    assert names["videomme"].endswith("subset)")
+    assert "subset" not in names["mlvu"]
+
+
 def test_a_submission_of_a_part_is_called_partial_until_the_run_is_whole(
     plan: RunPlan, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
@@ -13,6 +13,7 @@ from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini, model_l
 
 MINI = "mini-edition"
 PARTIAL = "partial"
+SUBSET = "subset"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -36,8 +37,13 @@ class Exported:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What every file's name says of its content: mini data, a part of a run."""
-        return (*([MINI] if self.is_mini else []), *([] if self.record.complete else [PARTIAL]))
+        """What every file's name says of its content: mini data, a part of a run or of a benchmark."""
+        return (*([MINI] if self.is_mini else []), *self._part(self.record.tasks))
+
+    @property
+    def completeness(self) -> str:
+        """ "true", or why the run's numbers are not those of whole benchmarks: "partial" or "subset"."""
+        return next(iter(self._part(self.record.tasks)), "true")
 
     @property
     def title(self) -> str:
@@ -63,9 +69,9 @@ class Exported:
     def tasks_of(self, entry: Entry) -> list[TaskRecord]:
         return [task for task in self.record.tasks if task.task in entry.tasks]
 
-    def data_name(self, title: str) -> str:
-        """A benchmark's title as it may be quoted: mini data and parts of a run are named as such."""
-        said = [*([self.record.data] if self.is_mini else []), *([PARTIAL] if PARTIAL in self.marks else [])]
+    def data_name(self, title: str, tasks: Sequence[TaskRecord]) -> str:
+        """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named as such."""
+        said = [*([self.record.data] if self.is_mini else []), *self._part(tasks)]
         return f"{title} ({', '.join(said)})" if said else title
 
     def data_id(self, task: TaskRecord) -> str:
@@ -77,19 +83,29 @@ class Exported:
         return ".".join((stem, *self.marks, suffix))
 
     def gaps(self) -> list[str]:
-        """Why its numbers are not those of whole benchmarks; empty where they are."""
-        found = []
+        """Why its numbers are not those of whole benchmarks; empty where they are.
+
+        Mini data are whole at whatever size: their name says what they are.
+        """
+        stopped = [] if self.record.complete else ["the run was stopped before its end"]
+        return stopped + self._gaps(self.record.tasks)
+
+    def _part(self, tasks: Sequence[TaskRecord]) -> list[str]:
         if not self.record.complete:
-            found.append("the run was stopped before its end")
-        for task in self.record.tasks:
-            expected = catalog.get_benchmark(task.task).expected_questions
-            if task.questions_asked < task.questions_total:
-                found.append(
-                    f"{task.title}: {task.questions_asked} of {task.questions_total} questions asked"
-                )
-            elif expected is not None and task.questions_total != expected:
-                found.append(f"{task.title}: the data has {task.questions_total} questions, not {expected}")
-            if failed := sum(task.micro.failures.values()):
-                found.append(f"{task.title}: {failed} questions failed")
-        found += [f"{group.title}: not all subtasks" for group in self.record.groups if not group.complete]
-        return found
+            return [PARTIAL]
+        return [SUBSET] if self._gaps(tasks) else []
+
+    def _gaps(self, tasks: Sequence[TaskRecord]) -> list[str]:
+        found = [gap for task in tasks for gap in self._gaps_of(task)]
+        names = {task.task for task in tasks}
+        groups = [group for group in self.record.groups if names & {*group.tasks, *group.unanswered}]
+        return found + [f"{group.title}: not all subtasks" for group in groups if not group.complete]
+
+    def _gaps_of(self, task: TaskRecord) -> Iterator[str]:
+        expected = catalog.get_benchmark(task.task).expected_questions
+        if task.questions_asked < task.questions_total:
+            yield f"{task.title}: {task.questions_asked} of {task.questions_total} questions asked"
+        elif not self.is_mini and expected is not None and task.questions_total != expected:
+            yield f"{task.title}: the data has {task.questions_total} questions, not {expected}"
+        if failed := sum(task.micro.failures.values()):
+            yield f"{task.title}: {failed} questions failed"

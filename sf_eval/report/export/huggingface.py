@@ -47,7 +47,7 @@ def model_index_files(run: Exported) -> Iterator[tuple[str, bytes]]:
                 {
                     "type": "accuracy",
                     "value": entry.score.accuracy,
-                    "name": run.data_name(f"Accuracy on {entry.title}"),
+                    "name": run.data_name(f"Accuracy on {entry.title}", run.tasks_of(entry)),
                 }
             ],
         }
@@ -76,7 +76,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
 def _dataset(run: Exported, entry: Entry) -> dict[str, Any]:
     (task, *_) = run.tasks_of(entry)
     described: dict[str, Any] = {
-        "name": run.data_name(entry.title),
+        "name": run.data_name(entry.title, run.tasks_of(entry)),
         "type": run.data_id(task),
         "config": entry.name,
         "split": task.split,
