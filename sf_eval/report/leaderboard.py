@@ -14,6 +14,7 @@ from sf_eval.harness.record import (
     ScoreRecord,
     TaskRecord,
 )
+from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
 
 CSV_COLUMNS = (
@@ -297,12 +298,6 @@ def data_label(record: RunRecord) -> str:
         return record.data
     shown = "clips cut by start and end" if "cut" in modes else "whole files shown, as published"
     return f"{record.data}; MVBench: {shown}"
-
-
-def model_label(record: RunRecord) -> str:
-    title = record.model.title
-    untrained = ", untrained" if record.model.untrained and "untrained" not in title else ""
-    return f"{title}, {record.model.num_frames} frames{untrained}"
 
 
 def is_mini(record: RunRecord) -> bool:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
-from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini, model_label
+from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini
+from sf_eval.report.model_label import alterations, card_of, model_label
 
 MINI = "mini-edition"
 PARTIAL = "partial"
 SUBSET = "subset"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,20 @@ class Exported:
 
     @property
     def model_id(self) -> str:
-        """The Hub's id of the model where its weights come from there; else "local/NAME"."""
-        weights = self.record.model.weights
-        if _HUB_ID.fullmatch(weights) and not any(part.startswith(".") for part in weights.split("/")):
-            return weights
-        return f"local/{re.sub(r'[^A-Za-z0-9._-]+', '-', self.record.model.name).strip('-.') or 'model'}"
+        """The Hub's id of the model where that is what was asked; else "local/NAME".
+
+        Not the Hub's are weights in a directory, whose name may look like an id, and a model that a setting,
+        an attached slow path or the command line makes another one than the Hub has.
+        """
+        model = self.record.model
+        is_of_hub = model.revision and card_of(model) and _HUB_ID.fullmatch(model.weights)
+        if is_of_hub and not self.alterations():
+            return model.weights
+        return f"local/{re.sub(r'[^A-Za-z0-9._-]+', '-', model.name).strip('-.') or 'model'}"
+
+    def alterations(self) -> list[str]:
+        """What makes the model another one than its weights' repository holds; empty where nothing does."""
+        return alterations(self.record.model)
 
     def judged(self) -> list[Entry]:
         """Benchmarks with an accuracy, groups as one."""
@@ -70,7 +80,7 @@ class Exported:
         return [task for task in self.record.tasks if task.task in entry.tasks]
 
     def data_name(self, title: str, tasks: Sequence[TaskRecord]) -> str:
-        """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named as such."""
+        """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named so."""
         said = [*([self.record.data] if self.is_mini else []), *self._part(tasks)]
         return f"{title} ({', '.join(said)})" if said else title
 

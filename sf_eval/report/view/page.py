@@ -11,6 +11,7 @@ from sf_eval.report import leaderboard
 from sf_eval.report.comparison import tables
 from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.record import ComparisonRecord
+from sf_eval.report.model_label import model_label
 from sf_eval.report.view import charts
 from sf_eval.report.view.kept import Viewed, ViewedRun
 
@@ -54,7 +55,7 @@ def write(folder: Path, viewed: Viewed) -> None:
 
 def _title(viewed: Viewed) -> str:
     if viewed.comparison is None:
-        return leaderboard.model_label(viewed.runs[0].record)
+        return model_label(viewed.runs[0].record)
     first, *others = (run.name for run in viewed.runs)
     return f"{first} against {', '.join(others)}"
 
