@@ -494,6 +494,48 @@ def test_points_at_one_budget_are_relative_to_the_fewest_frames(plan: RunPlan) -
     assert budget_svg(build({"one": finished(plan, right), "two": finished(plan, wrong)})) is None
 
 
+def test_nothing_is_said_of_a_tower_or_a_budget_where_nobody_knows_the_visual_tokens(plan: RunPlan) -> None:
+    """As of an endpoint: "vision" is the making of JPEGs, the process is the client."""
+
+    def unknown(run: Finished) -> Finished:
+        first, *others = run.samples
+        some = [first.model_copy(update={"fast_tokens": None}), *others]
+        return replace(run, output=replace(run.output, samples=some))
+
+    record = build(
+        {
+            "many": unknown(finished(plan, right, frames=64)),
+            "few": unknown(finished(plan, at_random(1, 0.5), frames=16)),
+        }
+    )
+    for run in record.runs:
+        row = run.community
+        assert row is not None
+        assert row.frames
+        assert row.wall_s
+        assert (row.visual_tokens, row.tower_s, row.other_s, row.llm_s) == (None, None, None, None)
+        assert (row.tokens_per_s, row.peak_bytes, row.retained) == (None, None, None)
+    table = community_table(record)
+    assert table is not None
+    (cells, _) = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    unmeasured = ("visual tokens", "TTFT", "tower", "other", "LLM", "tokens/s", "peak memory")
+    assert {cells[name] for name in unmeasured} == {"–"}
+    assert budget_svg(record) is None
+
+
+@pytest.mark.parametrize("tokens", [0.0, None])
+def test_no_visual_tokens_are_no_budget(plan: RunPlan, tokens: float | None) -> None:
+    record = build({"many": finished(plan, right, frames=64), "few": finished(plan, right, frames=16)})
+    runs = [
+        run.model_copy(
+            update={"community": run.community and run.community.model_copy(update={"visual_tokens": tokens})}
+        )
+        for run in record.runs
+    ]
+    assert measured_points(record)
+    assert measured_points(record.model_copy(update={"runs": runs})) == []
+
+
 def test_published_points_have_their_sources() -> None:
     points = published_points()
     assert {point.system for point in points} == {"FlashVID", "UniComp"}
