@@ -21,6 +21,7 @@ from sf_eval.core import files
 from sf_eval.core.errors import DataError, OutputError, UsageError
 from sf_eval.harness.plan import RunPlan, make_plan
 from sf_eval.harness.settings import RunSettings
+from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.budget import budget_svg, measured_points, published_points
 from sf_eval.report.comparison.build import build
 from sf_eval.report.comparison.community import community_table
@@ -405,6 +406,20 @@ def test_a_difference_that_is_not_shown_says_what_would_have_been(
     assert enough.verdict is not None
     assert enough.verdict.verdict == "no_difference"
     assert "points would have been seen (power 80%)" in enough.verdict.sentence
+
+
+def test_two_videos_are_no_verdict_in_any_place(plan: RunPlan) -> None:
+    """Both gained: neither sentence, nor table, nor the gate by the interval takes it for a difference."""
+    alone = replace(plan, tasks=tuple(t for t in plan.tasks if t.benchmark.name == "mvbench_action_count"))
+    record = build({"all": finished(alone, right), "none": finished(alone, wrong)})
+    (gain,) = record.gains
+    assert gain.overall is not None
+    assert gain.verdict is not None
+    assert (gain.overall.videos, gain.overall.difference.value) == (2, 100)
+    assert gain.verdict.verdict == gain.overall.verdict == gain.by_benchmark[0].verdict == "too_few"
+    assert "Fewer than 6 videos show no difference, however large; 5 points take" in gain.verdict.sentence
+    assert answer(record)[0].startswith("No difference in accuracy is shown between all and none")
+    assert not gated(parse_gate("mean>=-1"), record, GateBy.low).passed
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, PairR
 
 MEAN = "mean"
 _ROUNDING = 1e-9
-"""Points that a difference of two percentages may be off by: 27 less 28 of 50 are not -2 to the last digit."""
+"""Points that a difference of percentages may be off by: 27 less 28 of 50 are not -2 to the last digit."""
 _CONDITION = re.compile(r"\s*(?P<of>[\w.-]+)\s*(?P<sign>>=|>)\s*(?P<bound>[+-]?\d+(\.\d+)?)\s*")
 
 
