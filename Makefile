@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
 BIN := .venv/bin
 # Files in their order, the long ones first (tests/conftest.py): the two workers end at about the same time.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Compiled files are kept: else every process compiles torch and transformers anew, for half a minute.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test test-thorough lint check readme bench clean constraints
 .DEFAULT_GOAL := help

@@ -242,7 +242,8 @@ class Engine:
             )
 
     def _frames_at_once(self, pixels: torch.Tensor) -> int:
-        if self.chunk_frames < CHUNK_FRAMES:  # memory was short
+        # Memory was short; or the model resizes the pictures, and theirs is not the size that counts.
+        if self.chunk_frames < CHUNK_FRAMES or self.model.resize is None:
             return self.chunk_frames
         _, height, width, _ = pixels.shape
         return max(CHUNK_FRAMES, _CHUNK_PIXELS // (height * width))

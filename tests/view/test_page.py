@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -160,6 +161,9 @@ def test_it_is_served_on_the_loopback_alone(browser, page: Path) -> None:
         address = f"http://127.0.0.1:{serving.server_port}/"
         with urlopen(address) as answer:
             assert b"Content-Security-Policy" in answer.read()
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(Request(address, headers={"Host": f"elsewhere.example:{serving.server_port}"}))
         browser.driver.get(address + QUESTION)
         browser.until("document.querySelectorAll('.film .frame').length === 16")
         serving.shutdown()

@@ -142,8 +142,8 @@ def load(
     slow_path = _slow_path(card, directory)
     digest = weights_digest(directory, beside=_BESIDE)
     pooling = None if slow_path is None else read_record(slow_path).settings
-    if slow_path is not None and card.slow_path == "on":
-        digest = _attach(model, slow_path, digest)
+    if slow_path is not None:
+        digest = _attach(model, slow_path, digest) if card.slow_path == "on" else _pooled(slow_path, digest)
     notes = [what_greedy_leaves_out(directory, stop_ids)]
     if unread:
         notes.append(
@@ -214,6 +214,11 @@ def _attach(model: Any, slow_path: Path, digest: str) -> str:
     model.eval()
     both = f"{digest} {sha256(slow_path / DESCRIPTION)} {sha256(slow_path / WEIGHTS)}"
     return hashlib.sha256(both.encode()).hexdigest()
+
+
+def _pooled(slow_path: Path, digest: str) -> str:
+    """The digest of a model that is shown what the slow path's description pools, and has no slow path."""
+    return hashlib.sha256(f"{digest} {sha256(slow_path / DESCRIPTION)}".encode()).hexdigest()
 
 
 def _reason(error: BaseException) -> str:

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAI, OpenAIError
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    DefaultHttpxClient,
+    OpenAI,
+    OpenAIError,
+)
 
 from sf_eval.core.errors import CheckpointError
 from sf_eval.inference.families.endpoint_settings import EndpointSettings
@@ -44,6 +51,8 @@ class EndpointClient:
             api_key=os.environ.get(KEY) or _NO_KEY,
             timeout=settings.timeout_s,
             max_retries=settings.retries,
+            # Frames and key go to the address that the user gave, wherever that one points.
+            http_client=DefaultHttpxClient(follow_redirects=False),
         )
 
     def served(self) -> list[str] | None:
@@ -127,4 +136,8 @@ def _count(value: Any) -> int | None:
 
 
 def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+    """The error's words; a server may repeat the key in them, and they go into files."""
+    said = " ".join(str(error).split())
+    if key := os.environ.get(KEY):
+        said = said.replace(key, "***")
+    return said[:_LONGEST_REASON] or type(error).__name__

@@ -1,4 +1,8 @@
-"""The page on the loopback interface, for those who like an address better than a file."""
+"""The page on the loopback interface, for those who like an address better than a file.
+
+Its data are scripts, which any page in the same browser could load from here: so answers are for pages of
+this address alone, and for requests that name it (a foreign name may have been pointed at the loopback).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,18 @@ class _Handler(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         super().end_headers()
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        host = self.headers.get("Host", "")
+        _, port = self.server.server_address[:2]
+        if host not in (f"{HOST}:{port}", f"localhost:{port}"):
+            self.send_error(403)
+            return False
+        return True
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -104,6 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _too_long(self) -> None:
         self._json(400, {"error": {"message": "the prompt is longer than the model's context"}})
 
+    def _echoing(self) -> None:
+        self._json(422, {"error": {"message": f"cannot do {self.headers.get('Authorization')}"}})
+
+    def _moved(self) -> None:
+        self._json(307, {}, {"Location": f"{self.server.url}/elsewhere"})
+
     def _locked(self) -> None:
         self._json(401, {"error": {"message": "bad key"}})
 

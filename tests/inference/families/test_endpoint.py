@@ -81,6 +81,8 @@ def test_what_passes_is_tried_again(server: LoopbackEndpoint, misdeed: str) -> N
         ("wordless", "no text", 1),
         ("filtered", "content_filter", 1),
         ("too_long", "longer than the model's context", 1),
+        ("echoing", "cannot do Bearer ***", 1),
+        ("moved", "307", 1),
     ],
 )
 def test_what_stays_wrong_is_a_failure_of_its_question_alone(

@@ -203,6 +203,8 @@ def test_pooled_features_are_fewer_tokens_and_an_attached_slow_path_starts_as_th
     alone = [attached.answer([item])[0] for item in (*other, nothing)]
     assert essence(mixed) == [*essence(shared), *essence(alone)]
     off = open_model(replace(attached_card, slow_path="off"), dtype="float32")
+    digests = {model.facts.weights_digest for model in (attached, off, plain)}
+    assert len(digests) == 3, "what is pooled determines an answer too, and so is part of its key"
     assert essence(off.answer(asked(off, QUESTIONS, share=True))) == essence(control)
 
 
