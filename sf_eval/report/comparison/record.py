@@ -118,7 +118,11 @@ class PairRecord(Strict):
     n: int = Field(description="Questions that both answered and that could be judged.")
     videos: int = Field(description="Clusters that were resampled.")
     verdict: VerdictName | None = None
-    p_value: float | None = Field(None, description="Two-sided, by the resamples of the interval.")
+    p_value: float | None = Field(
+        None,
+        description="Two-sided, by the resamples of the interval, and no less than an exact sign test can "
+        "give; null without an interval.",
+    )
     p_holm: float | None = Field(
         None, description="p_value by Holm's rule over the benchmarks of this gain; null for the mean."
     )
