@@ -160,12 +160,27 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows by column name; an absent or None value is an empty cell, an unknown column an error."""
+    """Rows by column name; an absent or None value is an empty cell, an unknown column an error.
+
+    Cells are verbatim. Lines end in a newline alone.
+    """
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    # Before Python 3.13 the writer quotes a carriage return only where it is of the line's end; a reader
+    # always takes a bare one for the end of a row.
+    writer = csv.DictWriter(_Lines(stream), columns, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
+
+
+class _Lines:
+    """Takes one row a call, as the csv module gives them, and ends it in a newline alone."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ from sf_eval.harness.finished import read_finished
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS
 from sf_eval.report.export.flat import latex
-from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini, model_label
+from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
+from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 
 MEASURED: Final = "measured"
@@ -21,17 +22,30 @@ REPORTED: Final = "reported"
 _REAL = "real benchmark"
 CSV_COLUMNS = (
     "kind", "model", "frames", "data", "complete", "benchmark", "accuracy", "interval95_low",
-    "interval95_high", "n", "source",
+    "interval95_high", "n", "parts", "parts_total", "source",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A benchmark's accuracy in percent; what was reported has neither interval nor n."""
+    """A benchmark's accuracy in percent; what was reported has neither interval nor n nor parts.
+
+    Attributes:
+        parts: of how many subtasks or categories it is the mean, of `parts_total` in all.
+    """
 
     accuracy: float
     interval95: tuple[float, float] | None = None
     n: int | None = None
+    parts: int | None = None
+    parts_total: int | None = None
+
+    @property
+    def missing(self) -> str:
+        """ " (2 of 20)" where parts of the mean are missing, else empty."""
+        if self.parts is None or self.parts_total is None or self.parts >= self.parts_total:
+            return ""
+        return f" ({self.parts} of {self.parts_total})"
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,7 @@ def board(folders: Sequence[Path], *, sort: str | None = None, published: bool =
             continue
         rows.append(_measured(record, path))
         for entry in entries(record, folded=True):
-            titles.setdefault(entry.name, entry.title)
+            titles.setdefault(entry.name, entry.benchmark)
             if entry.column:
                 columns[entry.name] = entry.column
         for caveat in caveats(record):
@@ -125,7 +139,7 @@ def board_table(found: Board) -> Table:
     )
     notes = (
         "Measured: by sf-eval, with 95% interval. Reported: by their authors or third parties on the real "
-        "benchmarks, not measured here.",
+        "benchmarks, not measured here. A mean that lacks parts says of how many it is.",
         *found.notes,
     )
     return Table("Leaderboard", columns, rows, frozenset({"frames", *found.titles.values()}), notes)
@@ -152,8 +166,9 @@ def board_latex(found: Board) -> str:
     for row in found.rows:
         kind = row.kind if row.complete else f"{row.kind}, partial"
         model = row.model if row.data == _REAL else f"{row.model} ({row.data})"
-        accuracies = [row.cells[name].accuracy if name in row.cells else None for name in names]
-        cells = (kind, model, row.frames or ABSENT, *map(percent, accuracies))
+        shown = [row.cells.get(name) for name in names]
+        accuracies = [ABSENT if cell is None else percent(cell.accuracy) + cell.missing for cell in shown]
+        cells = (kind, model, row.frames or ABSENT, *accuracies)
         lines.append(" & ".join(map(latex, cells)) + " \\\\")
     said = " ".join(["Percent right; reported: not measured here.", *found.notes])
     lines += ["\\bottomrule", "\\end{tabular}", f"\\caption{{{latex(said)}}}", "\\end{table}", ""]
@@ -175,7 +190,13 @@ def _measured(record: RunRecord, path: Path) -> Row:
         data=data_label(record) if is_mini(record) else _REAL,
         complete=record.complete,
         cells={
-            entry.name: Cell(entry.score.accuracy, entry.score.interval95, entry.score.n)
+            entry.name: Cell(
+                entry.score.accuracy,
+                entry.score.interval95,
+                entry.score.n,
+                entry.score.parts,
+                entry.score.parts_total,
+            )
             for entry in entries(record, folded=True)
             if entry.score.accuracy is not None
         },
@@ -212,9 +233,9 @@ def _shown(cell: Cell | None) -> str:
     if cell is None:
         return ABSENT
     if cell.interval95 is None:
-        return percent(cell.accuracy)
+        return percent(cell.accuracy) + cell.missing
     low, high = cell.interval95
-    return f"{percent(cell.accuracy)} [{low:.0f}, {high:.0f}]"
+    return f"{percent(cell.accuracy)} [{low:.0f}, {high:.0f}]{cell.missing}"
 
 
 def _csv_lines(found: Board) -> Iterator[dict[str, object]]:
@@ -232,5 +253,7 @@ def _csv_lines(found: Board) -> Iterator[dict[str, object]]:
                 "interval95_low": low,
                 "interval95_high": high,
                 "n": cell.n,
+                "parts": cell.parts,
+                "parts_total": cell.parts_total,
                 "source": row.source,
             }

@@ -14,6 +14,7 @@ from sf_eval.harness.record import (
     ScoreRecord,
     TaskRecord,
 )
+from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
 
 CSV_COLUMNS = (
@@ -28,6 +29,7 @@ class Entry:
     """A benchmark's score in this run: a task of its own, or a group's mean.
 
     Attributes:
+        benchmark: its title, whatever of it this score is made of; `title` says where parts are missing.
         tasks: the tasks whose answers it is made of.
         column: its column of published numbers; None where it has none, or where the score is a mean of fewer
             parts than those are.
@@ -35,6 +37,7 @@ class Entry:
 
     name: str
     tasks: tuple[str, ...]
+    benchmark: str
     title: str
     data: str
     column: str | None
@@ -299,12 +302,6 @@ def data_label(record: RunRecord) -> str:
     return f"{record.data}; MVBench: {shown}"
 
 
-def model_label(record: RunRecord) -> str:
-    title = record.model.title
-    untrained = ", untrained" if record.model.untrained and "untrained" not in title else ""
-    return f"{title}, {record.model.num_frames} frames{untrained}"
-
-
 def is_mini(record: RunRecord) -> bool:
     return any(task.is_mini for task in record.planned)
 
@@ -322,6 +319,7 @@ def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
     return Entry(
         name=task.task,
         tasks=(task.task,),
+        benchmark=task.title,
         title=incomplete(task.title, is_complete=not task.score.lacks_parts),
         data=data_label(record),
         column=None if task.score.lacks_parts else catalog.get_benchmark(task.task).published_column,
@@ -348,6 +346,7 @@ def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
     return Entry(
         name=group.group,
         tasks=tuple(group.tasks),
+        benchmark=group.title,
         title=incomplete(group.title, is_complete=group.complete),
         data=data_label(record),
         column=catalog.get_group(group.group).published_column if group.complete else None,

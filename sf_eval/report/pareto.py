@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS, SAMPLES
-from sf_eval.report.leaderboard import Entry, data_label, entries, model_label
+from sf_eval.report.leaderboard import Entry, data_label, entries
+from sf_eval.report.model_label import model_label
 from sf_eval.scoring.outcome import Outcome
 
 PROFILE = "profile.json"

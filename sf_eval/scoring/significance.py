@@ -32,6 +32,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, math.exp(math.log(2 * total) - discordant * math.log(2)))
 
 
+def sign_test_floor(differing: int) -> float:
+    """The smallest two-sided p-value that an exact sign test of so many differing clusters can give."""
+    return mcnemar(differing, 0)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values adjusted for their number, in the order given."""
     adjusted = [0.0] * len(p_values)

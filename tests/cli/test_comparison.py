@@ -78,12 +78,20 @@ def answered(run: Path) -> int:
     return sum(times_answered(run).values())
 
 
+MEASURED = dict.fromkeys(
+    ("tower_s", "other_s", "llm_s", "tokens_per_s", "peak_bytes", "wall_s", "samples_per_s")
+)
+
+
 def without_times(out: Path) -> ComparisonRecord:
     """The comparison, without the process that made it and how long it took."""
     record = comparison_of(out)
     runs = [
         run.model_copy(
-            update={"cost": run.cost and run.cost.model_copy(update={"latency_s": 0, "resumed": 0})}
+            update={
+                "cost": run.cost and run.cost.model_copy(update={"latency_s": 0, "resumed": 0}),
+                "community": run.community and run.community.model_copy(update=MEASURED),
+            }
         )
         for run in record.runs
     ]
@@ -379,11 +387,11 @@ def test_a_dry_run_tells_of_each_run_and_writes_nothing(zygote: Zygote, tmp_path
 def test_no_model_is_left_when_the_next_is_loaded(
     sf_eval: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sf_eval.harness import run
+    from sf_eval.harness import opening
 
     earlier: list[weakref.ref[Any]] = []
     alive: list[int] = []
-    load = run.open_model
+    load = opening.open_model
 
     def watched(*args: Any, **options: Any) -> Any:
         alive.append(sum(model() is not None for model in earlier))
@@ -391,7 +399,7 @@ def test_no_model_is_left_when_the_next_is_loaded(
         earlier.append(weakref.ref(loaded.loaded.model))
         return loaded
 
-    monkeypatch.setattr(run, "open_model", watched)
+    monkeypatch.setattr(opening, "open_model", watched)
     done = sf_eval(
         *TWO, "--tasks", "videomme", "--limit", "1", "--num-frames", "2,4", "--output", tmp_path / "out"
     )

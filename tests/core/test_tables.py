@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from sf_eval.cli.actions.progress import RunProgress
-from sf_eval.core.tables import Table, print_table, to_markdown
+from sf_eval.core.tables import Table, print_table, to_csv, to_markdown
 from sf_eval.core.text import printable
 from sf_eval.inference import Failure, FailureKind
 from sf_eval.model.checkpoint import check_loaded
@@ -35,6 +36,18 @@ def is_harmless(text: str) -> bool:
         character != "\n" and (unicodedata.category(character) in ("Cc", "Cs") or character == "\u202e")
         for character in text
     )
+
+
+@given(
+    st.lists(st.tuples(*[st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))] * 2))
+)
+@example([("x\ry", "\r\n"), ('"', ",\n")])
+@settings(max_examples=60, deadline=None)
+def test_a_reader_gets_back_every_cell_of_a_csv(rows: list[tuple[str, str]]) -> None:
+    text = to_csv(("a", "b"), [{"a": first, "b": second} for first, second in rows])
+    assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))] == [("a", "b"), *rows]
+    assert text.endswith("\n")
+    assert text.startswith("a,b\n")
 
 
 NUMBERS = st.sampled_from(("100.0", "[12.3, 45.6]", "2.004 T", "–", "1,234,567", "-0.5", "138.9"))

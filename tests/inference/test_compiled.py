@@ -63,6 +63,7 @@ def model() -> SlowFastVideoModel:
     return SlowFastVideoModel(LoadedModel(made, prompts, card_for("mini"), "", "", 0))
 
 
+@pytest.mark.thorough
 def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVideoModel) -> None:
     plain = answers(model)
     with compiled_model(model, backend="eager") as compiled:
@@ -75,6 +76,7 @@ def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVide
     assert not [name for name, part in model.loaded.model.named_modules() if "forward" in vars(part)]
 
 
+@pytest.mark.thorough
 def test_a_model_that_cannot_be_compiled_is_told_before_anything_is_asked(
     model: SlowFastVideoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

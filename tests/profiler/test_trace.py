@@ -82,6 +82,7 @@ def test_every_key_of_the_configuration_agrees(changes: dict[str, Any]) -> None:
     agree(tiny(**changes), Workload(8, 13, 2, text_before_video=4))
 
 
+@pytest.mark.thorough
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_odd_sizes_agree(data: st.DataObject) -> None:

@@ -44,7 +44,7 @@ def test_every_run_is_measured_and_the_published_are_reported(runs: Path) -> Non
     measured = [row for row in found.rows if row.kind == MEASURED]
     assert [Path(row.source).name for row in measured] == ["a", "c", "b"]
     assert all("mini edition" in row.data for row in measured)
-    assert [row.complete for row in measured] == [True, False, True]
+    assert [row.complete for row in measured] == [True, False]
     reported = {row.model: row for row in found.rows if row.kind == REPORTED}
     llava = next(model for model in published_models() if model.model == "LLaVA-Video 7B")
     assert reported["LLaVA-Video 7B"].cells["videomme"].accuracy == llava.accuracies["videomme"]
@@ -81,6 +81,23 @@ def test_every_format_tells_measured_from_reported_and_names_mini_and_partial(ru
     assert len(body) == len(found.rows)
     assert all(row.count(" & ") == 2 + len(found.titles) for row in body)
     assert sum("mini edition" in row for row in body) == 3
+
+
+def test_a_mean_of_some_subtasks_is_marked_in_its_own_row_alone(tmp_path: Path) -> None:
+    """Though it comes first: the column bears the benchmark's own title."""
+    output = tmp_path / "plan"
+    plan = make_plan(RunSettings(model="mini", tasks="mvbench", data="mini", output=output))
+    for name, tasks in (("a-some", plan.tasks[:2]), ("b-all", plan.tasks)):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        finished(replace(plan, output=tmp_path / "runs" / name, tasks=tasks), at_random(1, 0.5))
+    found = board([tmp_path / "runs"], published=False)
+    assert found.titles == {"mvbench": "MVBench"}
+    table = board_table(found)
+    at = table.columns.index("MVBench")
+    assert [row[at].endswith(" (2 of 20)") for row in table.rows] == [True, False]
+    assert board_latex(found).count(" (2 of 20) ") == 1
+    lines = list(csv.DictReader(board_csv(found).splitlines()))
+    assert [(line["parts"], line["parts_total"]) for line in lines] == [("2", "20"), ("20", "20")]
 
 
 def test_the_command_shows_what_it_can_read_and_says_what_not(

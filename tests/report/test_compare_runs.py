@@ -21,6 +21,7 @@ from sf_eval.core import files
 from sf_eval.core.errors import DataError, OutputError, UsageError
 from sf_eval.harness.plan import RunPlan, make_plan
 from sf_eval.harness.settings import RunSettings
+from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.budget import budget_svg, measured_points, published_points
 from sf_eval.report.comparison.build import build
 from sf_eval.report.comparison.community import community_table
@@ -29,6 +30,8 @@ from sf_eval.report.comparison.gate import GateBy, check_names, gated, parse_gat
 from sf_eval.report.comparison.lmms_logs import Unread, matched, read_log
 from sf_eval.report.comparison.reading import contestants
 from sf_eval.report.comparison.record import ComparisonRecord
+from sf_eval.scoring import paired
+from sf_eval.scoring.paired import Judged
 
 STOCK = Path(__file__).parent / "stock_lmms_eval"
 """Made once by the stock command, of a Qwen2.5-VL of 2 layers with random weights (its README)."""
@@ -330,6 +333,38 @@ def test_a_line_whose_question_is_not_certain_is_not_counted(
     assert len(found.samples) == len(lines) - 5
 
 
+def test_without_a_prompt_only_the_id_says_which_question_it_was(
+    two: dict[str, tuple[Path, Finished]], tmp_path: Path
+) -> None:
+    """The row and the right letter alone are those of any other edition of the data, too."""
+    _, run = two["good"]
+    by_id = built_in(run, "videomme", lambda sample: {"question_id": sample.question_id})
+    by_row = built_in(run, "videomme", lambda sample: {"pred_answer": "A"})
+    half = len(by_id) // 2
+    lines = [*by_id[:half], *by_row[half:]]
+    for number, line in enumerate(lines):
+        if number % 2:
+            del line["input"]
+        else:
+            line["input"] = " \n"
+    found = matched(read_log(log_of(lines, tmp_path, "videomme")), run.samples)
+    assert found.unread == {Unread.no_prompt: [f"videomme/{line['doc_id']}" for line in by_row[half:]]}
+    assert len(found.samples) == half
+
+
+@pytest.mark.parametrize("unused", ["resps", "filtered_resps"])
+def test_one_of_the_two_forms_of_an_answer_is_enough(
+    two: dict[str, tuple[Path, Finished]], tmp_path: Path, unused: str
+) -> None:
+    _, run = two["good"]
+    lines = built_in(run, "mlvu", lambda sample: {"question_id": sample.question_id})
+    for line in lines:
+        del line[unused]
+    found = matched(read_log(log_of(lines, tmp_path, "mlvu")), run.samples)
+    assert found.unread == {}
+    assert {sample.answer for sample in found.samples} == {"A"}
+
+
 def test_logs_that_say_nothing_are_refused(two: dict[str, tuple[Path, Finished]], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not hold its questions"):
         contestants([STOCK, log_of([], tmp_path / "empty", "videomme")])
@@ -373,6 +408,20 @@ def test_a_difference_that_is_not_shown_says_what_would_have_been(
     assert "points would have been seen (power 80%)" in enough.verdict.sentence
 
 
+def test_two_videos_are_no_verdict_in_any_place(plan: RunPlan) -> None:
+    """Both gained: neither sentence, nor table, nor the gate by the interval takes it for a difference."""
+    alone = replace(plan, tasks=tuple(t for t in plan.tasks if t.benchmark.name == "mvbench_action_count"))
+    record = build({"all": finished(alone, right), "none": finished(alone, wrong)})
+    (gain,) = record.gains
+    assert gain.overall is not None
+    assert gain.verdict is not None
+    assert (gain.overall.videos, gain.overall.difference.value) == (2, 100)
+    assert gain.verdict.verdict == gain.overall.verdict == gain.by_benchmark[0].verdict == "too_few"
+    assert "Fewer than 6 videos show no difference, however large; 5 points take" in gain.verdict.sentence
+    assert answer(record)[0].startswith("No difference in accuracy is shown between all and none")
+    assert not gated(parse_gate("mean>=-1"), record, GateBy.low).passed
+
+
 @pytest.mark.parametrize(
     ("gate", "by", "passes"),
     [
@@ -393,6 +442,21 @@ def test_the_gate_opens_if_every_difference_is_large_enough(
     (gain,) = compared.gains
     assert gain.verdict is not None
     assert gain.verdict.sentence in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "gate", "holds"),
+    [(27, 28, "x>=-2", True), (27, 28, "x>-2", False), (29, 28, "x>=2", True), (28, 27, "x>2", False),
+     (28, 29, "x>=-1.9", False), (29, 28, "x>1.9", True)],
+)  # fmt: skip
+def test_a_gate_at_exactly_the_difference_is_decided_by_its_sign(
+    first: int, second: int, gate: str, holds: bool
+) -> None:
+    """One question of 50 is 2 points, whatever the last digit of the float."""
+    items = [Judged(str(number), "", (number < first, number < second)) for number in range(50)]
+    _, each = paired.compare({"x": items}, ["x"], resamples=10)
+    (condition,) = parse_gate(gate)
+    assert condition.holds(each["x"].difference.value) is holds
 
 
 def test_what_cannot_be_told_does_not_open_the_gate(plan: RunPlan) -> None:
@@ -492,6 +556,48 @@ def test_points_at_one_budget_are_relative_to_the_fewest_frames(plan: RunPlan) -
     for point in published_points():
         assert f"reported: {point.system}" in plot
     assert budget_svg(build({"one": finished(plan, right), "two": finished(plan, wrong)})) is None
+
+
+def test_nothing_is_said_of_a_tower_or_a_budget_where_nobody_knows_the_visual_tokens(plan: RunPlan) -> None:
+    """As of an endpoint: "vision" is the making of JPEGs, the process is the client."""
+
+    def unknown(run: Finished) -> Finished:
+        first, *others = run.samples
+        some = [first.model_copy(update={"fast_tokens": None}), *others]
+        return replace(run, output=replace(run.output, samples=some))
+
+    record = build(
+        {
+            "many": unknown(finished(plan, right, frames=64)),
+            "few": unknown(finished(plan, at_random(1, 0.5), frames=16)),
+        }
+    )
+    for run in record.runs:
+        row = run.community
+        assert row is not None
+        assert row.frames
+        assert row.wall_s
+        assert (row.visual_tokens, row.tower_s, row.other_s, row.llm_s) == (None, None, None, None)
+        assert (row.tokens_per_s, row.peak_bytes, row.retained) == (None, None, None)
+    table = community_table(record)
+    assert table is not None
+    (cells, _) = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    unmeasured = ("visual tokens", "TTFT", "tower", "other", "LLM", "tokens/s", "peak memory")
+    assert {cells[name] for name in unmeasured} == {"–"}
+    assert budget_svg(record) is None
+
+
+@pytest.mark.parametrize("tokens", [0.0, None])
+def test_no_visual_tokens_are_no_budget(plan: RunPlan, tokens: float | None) -> None:
+    record = build({"many": finished(plan, right, frames=64), "few": finished(plan, right, frames=16)})
+    runs = [
+        run.model_copy(
+            update={"community": run.community and run.community.model_copy(update={"visual_tokens": tokens})}
+        )
+        for run in record.runs
+    ]
+    assert measured_points(record)
+    assert measured_points(record.model_copy(update={"runs": runs})) == []
 
 
 def test_published_points_have_their_sources() -> None:

@@ -117,6 +117,54 @@ def test_a_run_that_was_stopped_is_called_partial_in_every_format(
     assert not any("partial" in name for name in made(run, to))
 
 
+@pytest.mark.parametrize("to", OTHERS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"questions_asked": 20},
+        {"questions_total": 2000, "questions_asked": 2000},
+    ],
+)
+def test_a_run_of_part_of_a_benchmark_is_called_a_subset_in_every_format(
+    real: Exported, to: str, change: dict[str, int]
+) -> None:
+    limited = changed(
+        real,
+        lambda record: record.model_copy(
+            update={"tasks": [task.model_copy(update=change) for task in record.tasks]}
+        ),
+    )
+    for name, data in made(limited, to).items():
+        assert "subset" in name or to == "every-eval-ever"  # whose names of files are its own
+        assert to in ("csv", "parquet") or b"subset" in data or name.endswith("_samples.subset.jsonl")
+    assert not any("subset" in name or b"(subset)" in data for name, data in made(real, to).items())
+
+
+def test_a_limited_mini_run_is_a_subset_and_each_benchmark_is_marked_alone(run: Exported) -> None:
+    whole = changed(
+        run,
+        lambda record: record.model_copy(
+            update={
+                "groups": [],
+                "tasks": [
+                    task.model_copy(update={"micro": task.micro.model_copy(update={"failures": {}})})
+                    for task in record.tasks
+                ],
+            }
+        ),
+    )
+    assert whole.marks == ("mini-edition",), "mini data are whole at their own size"
+    first, second, *others = whole.record.tasks
+    limited = first.model_copy(update={"questions_asked": first.questions_total - 1})
+    some = changed(whole, lambda record: record.model_copy(update={"tasks": [limited, second, *others]}))
+    assert some.marks == ("mini-edition", "subset")
+    (text,) = made(some, "model-index").values()
+    (index,) = yaml.safe_load(text)["model-index"]
+    names = {result["dataset"]["config"]: result["dataset"]["name"] for result in index["results"]}
+    assert names["videomme"].endswith("subset)")
+    assert "subset" not in names["mlvu"]
+
+
 def test_a_submission_of_a_part_is_called_partial_until_the_run_is_whole(
     plan: RunPlan, tmp_path: Path
 ) -> None:
@@ -170,6 +218,61 @@ def test_every_eval_evers_own_validator_passes(run: Exported, real: Exported, tm
             cwd=tmp_path / name, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- whose score it is -------------------------------------------------------------------------------------
+
+QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
+CARDED = {"name": "qwen2.5-vl-7b", "title": "Qwen2.5-VL 7B", "weights": QWEN, "revision": "c0ffee",
+          "slow_path": "off", "family": "qwen2_5_vl"}  # fmt: skip
+SLOW_FAST_7B = {"name": "slowfast-7b-64f", "title": "Slow-Fast Video MLLM 7B", "revision": "c0ffee",
+                "weights": "shi-labs/slowfast-video-mllm-qwen2-7b-convnext-576-frame64-s1t4"}  # fmt: skip
+
+
+def of_model(run: Exported, **changes: Any) -> Exported:
+    return changed(
+        run,
+        lambda record: record.model_copy(update={"model": record.model.model_copy(update=changes)}),
+    )
+
+
+@pytest.mark.parametrize("model", [CARDED, SLOW_FAST_7B])
+def test_a_model_as_its_card_asks_for_it_has_the_hubs_id(real: Exported, model: dict[str, Any]) -> None:
+    asked = of_model(real, **model)
+    assert asked.model_id == model["weights"]
+    assert asked.title == f"{model['title']}, 64 frames"
+    assert made(asked, "hf-eval-results")
+
+
+@pytest.mark.parametrize(
+    ("model", "title"),
+    [
+        ({**SLOW_FAST_7B, "slow_path": "off"}, "Slow-Fast Video MLLM 7B, slow path off, 64 frames"),
+        ({**SLOW_FAST_7B, "decode_slow_attention": False}, "Slow-Fast Video MLLM 7B, 64 frames"),
+        (
+            {**CARDED, "name": "qwen2.5-vl-7b-pooled", "title": "Pooled", "options": {"fast_tokens": "1/16"}},
+            "Pooled, 64 frames",
+        ),
+        ({**CARDED, "options": {"resize": "device"}}, "Qwen2.5-VL 7B, resize device, 64 frames"),
+        (
+            {**CARDED, "name": "mine", "title": "mine", "slow_path": "on", "options": {"slow_path": "mine"}},
+            "mine, 64 frames",
+        ),
+    ],
+)
+def test_an_altered_model_never_has_the_id_of_its_base(
+    real: Exported, model: dict[str, Any], title: str
+) -> None:
+    altered = of_model(real, **model)
+    assert altered.model_id == f"local/{model['name']}"
+    assert altered.title == title
+    with pytest.raises(UsageError, match="refuses an altered model"):
+        made(altered, "hf-eval-results")
+
+
+def test_a_directory_whose_path_looks_like_an_id_is_none(real: Exported) -> None:
+    local = of_model(real, name="my-model", title="my-model", weights="checkpoints/my-model", revision="")
+    assert local.model_id == "local/my-model"
 
 
 # --- Hugging Face ------------------------------------------------------------------------------------------

@@ -45,10 +45,10 @@ def test_a_known_answer() -> None:
     assert result.relative.value == pytest.approx(20)
 
 
-def test_two_videos_can_be_counted_by_hand() -> None:
-    """One video only for the first, one for none: 0, 50 or 100 points with chances 1/4, 1/2, 1/4."""
-    result = compared(judged(FIRST, NONE))
-    assert result.difference == Estimate(50, (0, 100))
+def test_six_videos_can_be_counted_by_hand() -> None:
+    """One of six only for the first: drawn 0, 3, 4 times or more with chances 0.33, 0.05 and 0.009."""
+    result = compared(judged(FIRST, *[NONE] * 5))
+    assert result.difference == Estimate(pytest.approx(100 / 6), (0, 50))
 
 
 def test_pairing_narrows_the_interval() -> None:
@@ -124,6 +124,43 @@ def test_a_ratio_to_nothing_or_of_nothing_has_no_interval() -> None:
     assert rarely.relative.interval95 is None, "a third of all resamples holds no right answer of the second"
     never = compared(judged(*[SECOND] * 5, *[NONE] * 5))
     assert never.relative == Estimate(-100, None)
+
+
+@pytest.mark.parametrize("videos", [2, 5])
+def test_fewer_than_six_videos_give_no_interval_however_large_the_difference(videos: int) -> None:
+    """All gained: an exact sign test of 5 of 5 has p = 0.06."""
+    result = compared(judged(*[FIRST] * videos * 3, per_video=3))
+    assert (result.difference, result.p_value) == (Estimate(100, None), None)
+
+
+@pytest.mark.parametrize("differ", [1, 4, 5, 6, 8])
+def test_an_interval_excludes_0_only_where_six_videos_differ(differ: int) -> None:
+    """All of them gained, of 12. p is the sign test's where the resamples' would be less."""
+    low, _ = compared(judged(*[FIRST] * differ, *[BOTH] * (12 - differ))).difference.interval95 or (-1, 0)
+    assert (low > 0) == (differ >= 6)
+    p_value = compared(judged(*[FIRST] * differ, *[BOTH] * (12 - differ))).p_value or 0
+    assert (p_value < 0.05) == (differ >= 6)
+    assert p_value >= min(1.0, 2 / 2**differ)
+
+
+def test_a_benchmark_of_two_videos_does_not_make_the_mean_differ() -> None:
+    """Half of the mean is two videos; what is beside them decides."""
+    two = judged(FIRST, FIRST)
+    by_two, _ = compare({"two": two, "alike": judged(*[BOTH, NONE] * 40)}, ["two", "alike"])
+    by_both, _ = compare({"two": two, "sure": judged(*PAIRS)}, ["two", "sure"])
+    assert by_two is not None
+    assert by_both is not None
+    assert by_two.difference == Estimate(50, (0, 50))
+    assert (by_two.p_value or 0) > 0.05
+    low, high = by_both.difference.interval95 or (0, 0)
+    assert 0 < low < 10 < 50 < high
+    assert (by_both.p_value or 1) < 0.05
+
+
+def test_few_differences_among_many_videos_leave_the_interval_narrow() -> None:
+    low, high = compared(judged(*[FIRST] * 5, *[BOTH] * 995)).difference.interval95 or (-9, 9)
+    assert low == 0
+    assert high < 1.1
 
 
 def test_one_video_gives_no_interval() -> None:

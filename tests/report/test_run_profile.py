@@ -89,7 +89,10 @@ def traced_decoding_and_crossing(
 
 
 @pytest.mark.parametrize("published_decoding", [False, True])
-@pytest.mark.parametrize("implementation", ["text-only-vanilla", "text-only-vanilla-masksystem"])
+@pytest.mark.parametrize(
+    "implementation",
+    ["text-only-vanilla", pytest.param("text-only-vanilla-masksystem", marks=pytest.mark.thorough)],
+)
 def test_flops_are_those_of_the_model_as_it_was_run(
     finished: Finished, published_decoding: bool, implementation: str
 ) -> None:

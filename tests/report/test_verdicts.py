@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -24,11 +25,11 @@ COMPARISONS = 400
 VIDEOS, QUESTIONS = {"one": 60, "two": 40}, 3
 
 
-def simulated(gain: float, seed: int) -> Comparison:
+def simulated(gain: float, seed: int, sizes: Mapping[str, int] = VIDEOS) -> Comparison:
     """One comparison; the first model is right `gain` more often than the second, on every question."""
     generator = np.random.default_rng([seed, 20261128])
     benchmarks = {}
-    for name, videos in VIDEOS.items():
+    for name, videos in sizes.items():
         ease = generator.uniform(0.25, 0.75, size=(videos, 1))
         drawn = generator.random((videos, QUESTIONS))  # what is hard is hard for both
         own = generator.random((2, videos, QUESTIONS))
@@ -105,7 +106,48 @@ def test_models_that_answer_alike_are_not_told_apart_by_a_handful_of_videos() ->
 
     assert alike(5).detectable == pytest.approx(100 * detectable(math.sqrt(3) / 5))
     assert alike(500).detectable == pytest.approx((alike(5).detectable or 0) / 100)
-    assert alike(5).p_value == 1
+    assert alike(50).p_value == 1
+
+
+def test_how_many_videos_would_do_is_how_many_videos_do() -> None:
+    """What is hidden falls with the number of videos, what is spread with its root."""
+
+    def result(videos: int, *flips: tuple[bool, bool]) -> Comparison:
+        answers = [*flips] * (videos // 10) if flips else [(True, True)] * videos
+        _, each = compare({"one": [Judged(str(v), "", right) for v, right in enumerate(answers)]}, ["one"])
+        return each["one"]
+
+    assert result(5).videos_to_show(5.0) == 98, "97.05, rounded up"
+    assert result(97).detectable == pytest.approx(5.0, abs=0.05)
+    mixed = [(True, False), (False, True), *[(True, True)] * 8]
+    enough = result(100, *mixed).videos_to_show(5.0)
+    assert enough == pytest.approx(100 * ((result(100, *mixed).detectable or 0) / 5) ** 2, abs=1)
+    assert enough is not None
+    assert result(enough // 10 * 10, *mixed).detectable == pytest.approx(5.0, abs=0.15)
+
+
+def test_what_one_benchmark_hides_is_not_lost_beside_another_that_has_a_spread() -> None:
+    """Five videos answered alike are half of the mean: they can hide as much as they do alone."""
+    alike = [Judged(str(v), "", (True, True)) for v in range(5)]
+    spread = [Judged(str(v), "", (v % 5 > 0, v % 7 > 0)) for v in range(350)]
+    overall, each = compare({"alike": alike, "spread": spread}, ["alike", "spread"])
+    assert overall is not None
+    parts = [each[name].detectable or 0 for name in ("alike", "spread")]
+    assert overall.detectable == pytest.approx(math.hypot(*parts) / 2, rel=0.02)
+    enough = overall.videos_to_show(10.0) or 0
+    factor = enough / overall.videos
+    assert math.hypot(parts[0] / factor, parts[1] / factor**0.5) / 2 == pytest.approx(10.0, rel=0.02)
+
+
+@pytest.mark.parametrize("sizes", [(2,), (5,), (8,), (12,), (2, 60)])
+def test_few_videos_do_not_call_a_difference_more_often(sizes: tuple[int, ...]) -> None:
+    """400 comparisons without a true difference; 20 are expected at most, three standard errors are 13."""
+    found = 0
+    for seed in range(COMPARISONS):
+        result = simulated(0.0, seed, {str(number): videos for number, videos in enumerate(sizes)})
+        value = EstimateRecord(value=result.difference.value, interval95=result.difference.interval95)
+        found += verdict_name(value, result.detectable, tell=20.0) in ("better", "worse")
+    assert found <= 33
 
 
 # --- second opinions ---------------------------------------------------------------------------------------

@@ -82,7 +82,10 @@ def hostile_page(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -
             )
         return kept.ViewedRun(name, one.folder, one.record, samples, {}, {}, {})
 
-    runs = (run("<i>first</i>", ("correct", "wrong")), run("second", ("correct", "wrong", "timeout")))
+    runs = (
+        run("<i>first</i>", ("correct", "wrong", "unjudged")),
+        run("second", ("correct", "wrong", "timeout")),
+    )
     folder = tmp_path_factory.mktemp("hostile")
     viewed = kept.Viewed(folder, runs, None)
     return build(plan_page(viewed, None, with_frames=False, budget=1), data=None, progress=lambda *_: None)

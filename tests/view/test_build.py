@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from sf_eval.model.tokens import fast_tokens
 from sf_eval.profiler.cost.tokens import fast_windows
 from sf_eval.report.view import kept
 from sf_eval.report.view.build import plan_page
+from sf_eval.report.view.page import INDEX, write
+from sf_eval.report.view.questions import chunks
 
 EVENTS = {"disc", "bars"}
 
@@ -48,6 +51,38 @@ def test_a_look_is_of_the_very_answer_that_was_recorded(finished_run: Path) -> N
         assert look.frames.dtype == look.grid.dtype == look.gates.dtype == np.float16
         np.testing.assert_allclose(look.frames.sum(-1, dtype=np.float64), 1.0, atol=0.01)
         np.testing.assert_allclose(look.grid.mean((1, 2, 3), dtype=np.float64), 1.0, atol=0.01)
+
+
+def test_the_summary_counts_what_was_judged_and_names_what_was_not(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    run = kept.read(finished_run).runs[0]
+    outcomes = ["correct", "wrong", "no_answer", "unjudged", "unjudged", "timeout"]
+    samples = {
+        key: sample.model_copy(update={"outcome": outcome})
+        for (key, sample), outcome in zip(run.samples.items(), outcomes, strict=False)
+    }
+    write(tmp_path, kept.Viewed(tmp_path, (replace(run, samples=samples),), None))
+    html = unescape((tmp_path / INDEX).read_text())
+    assert "1 of 3 judged answers right, 2 unjudged (their truth is not public), 1 failed." in html
+
+
+@pytest.mark.parametrize(("tokens", "named"), [(16, True), (None, False)])
+def test_a_time_is_the_towers_only_where_the_stages_are_known(
+    finished_run: Path, tokens: int | None, named: bool
+) -> None:
+    """An endpoint's "vision" is the making of JPEGs, and its prefill nobody measured."""
+    viewed = kept.read(finished_run)
+    key = viewed.keys[0]
+    run = viewed.runs[0]
+    sample = run.samples[key].model_copy(update={"fast_tokens": tokens})
+    changed = kept.Viewed(viewed.folder, (replace(run, samples={key: sample}),), None)
+    (chunk,) = chunks(changed, [{}], {})
+    timings = {name: value for name, value, _ in chunk.questions[0]["runs"][0]["timings"]}
+    assert ("vision tower" in timings, "prefill" in timings) == (named, named)
+    assert sample.timings is not None
+    if not named:
+        assert timings["the model"] == sample.timings["prefill_s"] + sample.timings["generate_s"]
 
 
 def test_a_run_without_a_slow_path_and_an_unknown_question_are_refused(finished_run: Path) -> None:

@@ -120,7 +120,10 @@ def test_thousands_of_rows_are_not_all_in_the_document_and_the_last_is_reached(
 def test_disagreement_and_failures_can_be_filtered(browser, hostile_page: Path) -> None:
     browser.open(hostile_page, "#/questions")
     for title, value, held in (
-        ("Agreement", "first", "marks => marks[0] === '✓' && marks[1] !== '✓'"),
+        ("Agreement", "first", "marks => marks[0] === '✓' && marks[1] === '✗'"),
+        ("Agreement", "others", "marks => marks[0] === '✗' && marks[1] === '✓'"),
+        ("Agreement", "none", "marks => marks.includes('✗') && !marks.includes('✓')"),
+        ("Agreement", "all", "marks => marks.includes('✓') && !marks.includes('✗')"),
         ("Outcome", "1:failed", "marks => marks[1] === '!'"),
     ):
         choose(browser, title, value)

@@ -66,9 +66,10 @@ def measured_points(record: ComparisonRecord) -> list[BudgetPoint]:
     Empty where they are not shown two numbers of frames, or one of them has no mean.
     """
     first = record.runs[0].community
-    if first is None:
+    if first is None or not first.visual_tokens:  # not known, or no video in the prompt: no budget
         return []
-    same = [run for run in record.runs if run.mean is not None and _has_budget(run, first.visual_tokens)]
+    budget = first.visual_tokens
+    same = [run for run in record.runs if run.mean is not None and _has_budget(run, budget)]
     same.sort(key=_frames)
     if len({_frames(run) for run in same}) < 2 or same[0].mean is None or not same[0].mean.value:
         return []
@@ -132,7 +133,8 @@ def _draw_published(panel: object, points: Sequence[PublishedPoint]) -> None:
 
 
 def _has_budget(run: ComparedRun, tokens: float) -> bool:
-    return run.community is not None and abs(run.community.visual_tokens - tokens) <= _SAME * tokens
+    own = None if run.community is None else run.community.visual_tokens
+    return own is not None and abs(own - tokens) <= _SAME * tokens
 
 
 def _frames(run: ComparedRun) -> int:

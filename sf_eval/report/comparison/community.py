@@ -26,21 +26,22 @@ def community_of(run: Finished) -> CommunityRecord | None:
     if not answered:
         return None
     flops = rows[0]["flops"] if rows else {}
-    visual = statistics.fmean(sample.fast_tokens or 0 for sample in answered)
+    visual = _visual_tokens(answered)
+    is_staged = visual is not None  # else the stages are not those of a tower and an LLM
     whole = _pooled_tokens(run.record, answered)
     alone = [sample for sample in answered if (sample.timings or {}).get("batch_size") == 1]
     return CommunityRecord(
         frames=statistics.fmean(sample.num_frames or 0 for sample in answered),
         visual_tokens=visual,
         all_visual_tokens=whole,
-        retained=100 * visual / whole if whole else None,
+        retained=100 * visual / whole if whole and visual is not None else None,
         prefill_flops=flops.get("prefill_flops"),
         total_flops=flops.get("total_flops"),
-        tower_s=_mean(answered, "vision_s"),
-        other_s=_mean(answered, "upload_s"),
-        llm_s=_mean(answered, "prefix_s", "prefill_s") if len(alone) == len(answered) else None,
-        tokens_per_s=_tokens_per_s(alone),
-        peak_bytes=_peak(run.record),
+        tower_s=_mean(answered, "vision_s") if is_staged else None,
+        other_s=_mean(answered, "upload_s") if is_staged else None,
+        llm_s=_mean(answered, "prefix_s", "prefill_s") if is_staged and len(alone) == len(answered) else None,
+        tokens_per_s=_tokens_per_s(alone) if is_staged else None,
+        peak_bytes=_peak(run.record) if is_staged else None,
         wall_s=None if run.record.resumed else run.record.seconds,
         samples_per_s=_samples_per_s(run.record, len(answered)),
     )
@@ -74,7 +75,8 @@ def community_table(record: ComparisonRecord) -> Table | None:
             "Ratio, LLM: FLOPs of the LLM's prefill; ratio, all: end to end, with the vision tower on every "
             "frame and the new tokens.",
             "TTFT (time to first token) is tower + other (upload) + LLM (prefill), without decoding the "
-            f"video; {ABSENT} where questions were asked in batches. Tokens/s: of one sequence.",
+            f"video; {ABSENT} where questions were asked in batches. Tokens/s: of one sequence. Where a "
+            "model's visual tokens are not known, neither are these, nor its memory.",
         ),
     )
 
@@ -88,7 +90,7 @@ def _cells(own: CommunityRecord | None, reference: CommunityRecord | None) -> tu
     return (
         f"{own.frames:.0f}",
         percent(own.retained),
-        f"{own.visual_tokens:.0f}",
+        ABSENT if own.visual_tokens is None else f"{own.visual_tokens:.0f}",
         ABSENT if own.prefill_flops is None else f"{own.prefill_flops / 1e12:.3g}",
         _ratio(own.prefill_flops, reference.prefill_flops if reference else None),
         _ratio(own.total_flops, reference.total_flops if reference else None),
@@ -112,6 +114,12 @@ def _relative(run: ComparedRun, reference: ComparedRun) -> float | None:
 
 def _score(run: ComparedRun, benchmark: str) -> float | None:
     return next((one.score.accuracy for one in run.scores if one.benchmark == benchmark), None)
+
+
+def _visual_tokens(answered: Sequence[SampleRecord]) -> float | None:
+    """In the prompts; None where of any question nobody knows them."""
+    known = [sample.fast_tokens for sample in answered if sample.fast_tokens is not None]
+    return statistics.fmean(known) if len(known) == len(answered) else None
 
 
 def _pooled_tokens(record: RunRecord, answered: Sequence[SampleRecord]) -> float | None:

@@ -10,7 +10,8 @@ from sf_eval.harness.record import GroupRecord, RunRecord, SampleRecord, ScoreRe
 from sf_eval.report.comparison.community import community_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.record import CommunityRecord, CostRecord, UnreadRecord
-from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini, model_label
+from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
+from sf_eval.report.model_label import model_label
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from sf_eval.core.tables import interval
 from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, PairRecord
 
 MEAN = "mean"
+_ROUNDING = 1e-9
+"""Points that a difference of percentages may be off by: 27 less 28 of 50 are not -2 to the last digit."""
 _CONDITION = re.compile(r"\s*(?P<of>[\w.-]+)\s*(?P<sign>>=|>)\s*(?P<bound>[+-]?\d+(\.\d+)?)\s*")
 
 
@@ -32,7 +34,9 @@ class Condition:
     bound: float
 
     def holds(self, value: float) -> bool:
-        return value > self.bound if self.strict else value >= self.bound
+        if self.strict:
+            return value > self.bound + _ROUNDING
+        return value >= self.bound - _ROUNDING
 
     def __str__(self) -> str:
         return f"{self.of}{'>' if self.strict else '>='}{self.bound:g}"

@@ -2,8 +2,8 @@
 
 A log (`*_samples_<task>.jsonl`) has no questions in it, only their ids or row numbers, so a log is read
 against the questions of a run of ours. A line counts only where the question is certain: the same id (or,
-where a built-in task logs none, the same row), the same truth, and the options' texts in the same order in
-its prompt.
+where a built-in task logs none, the same row and a prompt), the same truth, and the options' texts in the
+same order in its prompt, where it has one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Unread(str, Enum):
     not_asked = "no run of ours asks its question"
     other_truth = "another answer is right there"
     other_options = "its prompt has not the same options in the same order"
+    no_prompt = "it has neither the question's id nor a prompt to know it by"
     repeated = "its question comes twice"
     no_text = "it holds no text"
 
@@ -143,9 +144,12 @@ def _question(
     found = named[0] if named else by_row.get((task, line.doc_id))
     if found is None:
         return Unread.not_asked
+    has_prompt = bool(line.prompt.strip())
+    if not named and not has_prompt:  # a row and a letter are those of many questions
+        return Unread.no_prompt
     if found.target is not None and _letter(line.target, found.options) != found.target:
         return Unread.other_truth
-    if line.prompt and not _in_order(found.options.values(), line.prompt):
+    if has_prompt and not _in_order(found.options.values(), line.prompt):
         return Unread.other_options
     return found
 
@@ -219,7 +223,7 @@ def _line(task: str, text: str, place: str) -> Line:
     try:
         value = json.loads(text)
         doc_id = int(value["doc_id"])
-        answered = value.get("resps", value["filtered_resps"])
+        answered = value["resps"] if "resps" in value else value["filtered_resps"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{place}: no sample of lmms-eval ({type(error).__name__}: {error}).") from error
     return Line(

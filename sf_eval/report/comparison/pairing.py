@@ -65,6 +65,7 @@ def gain_of(
     whole = None if overall is None else pairs.pair(None, overall, names)
     titles = {column.name: column.title for column in columns}
     named = [(titles[pair.benchmark or ""], pair) for pair in by_benchmark]
+    needed = None if overall is None else overall.videos_to_show(tell)
     return GainRecord(
         tested=tested.name,
         reference=reference.name,
@@ -73,7 +74,9 @@ def gain_of(
         mean_over=names,
         overall=whole,
         by_benchmark=by_benchmark,
-        verdict=verdict(tested.name, reference.name, whole, named, where=where(in_mean), tell=tell),
+        verdict=verdict(
+            tested.name, reference.name, whole, named, where=where(in_mean), tell=tell, needed=needed
+        ),
         flips=[_flip(key, one[key], other[key]) for key in sorted(both) if _is_flip(one[key], other[key])],
         shown=_shown(one, other, both),
         unmatched=UnmatchedRecord(

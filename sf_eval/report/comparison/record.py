@@ -59,14 +59,19 @@ class CommunityRecord(Strict):
     """
 
     frames: float
-    visual_tokens: float = Field(description="In the LLM's prompt.")
+    visual_tokens: float | None = Field(
+        description="In the LLM's prompt; null where of any question nobody knows them (an endpoint, the "
+        "generic family): then the times of stages, tokens_per_s and peak_bytes are null, too."
+    )
     all_visual_tokens: float | None = Field(
         description="What they were made from: the pooled tokens of all frames."
     )
     retained: float | None = Field(description="Percent of them that the prompt holds.")
     prefill_flops: float | None = Field(description="null where this kind of model's are not counted.")
     total_flops: float | None
-    tower_s: float | None = Field(description="Vision tower and projector, of one video.")
+    tower_s: float | None = Field(
+        description="Vision tower and projector, of one video; null without visual_tokens, as other_s is."
+    )
     other_s: float | None = Field(description="Upload, of one video.")
     llm_s: float | None = Field(
         description="Prefill of one question to its first token; null where questions came in batches."
@@ -113,7 +118,11 @@ class PairRecord(Strict):
     n: int = Field(description="Questions that both answered and that could be judged.")
     videos: int = Field(description="Clusters that were resampled.")
     verdict: VerdictName | None = None
-    p_value: float | None = Field(None, description="Two-sided, by the resamples of the interval.")
+    p_value: float | None = Field(
+        None,
+        description="Two-sided, by the resamples of the interval, and no less than an exact sign test can "
+        "give; null without an interval.",
+    )
     p_holm: float | None = Field(
         None, description="p_value by Holm's rule over the benchmarks of this gain; null for the mean."
     )

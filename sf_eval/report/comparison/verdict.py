@@ -6,11 +6,11 @@ test_verdicts.py` holds how often they come up to simulation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from sf_eval.core.tables import interval, percent
 from sf_eval.report.comparison.record import EstimateRecord, PairRecord, VerdictName, VerdictRecord
+from sf_eval.scoring.paired import FEWEST
 
 TELL = 5.0
 """Percentage points that one wants to be able to tell, where nobody says otherwise."""
@@ -23,6 +23,8 @@ def verdict_name(difference: EstimateRecord, detectable: float | None, tell: flo
     Args:
         detectable: the smallest true difference that would have been seen with a power of 80%.
         tell: where that is more than this, there are too few questions; unless they show a difference.
+
+    Fewer than `FEWEST` videos have no interval, and so are too few.
     """
     bounds = difference.interval95
     if bounds is None or detectable is None:
@@ -42,6 +44,7 @@ def verdict(
     *,
     where: str,
     tell: float,
+    needed: int | None,
 ) -> VerdictRecord:
     """The verdict on the mean.
 
@@ -49,6 +52,7 @@ def verdict(
         pair: of the mean; None where a benchmark has no question that both answered.
         by_benchmark: titles and pairs, for what Holm's rule leaves of them.
         where: "on Video-MME", "in the mean over 5 benchmarks".
+        needed: how many such videos show a difference of `tell` points; None where that cannot be told.
     """
     if pair is None:
         return VerdictRecord(
@@ -64,7 +68,7 @@ def verdict(
         f"{_numbers(pair)}. With these {pair.videos} videos {percent(pair.detectable)} points would have "
         "been seen (power 80%).",
         "too_few": f"Too few questions to tell {tested} from {reference} {where}: {_numbers(pair)}. "
-        f"{_needed(pair, tell)}",
+        f"{_enough(pair, tell, needed)}",
     }[name]
     return VerdictRecord(verdict=name, sentence=" ".join(filter(None, (said, _holm(by_benchmark)))))
 
@@ -78,14 +82,16 @@ def _numbers(pair: PairRecord) -> str:
     )
 
 
-def _needed(pair: PairRecord, tell: float) -> str:
-    """How many videos would do: the error falls with the root of their number."""
-    if pair.detectable is None:
+def _enough(pair: PairRecord, tell: float, needed: int | None) -> str:
+    """How many videos would do."""
+    if pair.detectable is None or needed is None:
         return f"{pair.videos} videos give no interval."
-    videos = math.ceil(pair.videos * (pair.detectable / tell) ** 2)
+    enough = f"{tell:g} points take about {needed} such videos."
+    if pair.difference.interval95 is None:
+        return f"Fewer than {FEWEST} videos show no difference, however large; {enough}"
     return (
         f"These {pair.videos} videos show differences from {percent(pair.detectable)} points (power 80%); "
-        f"{tell:g} points take about {videos} such videos."
+        f"{enough}"
     )
 
 

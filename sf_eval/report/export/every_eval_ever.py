@@ -80,7 +80,7 @@ def every_eval_ever_files(run: Exported) -> Iterator[tuple[str, bytes]]:
 def _details(run: Exported) -> dict[str, str]:
     return {
         "data": run.record.data,
-        "complete": "true" if run.record.complete else "partial",
+        "complete": run.completeness,
         "caveats": " ".join(run.caveats),
         "command": " ".join(run.record.command),
     }
@@ -94,7 +94,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
             "n": str(entry.score.n),
             "coverage_percent": f"{entry.score.coverage:.4f}",
             "failures": str(sum(entry.score.failures.values())),
-            "complete": "true" if run.record.complete else "partial",
+            "complete": run.completeness,
         },
     }
     if entry.score.interval95 is not None:
@@ -110,7 +110,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
         }
     return {
         "evaluation_result_id": f"{entry.name}/accuracy",
-        "evaluation_name": run.data_name(entry.title),
+        "evaluation_name": run.data_name(entry.title, run.tasks_of(entry)),
         "source_data": _source(run, entry, task.dataset, task.split),
         "metric_config": {
             "evaluation_description": entry.remark or "Percent of the questions answered right.",
@@ -134,7 +134,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
 def _source(run: Exported, entry: Entry, dataset: str, split: str) -> dict[str, Any]:
     if run.is_mini:
         return {
-            "dataset_name": run.data_name(entry.title),
+            "dataset_name": run.data_name(entry.title, run.tasks_of(entry)),
             "source_type": "other",
             "additional_details": {MINI: run.record.data},
         }
@@ -154,7 +154,7 @@ def _sample(run: Exported, sample: SampleRecord, entry: Entry, evaluation_id: st
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": evaluation_id,
         "model_id": run.model_id,
-        "evaluation_name": run.data_name(entry.title),
+        "evaluation_name": run.data_name(entry.title, run.tasks_of(entry)),
         "evaluation_result_id": f"{entry.name}/accuracy",
         "sample_id": f"{sample.task}/{sample.question_id}",
         "sample_hash": hashlib.sha256((sample.prompt + "".join(reference)).encode()).hexdigest(),

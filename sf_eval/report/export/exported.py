@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
-from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini, model_label
+from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini
+from sf_eval.report.model_label import alterations, card_of, model_label
 
 MINI = "mini-edition"
 PARTIAL = "partial"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+SUBSET = "subset"
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,13 @@ class Exported:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What every file's name says of its content: mini data, a part of a run."""
-        return (*([MINI] if self.is_mini else []), *([] if self.record.complete else [PARTIAL]))
+        """What every file's name says of its content: mini data, a part of a run or of a benchmark."""
+        return (*([MINI] if self.is_mini else []), *self._part(self.record.tasks))
+
+    @property
+    def completeness(self) -> str:
+        """ "true", or why the run's numbers are not those of whole benchmarks: "partial" or "subset"."""
+        return next(iter(self._part(self.record.tasks)), "true")
 
     @property
     def title(self) -> str:
@@ -50,11 +57,20 @@ class Exported:
 
     @property
     def model_id(self) -> str:
-        """The Hub's id of the model where its weights come from there; else "local/NAME"."""
-        weights = self.record.model.weights
-        if _HUB_ID.fullmatch(weights) and not any(part.startswith(".") for part in weights.split("/")):
-            return weights
-        return f"local/{re.sub(r'[^A-Za-z0-9._-]+', '-', self.record.model.name).strip('-.') or 'model'}"
+        """The Hub's id of the model where that is what was asked; else "local/NAME".
+
+        Not the Hub's are weights in a directory, whose name may look like an id, and a model that a setting,
+        an attached slow path or the command line makes another one than the Hub has.
+        """
+        model = self.record.model
+        is_of_hub = model.revision and card_of(model) and _HUB_ID.fullmatch(model.weights)
+        if is_of_hub and not self.alterations():
+            return model.weights
+        return f"local/{re.sub(r'[^A-Za-z0-9._-]+', '-', model.name).strip('-.') or 'model'}"
+
+    def alterations(self) -> list[str]:
+        """What makes the model another one than its weights' repository holds; empty where nothing does."""
+        return alterations(self.record.model)
 
     def judged(self) -> list[Entry]:
         """Benchmarks with an accuracy, groups as one."""
@@ -63,9 +79,9 @@ class Exported:
     def tasks_of(self, entry: Entry) -> list[TaskRecord]:
         return [task for task in self.record.tasks if task.task in entry.tasks]
 
-    def data_name(self, title: str) -> str:
-        """A benchmark's title as it may be quoted: mini data and parts of a run are named as such."""
-        said = [*([self.record.data] if self.is_mini else []), *([PARTIAL] if PARTIAL in self.marks else [])]
+    def data_name(self, title: str, tasks: Sequence[TaskRecord]) -> str:
+        """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named so."""
+        said = [*([self.record.data] if self.is_mini else []), *self._part(tasks)]
         return f"{title} ({', '.join(said)})" if said else title
 
     def data_id(self, task: TaskRecord) -> str:
@@ -77,19 +93,29 @@ class Exported:
         return ".".join((stem, *self.marks, suffix))
 
     def gaps(self) -> list[str]:
-        """Why its numbers are not those of whole benchmarks; empty where they are."""
-        found = []
+        """Why its numbers are not those of whole benchmarks; empty where they are.
+
+        Mini data are whole at whatever size: their name says what they are.
+        """
+        stopped = [] if self.record.complete else ["the run was stopped before its end"]
+        return stopped + self._gaps(self.record.tasks)
+
+    def _part(self, tasks: Sequence[TaskRecord]) -> list[str]:
         if not self.record.complete:
-            found.append("the run was stopped before its end")
-        for task in self.record.tasks:
-            expected = catalog.get_benchmark(task.task).expected_questions
-            if task.questions_asked < task.questions_total:
-                found.append(
-                    f"{task.title}: {task.questions_asked} of {task.questions_total} questions asked"
-                )
-            elif expected is not None and task.questions_total != expected:
-                found.append(f"{task.title}: the data has {task.questions_total} questions, not {expected}")
-            if failed := sum(task.micro.failures.values()):
-                found.append(f"{task.title}: {failed} questions failed")
-        found += [f"{group.title}: not all subtasks" for group in self.record.groups if not group.complete]
-        return found
+            return [PARTIAL]
+        return [SUBSET] if self._gaps(tasks) else []
+
+    def _gaps(self, tasks: Sequence[TaskRecord]) -> list[str]:
+        found = [gap for task in tasks for gap in self._gaps_of(task)]
+        names = {task.task for task in tasks}
+        groups = [group for group in self.record.groups if names & {*group.tasks, *group.unanswered}]
+        return found + [f"{group.title}: not all subtasks" for group in groups if not group.complete]
+
+    def _gaps_of(self, task: TaskRecord) -> Iterator[str]:
+        expected = catalog.get_benchmark(task.task).expected_questions
+        if task.questions_asked < task.questions_total:
+            yield f"{task.title}: {task.questions_asked} of {task.questions_total} questions asked"
+        elif not self.is_mini and expected is not None and task.questions_total != expected:
+            yield f"{task.title}: the data has {task.questions_total} questions, not {expected}"
+        if failed := sum(task.micro.failures.values()):
+            yield f"{task.title}: {failed} questions failed"

@@ -72,7 +72,7 @@ def latex_files(run: Exported) -> Iterator[tuple[str, bytes]]:
     ]
     for entry in run.judged():
         cells = (
-            latex(run.data_name(entry.title)),
+            latex(run.data_name(entry.title, run.tasks_of(entry))),
             percent(entry.score.accuracy),
             latex(interval(entry.score.interval95)),
             str(entry.score.n),

@@ -18,8 +18,8 @@ def eval_results_files(run: Exported) -> Iterator[tuple[str, bytes]]:
     """One file a benchmark, as the Hub's leaderboards read them from a model's repository.
 
     Raises:
-        UsageError: mini data, an untrained model, or a run that is not of whole benchmarks: the Hub would
-            show its numbers beside real ones.
+        UsageError: mini data, an untrained or altered model, or a run that is not of whole benchmarks: the
+            Hub would show its numbers beside real ones.
     """
     if run.is_mini:
         raise UsageError(
@@ -28,6 +28,12 @@ def eval_results_files(run: Exported) -> Iterator[tuple[str, bytes]]:
         )
     if run.record.model.untrained:
         raise UsageError("hf-eval-results refuses untrained weights: their scores say nothing of any model.")
+    if altered := run.alterations():
+        raise UsageError(
+            f"hf-eval-results refuses an altered model: {', '.join(altered)}. The Hub would show its "
+            "scores as those of the weights as published.",
+            hint="Export it as model-index, csv or latex, which name it.",
+        )
     if gaps := run.gaps():
         raise UsageError(
             f"hf-eval-results refuses an incomplete run: {'; '.join(gaps)}.",
@@ -47,7 +53,7 @@ def model_index_files(run: Exported) -> Iterator[tuple[str, bytes]]:
                 {
                     "type": "accuracy",
                     "value": entry.score.accuracy,
-                    "name": run.data_name(f"Accuracy on {entry.title}"),
+                    "name": run.data_name(f"Accuracy on {entry.title}", run.tasks_of(entry)),
                 }
             ],
         }
@@ -76,7 +82,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
 def _dataset(run: Exported, entry: Entry) -> dict[str, Any]:
     (task, *_) = run.tasks_of(entry)
     described: dict[str, Any] = {
-        "name": run.data_name(entry.title),
+        "name": run.data_name(entry.title, run.tasks_of(entry)),
         "type": run.data_id(task),
         "config": entry.name,
         "split": task.split,

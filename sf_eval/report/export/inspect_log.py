@@ -36,9 +36,9 @@ def _log(run: Exported, task: TaskRecord, samples: Sequence[SampleRecord]) -> di
             "created": run.record.created,
             "task": name,
             "task_version": 0,
-            "task_display_name": run.data_name(task.title),
+            "task_display_name": run.data_name(task.title, [task]),
             "dataset": {
-                "name": run.data_name(task.title),
+                "name": run.data_name(task.title, [task]),
                 "location": run.data_id(task),
                 "samples": task.questions_asked,
                 "sample_ids": [sample.question_id for sample in samples],

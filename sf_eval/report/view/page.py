@@ -11,8 +11,10 @@ from sf_eval.report import leaderboard
 from sf_eval.report.comparison import tables
 from sf_eval.report.comparison.answer import answer
 from sf_eval.report.comparison.record import ComparisonRecord
+from sf_eval.report.model_label import model_label
 from sf_eval.report.view import charts
 from sf_eval.report.view.kept import Viewed, ViewedRun
+from sf_eval.scoring.outcome import Outcome
 
 INDEX = "index.html"
 ASSETS = Path(__file__).parent / "assets"
@@ -54,7 +56,7 @@ def write(folder: Path, viewed: Viewed) -> None:
 
 def _title(viewed: Viewed) -> str:
     if viewed.comparison is None:
-        return leaderboard.model_label(viewed.runs[0].record)
+        return model_label(viewed.runs[0].record)
     first, *others = (run.name for run in viewed.runs)
     return f"{first} against {', '.join(others)}"
 
@@ -94,12 +96,13 @@ def _of_runs(viewed: Viewed) -> dict[str, Any]:
 
 
 def _sentence(run: ViewedRun) -> str:
-    outcomes = [sample.outcome for sample in run.samples.values()]
-    right, failed = (
-        outcomes.count("correct"),
-        sum(bool(sample.failure_reason) for sample in run.samples.values()),
-    )
-    said = f"{run.name}: {right} of {len(outcomes)} questions right"
+    """Right answers of those that could be judged, and what is beside them."""
+    outcomes = [Outcome(sample.outcome) for sample in run.samples.values()]
+    judged = [outcome for outcome in outcomes if outcome.is_scored]
+    unjudged = outcomes.count(Outcome.unjudged)
+    failed = len(outcomes) - len(judged) - unjudged
+    said = f"{run.name}: {judged.count(Outcome.correct)} of {len(judged)} judged answers right"
+    said += f", {unjudged} unjudged (their truth is not public)" if unjudged else ""
     said += f", {failed} failed" if failed else ""
     return said + ("." if run.record.complete else "; the run was stopped before its end.")
 

@@ -174,7 +174,11 @@ def _said(sample: SampleRecord, look: str) -> dict[str, Any]:
 
 
 def _timings(sample: SampleRecord) -> list[list[Any]]:
-    """[stage, seconds, shared by so many questions], and the question's part of all."""
+    """[stage, seconds, shared by so many questions], and the question's part of all.
+
+    Where nobody knows the visual tokens (an endpoint, the generic family), the stages are not a tower's and
+    an LLM's: what was done to the pictures here, and all that the model took.
+    """
     if sample.timings is None:
         return []
     values = {
@@ -183,9 +187,13 @@ def _timings(sample: SampleRecord) -> list[list[Any]]:
     times = StageTimings(**values)  # type: ignore[arg-type]
     of_video = [
         ("decode", times.decode_s), ("resize", times.preprocess_s), ("upload", times.upload_s),
-        ("vision tower", times.vision_s), ("prefill of the video", times.prefix_s),
     ]  # fmt: skip
-    of_batch = [("prefill", times.prefill_s), ("answer", times.generate_s)]
+    if sample.fast_tokens is None:
+        of_video.append(("pictures for the model", times.vision_s))
+        of_batch = [("the model", times.prefill_s + times.generate_s)]
+    else:
+        of_video += [("vision tower", times.vision_s), ("prefill of the video", times.prefix_s)]
+        of_batch = [("prefill", times.prefill_s), ("answer", times.generate_s)]
     return [
         *([name, value, int(times.shared_by)] for name, value in of_video),
         *([name, value, int(times.batch_size)] for name, value in of_batch),

@@ -30,8 +30,8 @@ class _Handler(SimpleHTTPRequestHandler):
         if not super().parse_request():
             return False
         host = self.headers.get("Host", "")
-        _, port = self.server.server_address[:2]
-        if host not in (f"{HOST}:{port}", f"localhost:{port}"):
+        address: Any = self.server.server_address
+        if host not in (f"{HOST}:{address[1]}", f"localhost:{address[1]}"):
             self.send_error(403)
             return False
         return True

@@ -57,11 +57,14 @@ sfView.list = (() => {
       const first = meta.runs[0].name;
       const which = [["any", "Runs disagree"], ["first", `Only ${first} right`], ["others", `${first} wrong, another right`], ["all", "All right"], ["none", "All wrong"]];
       parts.push(select("Agreement", which, (row, value) => {
-        const hits = row[4].filter((outcome) => outcome >= 0).map((outcome) => outcome === right);
+        // A failure, a missing or an unjudged answer is neither right nor wrong: it agrees with nothing.
+        const hits = row[4].filter(judged).map((outcome) => outcome === right);
+        if (!hits.length) return false;
         if (value === "all") return hits.every(Boolean);
         if (value === "none") return !hits.some(Boolean);
         if (value === "any") return hits.some(Boolean) && !hits.every(Boolean);
-        const [own, ...others] = row[4].map((outcome) => outcome === right);
+        if (!judged(row[4][0]) || hits.length < 2) return false;
+        const [own, ...others] = hits;
         return value === "first" ? own && !others.some(Boolean) : !own && others.some(Boolean);
       }));
     }
