@@ -201,7 +201,7 @@ def test_where_nothing_is_ever_answered_the_run_stops_and_what_failed_is_told(
 ) -> None:
     run = crewed(1, deadly=range(50))
     run.crew.start()
-    with pytest.raises(NoWorkerLeftError, match=r"the last one lost was worker 0 on node1: The worker\."):
+    with pytest.raises(NoWorkerLeftError, match=r"the last one lost was worker 0 on node1: The worker died"):
         run.ask(50)
     assert run.answered == set()
     assert run.failed
