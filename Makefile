@@ -42,7 +42,7 @@ lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test test-thorough  ## what CI runs
+check: lint test  ## what CI runs
 
 readme: setup  ## README's figures anew, from results/mini
 	$(BIN)/python -m sf_eval.report.readme
