@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
 from sf_eval.harness.distributed import cluster
+
+# Ray reads this once, when it is first imported, which a test may do before a Ray is started.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 @pytest.fixture(scope="module")
