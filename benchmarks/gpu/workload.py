@@ -15,7 +15,7 @@ from benchmarks.gpu.book import Book
 from benchmarks.gpu.report import Row
 from benchmarks.gpu.table import shown
 from sf_eval.core.cards import card_for
-from sf_eval.inference.engine import CHUNK_FRAMES
+from sf_eval.inference.chunks import CHUNK_FRAMES
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, VideoFeatures
 from sf_eval.model.preprocess import normalise
 from sf_eval.profiler.cost.memory import MemoryForecast

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sf_eval.inference.engine import CHUNK_FRAMES
-
+# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Of pictures
+# smaller than the published model's, as many as have the pixels of so many of those.
+CHUNK_FRAMES = 16
 _PUBLISHED_SIDE = 576
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import is_out_of_memory
 from sf_eval.inference.family import Asked, Generated, Refused, VideoModel
 from sf_eval.inference.grouping import (
@@ -41,10 +42,6 @@ from sf_eval.video import (
 
 logger = logging.getLogger(__name__)
 
-# Frames a tower call: bounds the activations, which grow with it. Halved when memory is short. Of pictures
-# smaller than the published model's, as many as have the pixels of so many of those.
-CHUNK_FRAMES = 16
-_CHUNK_PIXELS = CHUNK_FRAMES * 576 * 576
 
 _FAILURE_OF_VIDEO = {
     VideoErrorReason.missing: FailureKind.MISSING_MEDIA,
@@ -245,8 +242,7 @@ class Engine:
         # Memory was short; or the model resizes the pictures, and theirs is not the size that counts.
         if self.chunk_frames < CHUNK_FRAMES or self.model.resize is None:
             return self.chunk_frames
-        _, height, width, _ = pixels.shape
-        return max(CHUNK_FRAMES, _CHUNK_PIXELS // (height * width))
+        return frames_at_once(pixels.shape[1])  # squares, as `Resize` makes them
 
     def _shrink_batch(self, batch_size: int) -> None:
         if batch_size < self.batch_size:

@@ -13,7 +13,8 @@ import torch
 from sf_eval.core.cards import card_for
 from sf_eval.editions import mini_root
 from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result
-from sf_eval.inference.engine import CHUNK_FRAMES, Engine
+from sf_eval.inference.chunks import CHUNK_FRAMES
+from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model

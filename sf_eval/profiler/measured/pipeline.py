@@ -20,7 +20,8 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import CheckpointError, UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference import Answer, Failure, Question
-from sf_eval.inference.engine import CHUNK_FRAMES, Engine
+from sf_eval.inference.chunks import CHUNK_FRAMES
+from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated, Refused
 from sf_eval.inference.grouping import ClipSource

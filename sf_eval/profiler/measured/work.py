@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from sf_eval.inference.engine import CHUNK_FRAMES
+from sf_eval.inference.chunks import CHUNK_FRAMES
 from sf_eval.model import SlowFastForConditionalGeneration
 from sf_eval.profiler.cost.memory import kv_cache_bytes, slow_bytes
 from sf_eval.profiler.cost.tokens import count_tokens
