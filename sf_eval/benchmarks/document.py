@@ -41,6 +41,9 @@ class Document:
         subtitles: relative path of the subtitle file where the benchmark shows subtitles, else None.
         question: the question alone, without options.
         options: letter to text, in the order shown; two to eight of them.
+        labels: letter to what the prompt calls the option where that is not its letter ("Option 1"), or ""
+            where the prompt names none ("yes", "no"): then only an option's text is an answer. None where
+            the prompt shows the letters.
         answer: the right letter, or None where the truth is not public.
         categories: what the results are broken down by, e.g. {"duration": "short"}.
         prompt: the published prompt, without subtitles and without the chat format's wrapping.
@@ -56,6 +59,7 @@ class Document:
     answer: str | None
     categories: dict[str, str]
     prompt: str
+    labels: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,20 @@ class Group:
     Attributes:
         name: what `--tasks` takes for all of them, e.g. "mvbench".
         published_column: its column in results/published/published_results.csv.
+        parts: all that the mean is made of, each without the group's name before it ("action_count" of
+            "mvbench_action_count"), members that are not here included; () where the members are all.
+        noun: what a part is called, e.g. "subtasks".
     """
 
     name: str
     title: str
     published_column: str | None = None
+    parts: tuple[str, ...] = ()
+    noun: str = "subtasks"
+
+    def part_of(self, member: str) -> str:
+        """The part's own name: "action_count" of "mvbench_action_count"."""
+        return member.removeprefix(f"{self.name}_")
 
 
 @dataclass(frozen=True)

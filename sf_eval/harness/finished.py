@@ -77,7 +77,7 @@ def reread(sample: SampleRecord) -> SampleRecord:
     if sample.output is None:
         return sample
     cut_off = sample.finish_reason == "length"
-    verdict = judge_words(sample.output, sample.options, sample.target, cut_off=cut_off)
+    verdict = judge_words(sample.output, sample.options, sample.target, labels=sample.labels, cut_off=cut_off)
     reading = verdict.reading
     return sample.model_copy(
         update={

@@ -283,6 +283,11 @@ class SampleRecord(Strict):
     categories: dict[str, str]
     prompt: str
     options: dict[str, str] = Field(description="Letter to text, as shown.")
+    labels: dict[str, str] | None = Field(
+        None,
+        description='Letter to what the prompt calls the option ("Option 1"), "" where it names none; null '
+        "where it shows the letters.",
+    )
     target: str | None
     kind: KindOfQuestionRecord | None = None
     output: str | None = Field(None, description="The model's words; null where the sample failed.")

@@ -166,6 +166,7 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         "video": document.video_id,
         "categories": document.categories,
         "options": document.options,
+        "labels": document.labels,
         "target": document.answer,
         "kind": question.kind,
     }
@@ -255,7 +256,7 @@ def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list
             member: [_scored(sample) for sample in samples if sample.task == member] for member in members
         }
         judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
-        total = len(all_members)
+        total = catalog.parts_total(group.name)
         records.append(
             GroupRecord(
                 group=group.name,

@@ -188,6 +188,7 @@ def _sample(question: SampleRecord, line: Line) -> SampleRecord:
             "video",
             "categories",
             "options",
+            "labels",
             "target",
             "kind",
         )
@@ -195,7 +196,7 @@ def _sample(question: SampleRecord, line: Line) -> SampleRecord:
     text = line.text or ""
     if (failure := from_text(text)) is not None:  # our own model under lmms-eval
         return SampleRecord(**asked, prompt=line.prompt, outcome=failure.value, failure_reason="in the log")
-    verdict = judge_words(text, question.options, question.target)
+    verdict = judge_words(text, question.options, question.target, labels=question.labels)
     return SampleRecord(
         **asked,
         prompt=line.prompt,
