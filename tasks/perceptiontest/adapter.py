@@ -9,7 +9,7 @@ from typing import Any
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS, by_position
-from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, join, listed
+from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join, listed
 from sf_eval.benchmarks.rows import RowReader
 
 _OPTIONS = 3
@@ -31,7 +31,7 @@ def read_row(index: int, row: Mapping[str, Any]) -> Document:
         options=options,
         answer=LETTERS[reader.integer("answer_id", low=0, high=_OPTIONS - 1)],
         categories={"area": reader.identifier("area"), "reasoning": reader.identifier("reasoning")},
-        prompt=join(question, listed(options), ANSWER_DIRECTLY),
+        prompt=join(SELECT, question, listed(options), ANSWER_DIRECTLY),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sf_eval.benchmarks.document import Benchmark, Document, Group, MediaRef
 from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS, by_position, lettered_texts
-from sf_eval.benchmarks.prompts import join
+from sf_eval.benchmarks.prompts import SELECT, join
 from sf_eval.benchmarks.rows import RowReader
 
 GROUP = Group(
@@ -37,7 +37,8 @@ def read_multi_choice(index: int, row: Mapping[str, Any]) -> Document:
         reader.fail("question", "is not a question with its options below it, A. first")
     _, options = lettered_texts(reader, "question", lines[first:])
     answer = _answer_among(reader, dict(zip(options, lines[first:], strict=True)))
-    return _document(reader, "\n".join(lines[:first]), options, answer, join(shown, BEST_OPTION))
+    prompt = join(SELECT, shown, BEST_OPTION)
+    return _document(reader, "\n".join(lines[:first]), options, answer, prompt)
 
 
 def read_yes_no(index: int, row: Mapping[str, Any]) -> Document:

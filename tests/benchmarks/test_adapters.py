@@ -119,7 +119,7 @@ def test_longvideobench_options_that_only_look_absent_are_options(text: str) -> 
     assert read("longvideobench", LONGVIDEOBENCH, option2=text).options["C"] == text
 
 
-# --- NExT-QA, Perception Test and TempCompass, as lmms-eval 0.7.3 shows them -----------------------------
+# --- NExT-QA, Perception Test and TempCompass, as the authors' copy of lmms-eval shows them --------------
 
 
 def test_the_prompts_of_the_other_columns() -> None:
@@ -127,10 +127,12 @@ def test_the_prompts_of_the_other_columns() -> None:
         "how does the man play\nA. roll\nB. tap it.\nC. strum\nD. hit\nE. pat"
     )
     assert read("perceptiontest", SOUND["perceptiontest"]).prompt == (
+        "Select the best answer to the following multiple-choice question based on the video.\n"
         "Where is the cup?\nA. on the table\nB. in the box\nC. not known\n"
         "Answer with the option's letter from the given choices directly."
     )
     assert read("tempcompass_multi_choice", SOUND["tempcompass_multi_choice"]).prompt == (
+        "Select the best answer to the following multiple-choice question based on the video.\n"
         "What is he doing?\nA. dunking\nB. dribbling\nPlease directly give the best option:"
     )
     assert read("tempcompass_yes_no", SOUND["tempcompass_yes_no"]).prompt == (
