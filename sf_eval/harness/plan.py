@@ -24,6 +24,7 @@ from sf_eval.harness.settings import RunSettings
 from sf_eval.inference import Question, families
 from sf_eval.inference.device import resolve_device
 from sf_eval.model import checkpoint
+from sf_eval.scoring.lexicons import lexicon_of
 from sf_eval.video import SamplingRule
 from sf_eval.video.backends import check_backend
 
@@ -109,7 +110,7 @@ def make_plan(
     Raises:
         UsageError: an unknown model or task, or a model without weights.
         CheckpointError: weights that cannot be had, or a checkpoint that cannot be used.
-        DataError: annotations or media that are missing or damaged.
+        DataError: annotations or media that are missing or damaged, or no WordNet for a task that takes it.
         OutputError: the output directory is another run's.
     """
     benchmarks = catalog.resolve_tasks(settings.tasks)
@@ -128,6 +129,8 @@ def make_plan(
         opened[benchmark.name] = open_benchmark(
             benchmark, pinned(source, benchmark), progress=progress, fetch_media=False
         )
+    for benchmark in new:  # what settles its answers is here, or this says what is missing
+        lexicon_of(benchmark, is_mini=opened[benchmark.name].is_mini)
     for benchmark in new if settings.fetch_media else ():
         opened[benchmark.name] = with_media(opened[benchmark.name])
     tasks = tuple(_task(opened[benchmark.name], settings) for benchmark in benchmarks)

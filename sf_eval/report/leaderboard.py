@@ -7,22 +7,18 @@ from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
-from sf_eval.harness.record import (
-    GroupRecord,
-    PublishedScoreRecord,
-    RunRecord,
-    ScoreRecord,
-    TaskRecord,
-)
+from sf_eval.harness.record import GroupRecord, PublishedScoreRecord, RunRecord, ScoreRecord, TaskRecord
 from sf_eval.report.means import group_title, incomplete, made_of, parts, without
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
+from sf_eval.report.settled import score_cell, settled_notes
 
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
     "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high",
     "complete", "source",
 )  # fmt: skip
+_FAILED = "samples.jsonl names each failed sample and its reason. Failed samples are not in n."
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def failures_table(record: RunRecord) -> Table | None:
         (
             entry.title,
             _failures(entry.score.failures),
-            percent(entry.score.accuracy),
+            score_cell(entry.score),
             interval(entry.score.bounds),
         )
         for entry in failed
@@ -106,7 +102,7 @@ def failures_table(record: RunRecord) -> Table | None:
         columns=("benchmark", "failed", "score %", "if all failed were wrong / right"),
         rows=rows,
         numeric=frozenset({"score %", "if all failed were wrong / right"}),
-        notes=("samples.jsonl names each failed sample and its reason. Failed samples are not in n.",),
+        notes=(_FAILED, *settled_notes(record.tasks)),
     )
 
 
@@ -123,7 +119,7 @@ def _score_columns(record: RunRecord) -> dict[str, bool]:
 
 def _own_cells(score: ScoreRecord) -> dict[str, str]:
     return {
-        "score %": percent(score.accuracy),
+        "score %": score_cell(score),
         "95% interval": interval(score.interval95),
         "n": str(score.n),
         "no answer": str(score.no_answer),
@@ -251,6 +247,7 @@ def caveats(record: RunRecord) -> list[str]:
         )
     notes.extend(_size_notes(record))
     notes.extend(_unanswered_notes(record))
+    notes.extend(settled_notes(record.tasks))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     notes.extend(record.notes)
@@ -354,7 +351,7 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
         (
             part.category,
             part.value,
-            percent(part.score.accuracy),
+            score_cell(part.score),
             interval(part.score.interval95),
             str(part.score.n),
             f"{part.score.coverage:.1f}",
@@ -366,6 +363,7 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
         columns=("category", "value", "accuracy %", "95% interval", "n", "coverage %"),
         rows=rows,
         numeric=frozenset({"accuracy %", "95% interval", "n", "coverage %"}),
+        notes=tuple(settled_notes([task])),
     )
 
 

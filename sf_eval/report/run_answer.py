@@ -12,6 +12,7 @@ from sf_eval.report.leaderboard import Entry, entries, is_mini
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 from sf_eval.report.run_profile_record import RunProfile
+from sf_eval.report.settled import HOW_TO_JUDGE
 
 MOST_NAMED = 3
 """So many benchmarks are named with their scores; of more the lowest and the highest are."""
@@ -22,6 +23,7 @@ def answer(output: RunOutput, profile: RunProfile) -> list[str]:
     record = output.record
     return [
         _accuracy(record),
+        *_not_judged(record),
         *_reported(record),
         *_failures(output),
         *_cost(profile),
@@ -30,7 +32,12 @@ def answer(output: RunOutput, profile: RunProfile) -> list[str]:
 
 def _accuracy(record: RunRecord) -> str:
     shown = [(entry, _score(entry, record)) for entry in entries(record, folded=True)]
-    judged = [(entry.title, score) for entry, score in shown if score is not None and score.n]
+    wups = {task.title for task in record.tasks if task.settled_by == "wups"}
+    judged = [
+        (f"{entry.title}{' (WUPS)' if entry.title in wups else ''}", score)
+        for entry, score in shown
+        if score is not None and score.n
+    ]
     label = model_label(record)
     if not judged:
         return f"{label}: no answer could be judged."
@@ -48,6 +55,13 @@ def _score(entry: Entry, record: RunRecord) -> ScoreRecord | PublishedScoreRecor
 def _right(title: str, score: ScoreRecord | PublishedScoreRecord) -> str:
     sure = f" {interval(score.interval95)}" if score.interval95 else ""
     return f"{percent(score.accuracy)}% of {title} right{sure}"
+
+
+def _not_judged(record: RunRecord) -> Iterator[str]:
+    """What only a judge can tell."""
+    if waiting := [task for task in record.tasks if task.score.not_judged]:
+        named = ", ".join(f"{task.score.not_judged} answers to {task.title}" for task in waiting)
+        yield f"Not judged, and so in no score: {named} ({HOW_TO_JUDGE})."
 
 
 def _reported(record: RunRecord) -> Iterator[str]:
