@@ -49,6 +49,9 @@ class Document:
         answer: the right letter, or None where the truth is not public, and for an open question.
         categories: what the results are broken down by, e.g. {"duration": "short"}.
         prompt: the published prompt, without subtitles and without the chat format's wrapping.
+        labels: letter to what the prompt calls the option where that is not its letter ("Option 1"), or ""
+            where the prompt names none ("yes", "no"): then only an option's text is an answer. None where
+            the prompt shows the letters.
         references: the accepted answers of an open question; () for one with options.
         asked_of_judge: what a judge is asked of the model's words where it is another question than the
             model's own (TempCompass's captions); "" where it is that one.
@@ -64,6 +67,7 @@ class Document:
     answer: str | None
     categories: dict[str, str]
     prompt: str
+    labels: dict[str, str] | None = None
     references: tuple[str, ...] = ()
     asked_of_judge: str = ""
 
@@ -80,11 +84,20 @@ class Group:
     Attributes:
         name: what `--tasks` takes for all of them, e.g. "mvbench".
         published_column: its column in results/published/published_results.csv.
+        parts: all that the mean is made of, each without the group's name before it ("action_count" of
+            "mvbench_action_count"), members that are not here included; () where the members are all.
+        noun: what a part is called, e.g. "subtasks".
     """
 
     name: str
     title: str
     published_column: str | None = None
+    parts: tuple[str, ...] = ()
+    noun: str = "subtasks"
+
+    def part_of(self, member: str) -> str:
+        """The part's own name: "action_count" of "mvbench_action_count"."""
+        return member.removeprefix(f"{self.name}_")
 
 
 @dataclass(frozen=True)

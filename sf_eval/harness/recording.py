@@ -200,6 +200,7 @@ def sample_record(
         "video": document.video_id,
         "categories": document.categories,
         "options": document.options,
+        "labels": document.labels,
         "target": document.answer,
         "references": list(document.references),
         "kind": question.kind,
@@ -316,7 +317,7 @@ def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list
             member: [_scored(sample) for sample in samples if sample.task == member] for member in members
         }
         judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
-        total = len(all_members)
+        total = catalog.parts_total(group.name)
         records.append(
             GroupRecord(
                 group=group.name,

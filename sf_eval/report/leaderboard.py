@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
 from sf_eval.harness.record import GroupRecord, PublishedScoreRecord, RunRecord, ScoreRecord, TaskRecord
+from sf_eval.report.means import group_title, incomplete, made_of, parts, without
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
 from sf_eval.report.settled import score_cell, settled_notes
@@ -271,11 +272,13 @@ def _size_notes(record: RunRecord) -> Iterator[str]:
 
 
 def _unanswered_notes(record: RunRecord) -> Iterator[str]:
-    """What was asked and is missing in a mean, since nothing of it was answered."""
+    """What is missing in a mean, since it was not asked, or nothing of it was answered."""
     titles = {task.task: task.title for task in record.tasks}
     for group in record.groups:
         if group.unanswered:
             yield _unanswered(group.title, [titles[task] for task in group.unanswered], group.score)
+        elif without(group):
+            yield f"{group.title} is a mean of {made_of([group])}: not comparable with a mean of all."
     for task in record.tasks:
         if task.score.lacks_parts:
             category = task.mean_over
@@ -326,25 +329,15 @@ def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
     )
 
 
-def incomplete(title: str, *, is_complete: bool) -> str:
-    """The title of a mean, which says so where parts of it are missing."""
-    return title if is_complete else f"{title} (incomplete)"
-
-
-def parts(score: ScoreRecord | PublishedScoreRecord) -> str:
-    """What a mean is made of: "19 of 20"."""
-    return f"{score.parts} of {score.parts_total}"
-
-
 def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
-    remark = f"mean of {parts(group.score)} subtasks"
+    remark = f"mean of {made_of([group])}"
     if group.published is not None and group.published.parts != group.score.parts:
         remark += f" (published: of {parts(group.published)})"
     return Entry(
         name=group.group,
         tasks=tuple(group.tasks),
         benchmark=group.title,
-        title=incomplete(group.title, is_complete=group.complete),
+        title=group_title([group]),
         data=data_label(record),
         column=catalog.get_group(group.group).published_column if group.complete else None,
         score=group.score,
