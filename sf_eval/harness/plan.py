@@ -120,6 +120,7 @@ def make_plan(
     source = parse_source(settings.data, settings.data_revision)
     benchmarks, notes = _that_the_source_has(benchmarks, source, settings)
     _check_usable(settings)
+    _check_judge(settings, benchmarks)
     asked = _settings_fingerprint(settings, card, source)
     output_dir.check(settings.output, asked)
     families.check_weights(card)
@@ -129,7 +130,7 @@ def make_plan(
         opened[benchmark.name] = open_benchmark(
             benchmark, pinned(source, benchmark), progress=progress, fetch_media=False
         )
-    for benchmark in new:  # what settles its answers is here, or this says what is missing
+    for benchmark in benchmarks:  # what settles its answers is here, or this says what is missing
         lexicon_of(benchmark, is_mini=opened[benchmark.name].is_mini)
     for benchmark in new if settings.fetch_media else ():
         opened[benchmark.name] = with_media(opened[benchmark.name])
@@ -206,6 +207,19 @@ def _check_usable(settings: RunSettings) -> None:
     _device_type(settings)
     check_backend(settings.video_backend)
     checkpoint.checked_attention(settings.attn)
+
+
+def _check_judge(settings: RunSettings, benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse a judge that is not there, or that has nothing to judge.
+
+    Raises:
+        UsageError, CheckpointError: as `JudgeSettings.check`, or no task has open answers that need a judge.
+    """
+    if settings.judge is None:
+        return
+    if not any(benchmark.settled_by == "judge" for benchmark in benchmarks):
+        raise UsageError("--judge: none of the tasks needs a judge.", hint="Leave it out.")
+    settings.judge.check()
 
 
 def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
