@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sf_eval.core.cards import SLOW_FAST
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.video import VideoNoteKind
 
 
@@ -172,6 +173,7 @@ class RunFacts(Strict):
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
     clip: Literal["whole", "cut"]
     scoring: Literal["sf-eval", "published", "both"]
+    conditions: ConditionsRecord = ConditionsRecord()
     load_seconds: float
     planned: list[TaskFacts]
     notes: list[str] = Field(
@@ -225,9 +227,9 @@ class Usage(Strict):
 
 
 class RunRecord(RunFacts, Usage):
-    """`results.json`."""
+    """`results.json`. Version 3 added `conditions`; version 2, without any, is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     rescored: str | None = Field(
         default=None,
         description="When `sf-eval score` wrote this from the journal (UTC); null for the run's own.",
@@ -238,9 +240,9 @@ class RunRecord(RunFacts, Usage):
 
 
 class RunState(Strict):
-    """`run.json`: what a directory belongs to."""
+    """`run.json`: what a directory belongs to. Version 3 added `facts.conditions`; 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     plan: dict[str, Any] = Field(description="What makes two runs the same run (docs/schemas/README.md).")
     complete: bool = Field(description="Every question was answered.")
     facts: RunFacts | None = Field(default=None, description="null until the model is loaded.")
@@ -255,13 +257,17 @@ class KindOfQuestionRecord(Strict):
 
 
 class QuestionRecord(Strict):
-    """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer."""
+    """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer.
 
-    schema_version: Literal[1] = 1
+    Version 2 added `change`; version 1 is still read.
+    """
+
+    schema_version: Literal[1, 2] = 2
     task: str
     digest: str
     document: dict[str, Any] = Field(description="`sf_eval.benchmarks.Document`, field by field.")
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = None
 
 
 class VideoNoteRecord(Strict):
@@ -272,9 +278,10 @@ class VideoNoteRecord(Strict):
 
 
 class SampleRecord(Strict):
-    """One line of `samples.jsonl`. Version 3 added the digests of what was shown; version 2 is still read."""
+    """One line of `samples.jsonl`. Version 3 added the digests of what was shown, 4 `change`; 2 is still
+    read."""
 
-    schema_version: Literal[2, 3] = 3
+    schema_version: Literal[2, 3, 4] = 4
     task: str
     data: str
     doc_id: int = Field(description="Row number in the annotation file.")
@@ -285,6 +292,9 @@ class SampleRecord(Strict):
     options: dict[str, str] = Field(description="Letter to text, as shown.")
     target: str | None
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = Field(
+        None, description="In what it was asked otherwise than its row has it; null for a plain run."
+    )
     output: str | None = Field(None, description="The model's words; null where the sample failed.")
     answer: str | None = Field(None, description="The letter read from the output.")
     answer_rule: str | None = Field(

@@ -67,6 +67,8 @@ def plan_looks(
         UsageError: a question that the run did not ask or that two tasks have, nothing to look at, or more
             than `MOST_BYTES`.
     """
+    if not kept.facts.conditions.shows_video:
+        raise UsageError("the run showed no video: there is nothing that its model could look at.")
     if kept.facts.model.slow_path != "on":
         raise UsageError(
             f"{kept.facts.model.name} has no slow path: there is nothing that it could look at.",
