@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sf_eval.benchmarks.layout import ANYWHERE, HubLayout
 from sf_eval.benchmarks.readers import PublishedReader
+
+Subtitles = Literal["none", "text", "interleaved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class Document:
         answer: the right letter, or None where the truth is not public.
         categories: what the results are broken down by, e.g. {"duration": "short"}.
         prompt: the published prompt, without subtitles and without the chat format's wrapping.
+        subtitles_from_s: the time in the subtitles at which the video begins, in seconds.
+        duration_s: the video's length as its row states it, for subtitles that state no end; None where none
+            does.
     """
 
     index: int
@@ -56,6 +61,8 @@ class Document:
     answer: str | None
     categories: dict[str, str]
     prompt: str
+    subtitles_from_s: float = 0.0
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,10 @@ class Benchmark:
         rows_have_times: its rows say from when to when of the video they ask (`--clip`).
         edition_of: the benchmark that it is another edition of (the same with subtitles, or its test set), or
             "". A mean over benchmarks takes each benchmark once: not its other editions.
+        subtitles: how it shows them: not at all, as one text before the question, or between the frames.
+            `--subtitles` chooses among the editions of a benchmark.
+        setting: which of several settings it has, a sentence that stands beside its number; "" where there is
+            only one.
     """
 
     name: str
@@ -133,3 +144,5 @@ class Benchmark:
     published_note: str = ""
     writes_submission: bool = False
     edition_of: str = ""
+    subtitles: Subtitles = "none"
+    setting: str = ""

@@ -28,6 +28,12 @@ _OPTIONS = (
         show_default=True,
         help="shuffled: each question's options in another order.",
     ),
+    click.option(
+        "--subtitles",
+        type=click.Choice(["none", "text", "interleaved"]),
+        help="Benchmarks that have them: none, one text before the question, between the frames. Default: as "
+        "the task's name says.",
+    ),
     click.option("--options-seed", type=int, default=0, show_default=True, help="Which other order."),
 )
 

@@ -119,6 +119,7 @@ class RunSettings:
         workers: models that answer at the same time (docs/scaling.md); None for one, in this process.
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         decode_workers: Ray tasks that decode, in place of the workers' own decoders; 0 for those.
+        subtitles: which edition of each benchmark is asked, by how it shows subtitles; None for those named.
         conditions: in what the run asks otherwise than the benchmark is (docs/controls.md).
 
     Raises:
@@ -156,6 +157,7 @@ class RunSettings:
     decode_workers: int = 0
     skip_missing: bool = False
     fetch_media: bool = True
+    subtitles: Literal["none", "text", "interleaved"] | None = None
     conditions: Conditions = field(default_factory=Conditions)
     failures: FailurePolicy = FailurePolicy()
     command: tuple[str, ...] = ()

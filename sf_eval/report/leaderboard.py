@@ -249,6 +249,8 @@ def caveats(record: RunRecord) -> list[str]:
             "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
         )
     notes.extend(_condition_notes(record))
+    told = ((task, catalog.get_benchmark(task.task).setting) for task in record.tasks)
+    notes.extend(f"{task.title}: {setting}" for task, setting in told if setting)
     notes.extend(_size_notes(record))
     notes.extend(_unanswered_notes(record))
     if not record.model.decode_slow_attention:
