@@ -193,17 +193,18 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     settings = with_conditions(
         [_settings(model, count, dict(options)) for model in models for count in frames], **conditions
     )
-    if len(settings) > 1:
-        from sf_eval.cli.actions import compare
+    if dry_run:
+        from sf_eval.cli.actions import compare, run
 
-        return (
-            compare.dry_run_only(settings)
-            if dry_run
-            else compare.compare_and_report(settings, all_tables=tables)
-        )
-    from sf_eval.cli.actions.run import dry_run_only, run_and_report
+        return compare.dry_run_only(settings) if len(settings) > 1 else run.dry_run_only(settings[0])
+    from sf_eval.cli.actions.ahead import decoding_ahead
 
-    return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0], all_tables=tables)
+    with decoding_ahead(settings[0]) as ahead:
+        from sf_eval.cli.actions import compare, run  # import torch and transformers, for seconds
+
+        if len(settings) > 1:
+            return compare.compare_and_report(settings, ahead=ahead, all_tables=tables)
+        return run.run_and_report(settings[0], ahead=ahead, all_tables=tables)
 
 
 def _refuse_a_launcher() -> None:

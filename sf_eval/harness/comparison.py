@@ -44,12 +44,16 @@ class ComparisonPlan:
 
 
 def make_comparison(
-    settings: Sequence[RunSettings], *, progress: MiniProgress | None = None
+    settings: Sequence[RunSettings],
+    *,
+    progress: MiniProgress | None = None,
+    opened: dict[str, OpenBenchmark] | None = None,
 ) -> ComparisonPlan:
     """Plan every run, so that a mistake in any shows before the first begins.
 
     Args:
         settings: one entry a run; `output`, the same for all, is the comparison's.
+        opened: as of `make_plan`.
 
     Raises:
         UsageError, DataError, CheckpointError: as `make_plan`, of the first run that has one; two models
@@ -58,7 +62,7 @@ def make_comparison(
     """
     output_dir.check(settings[0].output, {output_dir.COMPARISON: True})
     several = len({each.num_frames for each in settings}) > 1
-    opened: dict[str, OpenBenchmark] = {}
+    opened = {} if opened is None else opened
     runs: dict[str, RunPlan] = {}
     for each in settings:
         plan = make_plan(replace(each, output=None), progress=progress, opened=opened)

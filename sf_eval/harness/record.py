@@ -214,6 +214,11 @@ class Usage(Strict):
         default=None,
         description="Seconds that the model waited for videos to be decoded; null where not measured.",
     )
+    first_video_s: float | None = Field(
+        default=None,
+        description="Seconds from the start of the process to the first decoded video, imports and loading "
+        "beside it; null where not measured.",
+    )
     degraded: list[str] = Field(
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames per chunk).",

@@ -81,6 +81,7 @@ def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> Ru
         seconds=time.perf_counter() - started,
         memory=took.memory,
         waited_s=took.waited_s,
+        first_video_s=took.first_video_s,
         degraded=list(took.degraded),
         workers=list(took.workers),
         resumed=asked.resumed,

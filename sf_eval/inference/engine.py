@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -77,11 +77,17 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A question whose video is ready."""
+    """A question whose video is ready.
+
+    Attributes:
+        tried_at: how many questions were done when it was last asked alone and did not fit beside other
+            videos; None if it never was.
+    """
 
     question: Question
     text: str
     shown: _Shown
+    tried_at: int | None = None
 
     @property
     def asked(self) -> Asked:
@@ -112,6 +118,7 @@ class Engine:
         self.share = share
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
+        self._done = 0
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
         """Answer video by video, in the order in which they are first asked about.
@@ -246,6 +253,11 @@ class Engine:
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
 
+    def _may_fit_later(self, ready: _Ready, beside: Sequence[_Ready]) -> bool:
+        """Whether other videos are held now, and some question was done since it was asked alone before."""
+        holds_others = any(other.shown.video is not ready.shown.video for other in beside)
+        return holds_others and ready.tried_at != self._done
+
     def _frames_at_once(self, pixels: torch.Tensor) -> int:
         # Memory was short; or the model resizes the pictures, and theirs is not the size that counts.
         if self.chunk_frames < CHUNK_FRAMES or self.model.resize is None:
@@ -268,31 +280,42 @@ class Engine:
         """
         while waiting and len(waiting) >= min(least, self.batch_size):
             batch = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
-            yield from self._answer_batch(batch)
+            yield from self._answer_batch(batch, waiting)
 
-    def _answer_batch(self, batch: list[_Ready]) -> Iterator[Result]:
-        """Empties `batch`."""
+    def _answer_batch(self, batch: list[_Ready], waiting: deque[_Ready]) -> Iterator[Result]:
+        """Empties `batch`; a question of it that does not fit beside the other videos in hand waits again."""
         parts = [batch[:]]
         batch.clear()
         while parts:
             part = parts.pop()
-            results = self._results(part)
+            results = self._results(part, beside=[*waiting, *(ready for other in parts for ready in other)])
             if results is None:
-                # Some question of it failed: halves find out which, answer the others, and need less memory.
                 _free(self.model.device)
-                middle = -(-len(part) // 2)
-                parts += [part[middle:], part[:middle]]
+                if len(part) == 1:
+                    waiting.append(replace(part[0], tried_at=self._done))
+                else:
+                    # Some question of it failed: halves find out which, answer the others, and need less
+                    # memory.
+                    middle = -(-len(part) // 2)
+                    parts += [part[middle:], part[:middle]]
             del part
+            self._done += len(results or ())
             yield from results or ()
 
-    def _results(self, batch: list[_Ready]) -> list[Result] | None:
-        """Of every question of the batch; None if it must be asked in halves."""
+    def _results(self, batch: list[_Ready], beside: Sequence[_Ready]) -> list[Result] | None:
+        """Of every question of the batch; None if it must be asked in halves, or one question again later.
+
+        Args:
+            beside: the other questions in hand, which hold their videos.
+        """
         try:
             generated = self.model.answer([ready.asked for ready in batch])
         except Exception as error:  # as above: one question's failure is recorded
             if ends_everything(error):
                 raise
             if len(batch) == 1:
+                if is_out_of_memory(error) and self._may_fit_later(batch[0], beside):
+                    return None
                 return list(_failures([batch[0].question], error))
             if is_out_of_memory(error):
                 self._shrink_batch(-(-len(batch) // 2))
