@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.options import LETTERS
 from sf_eval.benchmarks.rows import MAX_TEXT
 from sf_eval.core.errors import DataError
 
 MAX_FILE_BYTES = 512 << 20
 MAX_ROWS = 1_000_000
 _MAX_BATCH = 1024
-_LETTERS = "ABCDEF"
 _SPACE = re.compile(r"[\s\ufeff]*")
 
 
@@ -174,8 +174,8 @@ def _check_options(document: Document, refuse: Any) -> None:
             refuse("an accepted answer is empty")
     elif document.references:
         refuse("it has options and accepted answers of an open question")
-    elif not 2 <= len(document.options) <= len(_LETTERS):
-        refuse(f"there are {len(document.options)} options; there must be 2 to {len(_LETTERS)}")
+    elif not 2 <= len(document.options) <= len(LETTERS):
+        refuse(f"there are {len(document.options)} options; there must be 2 to {len(LETTERS)}")
     for letter, text in document.options.items():
         if not text.strip():
             refuse(f"option {letter} is empty")

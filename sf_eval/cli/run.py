@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sf_eval.cli.conditions import condition_options, with_conditions
 from sf_eval.cli.judge_options import judge_of, judge_options
 
 DEFAULT_MODEL = "slowfast-7b-64f"
@@ -146,6 +147,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     show_default=True,
     help="How outputs are read; 'published' is the authors' scorers without their random guesses.",
 )
+@condition_options
 @click.option("--slow-path", type=click.Choice(["on", "off"]), help="Default: the card's.")
 @click.option(
     "--published-decoding",
@@ -174,6 +176,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     sf-eval run --tasks videomme,mlvu                               released 64-frame checkpoint, Hub data
     sf-eval run --model DIR --data DIR --tasks all --batch-size 8   your own
     sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks all   the first against the others
+    sf-eval run --model mini --data mini --tasks videomme --control blind,shuffled,choice   does it look?
 
     Several models or numbers of frames are run one after the other, each in a folder of its own, and
     compared: the first is held against each of the others.
@@ -189,7 +192,10 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     _check_base_url(options["base_url"], models)
     options["judge"] = judge_of(options["judge"], options.pop("judge_model"))
     frames = options.pop("num_frames") or (None,)
-    settings = [_settings(model, count, dict(options)) for model in models for count in frames]
+    conditions = {name: options.pop(name) for name in ("control", "control_only", "options", "options_seed")}
+    settings = with_conditions(
+        [_settings(model, count, dict(options)) for model in models for count in frames], **conditions
+    )
     if dry_run:
         from sf_eval.cli.actions import compare, run
 

@@ -95,7 +95,7 @@ def reread(sample: SampleRecord) -> SampleRecord:
 
 def truth_of_sample(sample: SampleRecord) -> Truth:
     """What its answer is held against."""
-    return Truth(sample.options, sample.target, sample.references, sample.categories)
+    return Truth(sample.options, sample.target, sample.references, sample.categories, sample.labels)
 
 
 def _scored_anew(task: TaskRecord, record: RunRecord, samples: Sequence[SampleRecord]) -> TaskRecord:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.video import VideoNoteKind
 
 
@@ -191,6 +192,7 @@ class RunFacts(Strict):
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
     clip: Literal["whole", "cut"]
     scoring: Literal["sf-eval", "published", "both"]
+    conditions: ConditionsRecord = ConditionsRecord()
     load_seconds: float
     planned: list[TaskFacts]
     notes: list[str] = Field(
@@ -249,7 +251,7 @@ class Usage(Strict):
 
 
 class RunRecord(RunFacts, Usage):
-    """`results.json`. Version 3 added open answers; version 2 is still read."""
+    """`results.json`. Version 3 added `conditions` and open answers; version 2 is still read."""
 
     schema_version: Literal[2, 3] = 3
     rescored: str | None = Field(
@@ -262,9 +264,9 @@ class RunRecord(RunFacts, Usage):
 
 
 class RunState(Strict):
-    """`run.json`: what a directory belongs to."""
+    """`run.json`: what a directory belongs to. Version 3 added `facts.conditions`; 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     plan: dict[str, Any] = Field(description="What makes two runs the same run (docs/schemas/README.md).")
     complete: bool = Field(description="Every question was answered.")
     facts: RunFacts | None = Field(default=None, description="null until the model is loaded.")
@@ -281,7 +283,7 @@ class KindOfQuestionRecord(Strict):
 class QuestionRecord(Strict):
     """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer.
 
-    Version 2 added accepted answers of open questions; version 1 is still read.
+    Version 2 added `change` and the accepted answers of open questions; version 1 is still read.
     """
 
     schema_version: Literal[1, 2] = 2
@@ -289,6 +291,7 @@ class QuestionRecord(Strict):
     digest: str
     document: dict[str, Any] = Field(description="`sf_eval.benchmarks.Document`, field by field.")
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = None
 
 
 class VideoNoteRecord(Strict):
@@ -301,7 +304,8 @@ class VideoNoteRecord(Strict):
 class SampleRecord(Strict):
     """One line of `samples.jsonl`.
 
-    Version 3 added the digests of what was shown, version 4 open answers; versions 2 and 3 are still read.
+    Version 3 added the digests of what was shown, version 4 `change` and open answers; versions 2 and 3 are
+    still read.
     """
 
     schema_version: Literal[2, 3, 4] = 4
@@ -313,6 +317,11 @@ class SampleRecord(Strict):
     categories: dict[str, str]
     prompt: str
     options: dict[str, str] = Field(description="Letter to text, as shown; empty for an open question.")
+    labels: dict[str, str] | None = Field(
+        None,
+        description='Letter to what the prompt calls the option ("Option 1"), "" where it names none; null '
+        "where it shows the letters.",
+    )
     target: str | None = Field(
         description="The right letter; null for an open question, and where the truth is not public."
     )
@@ -320,6 +329,9 @@ class SampleRecord(Strict):
         default_factory=list, description="The accepted answers of an open question."
     )
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = Field(
+        None, description="In what it was asked otherwise than its row has it; null for a plain run."
+    )
     output: str | None = Field(
         None, description="The model's words; null where it gave none. A judge_error has them."
     )

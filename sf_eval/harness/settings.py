@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
+from sf_eval.harness.controls.conditions import Conditions
 from sf_eval.harness.judged.settings import JudgeSettings
 
 Scoring = Literal["sf-eval", "published", "both"]
@@ -120,6 +121,8 @@ class RunSettings:
         workers: models that answer at the same time (docs/scaling.md); None for one, in this process.
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         decode_workers: Ray tasks that decode, in place of the workers' own decoders; 0 for those.
+        subtitles: which edition of each benchmark is asked, by how it shows subtitles; None for those named.
+        conditions: in what the run asks otherwise than the benchmark is (docs/controls.md).
 
     Raises:
         UsageError: settings that contradict each other.
@@ -157,6 +160,8 @@ class RunSettings:
     decode_workers: int = 0
     skip_missing: bool = False
     fetch_media: bool = True
+    subtitles: Literal["none", "text", "interleaved"] | None = None
+    conditions: Conditions = field(default_factory=Conditions)
     failures: FailurePolicy = FailurePolicy()
     command: tuple[str, ...] = ()
 

@@ -68,7 +68,7 @@ def _not_judged(record: RunRecord) -> Iterator[str]:
 
 def _reported(record: RunRecord) -> Iterator[str]:
     """What was published for this very model, where the data are the benchmark's own."""
-    if is_mini(record) or not record.model.published:
+    if is_mini(record) or not record.model.published or not record.conditions.is_plain:
         return
     of_this = [model for model in published_models() if model.key == record.model.published]
     columns = [entry for entry in entries(record, folded=True) if entry.column]

@@ -35,12 +35,14 @@ class Truth:
     Attributes:
         options, letter: of a question that offers options, as in `Document`.
         references: the accepted answers of an open question.
+        labels: what the prompt calls the options, as in `Document`.
     """
 
     options: Mapping[str, str]
     letter: str | None
     references: Sequence[str] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Settled:
 
 
 def truth_of(document: Document) -> Truth:
-    return Truth(document.options, document.answer, document.references, document.categories)
+    return Truth(document.options, document.answer, document.references, document.categories, document.labels)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Settling:
         """
         way = self.benchmark.settled_by
         if way == "letter" or not truth.references:
-            verdict = judge_words(text, truth.options, truth.letter, cut_off=cut_off)
+            verdict = judge_words(text, truth.options, truth.letter, labels=truth.labels, cut_off=cut_off)
             credit = float(verdict.outcome is Outcome.correct) if verdict.outcome.is_scored else None
             return Settled(verdict.outcome, credit, verdict.reading)
         if way == "judge":

@@ -24,7 +24,7 @@ from sf_eval.report.comparison.pairing import (
 )
 from sf_eval.report.comparison.record import BenchmarkColumn, BenchmarkScore, ComparedRun, ComparisonRecord
 from sf_eval.report.comparison.verdict import TELL
-from sf_eval.report.leaderboard import incomplete
+from sf_eval.report.means import group_title, incomplete, made_of
 from sf_eval.report.settled import how_settled
 from sf_eval.scoring import paired
 
@@ -118,10 +118,10 @@ def _group_column(records: Sequence[GroupRecord]) -> BenchmarkColumn:
     name = records[0].group
     return BenchmarkColumn(
         name=name,
-        title=incomplete(records[0].title, is_complete=all(record.complete for record in records)),
+        title=group_title(records),
         tasks=[task for task in catalog.members_of(name) if task in asked],
         in_mean=True,
-        remark=f"mean of {_parts([record.score for record in records])} subtasks",
+        remark=f"mean of {made_of(records)}",
     )
 
 

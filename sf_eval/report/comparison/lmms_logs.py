@@ -202,6 +202,7 @@ def _sample(question: SampleRecord, line: Line, settling: Settling) -> SampleRec
             "video",
             "categories",
             "options",
+            "labels",
             "target",
             "references",
             "kind",
