@@ -15,6 +15,7 @@ from typing import Any
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
+from sf_eval.data.known_bad import told
 from sf_eval.harness.ask import Asked
 from sf_eval.harness.controls.published_order import published_letter_of
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
@@ -34,7 +35,7 @@ from sf_eval.harness.record import (
     VideoNoteRecord,
 )
 from sf_eval.harness.stopped import StoppedError
-from sf_eval.inference import Failure, QuestionKey, Result
+from sf_eval.inference import Failure, FailureKind, QuestionKey, Result
 from sf_eval.scoring.judge import judge
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
@@ -178,7 +179,10 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
     }
     if isinstance(result, Failure):
         return SampleRecord(
-            **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
+            **asked,
+            prompt=document.prompt,
+            outcome=result.kind.value,
+            failure_reason=_reason(task.task, document, result),
         )
     verdict = judge(document, result.text, cut_off=result.finish_reason == "length")
     reading = verdict.reading
@@ -204,6 +208,13 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         finish_reason=result.finish_reason,
         timings=asdict(result.timings),
     )
+
+
+def _reason(task: str, document: Document, failure: Failure) -> str:
+    """Why there is no answer; of a video that cannot be decoded also whether others could not read it."""
+    if failure.kind is not FailureKind.DECODE_ERROR:
+        return failure.reason
+    return f"{failure.reason}; {told(catalog.get_benchmark(task), document.media.candidates[0])}"
 
 
 def _published_verdict(task: str, document: Document, output: str) -> str | None:
