@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sf_eval.cli.conditions import condition_options, with_conditions
+from sf_eval.cli.judge_options import judge_of, judge_options
 
 DEFAULT_MODEL = "slowfast-7b-64f"
 
@@ -120,6 +121,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
 @click.option(
     "--base-url", metavar="URL", help="Address of a model openai:NAME, e.g. http://localhost:8000/v1."
 )
+@judge_options
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--revision", help="Commit, branch or tag of the model on the Hub.")
 @click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
@@ -188,6 +190,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     quiet_imports()
     models = _checked_names(options.pop("model"), options["tasks"])
     _check_base_url(options["base_url"], models)
+    options["judge"] = judge_of(options["judge"], options.pop("judge_model"))
     frames = options.pop("num_frames") or (None,)
     conditions = {name: options.pop(name) for name in ("control", "control_only", "options", "options_seed")}
     settings = with_conditions(

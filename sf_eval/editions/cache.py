@@ -18,6 +18,10 @@ from sf_eval.editions.index import INDEX
 from sf_eval.editions.longvideobench import longvideobench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
+from sf_eval.editions.nextqa import nextqa
+from sf_eval.editions.open_questions import activitynetqa, nextqa_oe
+from sf_eval.editions.perceptiontest import perceptiontest
+from sf_eval.editions.tempcompass import tempcompass
 from sf_eval.editions.videomme import videomme
 
 #: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
@@ -34,6 +38,11 @@ EDITIONS: dict[str, Callable[[], Edition]] = {
     "mvbench": mvbench,
     "egoschema": egoschema,
     "longvideobench": longvideobench,
+    "nextqa": nextqa,
+    "perceptiontest": perceptiontest,
+    "tempcompass": tempcompass,
+    "nextqa_oe": nextqa_oe,
+    "activitynetqa": activitynetqa,
 }
 
 

@@ -26,6 +26,7 @@ from sf_eval.harness.settings import RunSettings
 from sf_eval.inference import Question, families
 from sf_eval.inference.device import resolve_device
 from sf_eval.model import checkpoint
+from sf_eval.scoring.lexicons import lexicon_of
 from sf_eval.video import SamplingRule
 from sf_eval.video.backends import check_backend
 
@@ -119,7 +120,7 @@ def make_plan(
     Raises:
         UsageError: an unknown model or task, or a model without weights.
         CheckpointError: weights that cannot be had, or a checkpoint that cannot be used.
-        DataError: annotations or media that are missing or damaged.
+        DataError: annotations or media that are missing or damaged, or no WordNet for a task that takes it.
         OutputError: the output directory is another run's.
     """
     benchmarks = catalog.resolve_tasks(settings.tasks)
@@ -135,6 +136,7 @@ def make_plan(
     benchmarks, untakable = _that_the_model_takes(benchmarks, card, settings)
     notes = (*notes, *untakable)
     _check_usable(settings)
+    _check_judge(settings, benchmarks)
     asked = _settings_fingerprint(settings, card, source)
     output_dir.check(settings.output, asked)
     if conditions.asks_model:
@@ -146,6 +148,8 @@ def make_plan(
         opened[benchmark.name] = open_benchmark(
             benchmark, pinned(source, benchmark), progress=progress, fetch_media=False
         )
+    for benchmark in benchmarks:  # what settles its answers is here, or this says what is missing
+        lexicon_of(benchmark, is_mini=opened[benchmark.name].is_mini)
     for benchmark in new if settings.fetch_media and conditions.shows_video else ():
         opened[benchmark.name] = with_media(opened[benchmark.name])
     tasks = tuple(_task(opened[benchmark.name], settings) for benchmark in benchmarks)
@@ -244,6 +248,19 @@ def _check_usable(settings: RunSettings) -> None:
     _device_type(settings)
     check_backend(settings.video_backend)
     checkpoint.checked_attention(settings.attn)
+
+
+def _check_judge(settings: RunSettings, benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse a judge that is not there, or that has nothing to judge.
+
+    Raises:
+        UsageError, CheckpointError: as `JudgeSettings.check`, or no task has open answers that need a judge.
+    """
+    if settings.judge is None:
+        return
+    if not any(benchmark.settled_by == "judge" for benchmark in benchmarks):
+        raise UsageError("--judge: none of the tasks needs a judge.", hint="Leave it out.")
+    settings.judge.check()
 
 
 def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:

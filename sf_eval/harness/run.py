@@ -24,7 +24,15 @@ from sf_eval.harness.record import (
     RunRecord,
     Usage,
 )
-from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
+from sf_eval.harness.recording import (
+    QUESTIONS,
+    RESULTS,
+    AskedDocument,
+    RunOutput,
+    questions_recorded,
+    record,
+    settlings_of,
+)
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question
 
@@ -65,7 +73,9 @@ def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> Ru
         _write_questions(plan, questions, documents)
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
         with Journal(plan.output / output_dir.JOURNAL) as journal:
-            judging = Judging({asked.key: asked.document for asked in documents}, watcher)
+            judging = Judging(
+                {asked.key: asked.document for asked in documents}, settlings_of(facts), watcher
+            )
             watcher.begin(plan.total, waiting_s=answering.waiting_s)
             asked = ask(
                 questions, answering.engine, journal, watcher=judging, failures=plan.settings.failures

@@ -10,6 +10,7 @@ from typing import Literal
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.harness.controls.conditions import Conditions
+from sf_eval.harness.judged.settings import JudgeSettings
 
 Scoring = Literal["sf-eval", "published", "both"]
 
@@ -114,6 +115,7 @@ class RunSettings:
         resize: "device" lets the model's device resize the pictures, within 2 grey levels of Pillow, which
             resizes them in the decoders for "decoder". None is what the model card says.
         base_url: address of models that are asked by HTTP (`openai:NAME`).
+        judge: who judges the open answers that only a judge can tell; None leaves them not judged.
         decoders: processes that decode ahead; None for as many as this machine can use.
         compiled: whether torch.compile has the model; changes no answer beyond rounding either.
         workers: models that answer at the same time (docs/scaling.md); None for one, in this process.
@@ -147,6 +149,7 @@ class RunSettings:
     slow_path: Literal["on", "off"] | None = None
     published_decoding: bool = False
     base_url: str | None = None
+    judge: JudgeSettings | None = None
     share: bool = True
     seek: bool = True
     resize: Literal["decoder", "device"] | None = None

@@ -11,7 +11,7 @@ from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS, by_position
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join, listed
-from sf_eval.benchmarks.readers import option_by_content, within_spaces
+from sf_eval.benchmarks.readers import last_letter
 from sf_eval.benchmarks.rows import RowReader
 
 _COLUMNS = tuple(f"option{place}" for place in range(5))
@@ -85,18 +85,6 @@ def _is_no_option(text: str) -> bool:
     return plain in _MISSING_VALUES or plain.casefold().strip(".()[]") in _NOT_APPLICABLE
 
 
-def published_letter(output: str, options: Mapping[str, str]) -> str:
-    """Letters in brackets, else followed by a space, else by a full stop; of several the last one."""
-    text = within_spaces(output)
-    for form in ("({})", "{} ", "{}."):
-        found = [letter for letter in options if form.format(letter) in text]
-        if found:
-            shown = "({})" if form == "({})" else " {} "
-            places = [text.rfind(shown.format(letter)) for letter in found]
-            return found[places.index(max(places))]
-    return option_by_content(text, options, first=False)
-
-
 LONGVIDEOBENCH = Benchmark(
     name="longvideobench",
     title="LongVideoBench (validation)",
@@ -119,7 +107,7 @@ LONGVIDEOBENCH = Benchmark(
     aliases=("longvideobench_val", "longvideobench_val_v"),
     setting="Without subtitles, as the published number; the benchmark's own setting has them between the "
     "frames (--subtitles interleaved).",
-    published_reader=published_letter,
+    published_reader=last_letter,
     # Guides: videos.tar.part.aa to .be (31 parts of 5.2 GB), which hold videos/*.mp4; subtitles.tar (one
     # guide: .zip), which holds subtitles/*.json.
     layout=HubLayout(("videos.tar*", "videos.zip*", "subtitles.tar", "subtitles.zip"), media=()),

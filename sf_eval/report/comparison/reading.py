@@ -101,7 +101,7 @@ def _refuse_mixed(runs: Mapping[Path, Contestant]) -> None:
 def _foreign(
     name: str, path: Path, log: Log, known: Sequence[SampleRecord], runs: Mapping[Path, Contestant]
 ) -> Contestant:
-    found = matched(log, known)
+    found = matched(log, known, is_mini=next(iter(runs.values())).is_mini)
     if not found.samples:
         why = "; ".join(f"{len(lines)}: {reason.value}" for reason, lines in found.unread.items())
         raise UsageError(f"no line of {path} has a question of the runs beside it ({why}).")

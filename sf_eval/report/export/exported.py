@@ -10,6 +10,7 @@ from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
 from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini
+from sf_eval.report.means import made_of
 from sf_eval.report.model_label import alterations, card_of, model_label
 
 MINI = "mini-edition"
@@ -117,7 +118,7 @@ class Exported:
         found = [gap for task in tasks for gap in self._gaps_of(task)]
         names = {task.task for task in tasks}
         groups = [group for group in self.record.groups if names & {*group.tasks, *group.unanswered}]
-        return found + [f"{group.title}: not all subtasks" for group in groups if not group.complete]
+        return found + [f"{group.title}: {made_of([group])}" for group in groups if not group.complete]
 
     def _gaps_of(self, task: TaskRecord) -> Iterator[str]:
         expected = catalog.get_benchmark(task.task).expected_questions
