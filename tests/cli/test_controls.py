@@ -78,6 +78,7 @@ def test_each_control_is_a_run_of_its_own_under_its_own_name(out: Path, comparis
     assert titles["mini (blind)"] == "Mini slow-fast model (blind), 0 frames"
     assert titles["choice"] == "Most frequent right letter (choice), 0 frames"
     assert {gain.reference for gain in comparison.gains} == {*FOLDERS} - {"mini"}
+    assert "Ratios and the last column are to mini." in (out / "comparison.md").read_text(encoding="utf-8")
     assert all(gain.reference in gain.verdict.sentence for gain in comparison.gains if gain.verdict)
     board = (out / "mini-blind" / "leaderboard.md").read_text(encoding="utf-8")
     assert "Mini slow-fast model (blind)" in board
