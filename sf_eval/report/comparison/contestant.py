@@ -50,6 +50,7 @@ class Contestant:
     community: CommunityRecord | None = None
     unread: Sequence[UnreadRecord] = field(default_factory=tuple)
     words: Sequence[str] = ()
+    is_control: bool = False
 
 
 def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[str] = ()) -> Contestant:
@@ -80,6 +81,7 @@ def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[s
         folder=folder,
         community=community_of(run),
         words=record.conditions.words,
+        is_control=record.conditions.control is not None,
     )
 
 
