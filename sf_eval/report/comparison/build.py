@@ -221,4 +221,5 @@ def _run(
         mean=estimate(paired.mean_accuracy(meant, seed=seed, resamples=resamples)),
         cost=run.cost,
         community=run.community,
+        is_control=run.is_control,
     )
