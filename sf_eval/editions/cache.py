@@ -19,7 +19,7 @@ from sf_eval.editions.longvideobench import longvideobench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
 from sf_eval.editions.nextqa import nextqa
-from sf_eval.editions.open_questions import activitynetqa, nextqa_oe
+from sf_eval.editions.open_questions import activitynetqa
 from sf_eval.editions.perceptiontest import perceptiontest
 from sf_eval.editions.tempcompass import tempcompass
 from sf_eval.editions.videomme import videomme
@@ -41,7 +41,6 @@ EDITIONS: dict[str, Callable[[], Edition]] = {
     "nextqa": nextqa,
     "perceptiontest": perceptiontest,
     "tempcompass": tempcompass,
-    "nextqa_oe": nextqa_oe,
     "activitynetqa": activitynetqa,
 }
 

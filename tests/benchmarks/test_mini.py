@@ -129,9 +129,19 @@ PARQUET_COLUMNS = {
     "perceptiontest/mc_question_val/validation-00000-of-00001.parquet": {
         "video_name", "question", "question_id", "options", "answer_id", "area", "reasoning", "tag",
     },
+    "nextqa/OE/test-00000-of-00001.parquet": {
+        "video", "frame_count", "width", "height", "question", "answer", "qid", "type",
+        "additional_ref_answer",
+    },
+    "activitynetqa/data/test-00000-of-00001.parquet": {
+        "video_name", "question", "question_id", "answer", "type",
+    },
     "tempcompass/multi-choice/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
     "tempcompass/yes_no/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
     "tempcompass/caption_matching/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
+    "tempcompass/captioning/test-00000-of-00001.parquet": {
+        "video_id", "question", "dim", "mc_question", "mc_answer",
+    },
 }  # fmt: skip
 
 
@@ -830,9 +840,10 @@ def test_an_unknown_edition_names_the_nearest() -> None:
 # The large ones together, as they were first rendered; the small ones each by itself.
 RENDERED = {
     "large": "99ac0e33585b0432",
-    "nextqa": "f44a2d6918194408",
+    "nextqa": "d4c4274cfe8dd172",
     "perceptiontest": "9af5c73adf3bde6e",
-    "tempcompass": "4346b09de6441b55",
+    "tempcompass": "1de276274146cafe",
+    "activitynetqa": "a539cb57607532cb",
 }
 
 
