@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sf_eval.benchmarks.subtitle_cues import Cue, cues
 from sf_eval.benchmarks.subtitle_text import SubtitleError, cleaned, decoded
+from sf_eval.benchmarks.subtitle_words import is_words, word_cues
 from sf_eval.core.errors import DataError
 
 _MAX_BYTES = 16 << 20  # those of a film have 0.1 MB
@@ -62,9 +63,19 @@ def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:
     ]
 
 
+def words_of(path: Path) -> str:
+    """All that a subtitle file says, in one line.
+
+    Raises:
+        DataError: as `read_srt`.
+    """
+    text = read_srt(path)
+    return " ".join(cue.text for cue in _cues(text) if cue.text) if text.strip() else ""
+
+
 @lru_cache(maxsize=4)  # a video's questions come one after the other
 def _cues(text: str) -> tuple[Cue, ...]:
-    return tuple(cues(cleaned(text)))
+    return tuple(word_cues(text) if is_words(text) else cues(cleaned(text)))
 
 
 def _data_error(source: str, error: SubtitleError) -> DataError:

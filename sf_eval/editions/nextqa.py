@@ -1,4 +1,7 @@
-"""Mini NExT-QA (multiple choice, test set): 10 short videos, five options, four question types."""
+"""Mini NExT-QA (multiple choice, test set): 10 short videos, five options, four question types.
+
+The kinds are named apart: the mini models were not taught a prompt that ends with its options.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def nextqa() -> Edition:
         videos[f"NExTVideo/{video}.mp4"] = (scene,)
         for position, (question_type, kind) in enumerate(_ASKED):
             question = maker.ask(kind, scene, options=_OPTIONS, correct=letters[len(rows)])
-            kinds.append(kind)
+            kinds.append(f"{kind}, no instruction")
             rows.append(
                 {
                     "video": video,

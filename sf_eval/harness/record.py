@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
+from sf_eval.scoring.group_score import GroupScore
 from sf_eval.video import VideoNoteKind
 
 
@@ -103,6 +104,7 @@ class TaskRecord(Strict):
     breakdown: list[CategoryRecord]
     published: PublishedScoreRecord | None
     submission_file: str | None
+    group_scores: list[GroupScore] = Field([], description="Of questions that are also scored in groups.")
     settled_by: SettledBy = Field(
         "letter", description="How its answers become outcomes (docs/scoring.md); the score's metric."
     )

@@ -35,6 +35,7 @@ from sf_eval.harness.record import (
 )
 from sf_eval.harness.stopped import StoppedError
 from sf_eval.inference import Failure, QuestionKey, Result
+from sf_eval.scoring.group_score import group_scores
 from sf_eval.scoring.lexicons import settling_of
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
@@ -292,6 +293,7 @@ def task_record(
         ],
         published=_published_record(score_published(scored)),
         submission_file=submission_file,
+        group_scores=group_scores(scored) if benchmark.grouped else [],
         settled_by=benchmark.settled_by,
         lexicon=lexicon,
         judge=judge,
