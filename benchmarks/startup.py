@@ -25,7 +25,19 @@ from sf_eval.core import files, provenance
 from sf_eval.inference import machine
 
 OUT = Path("results/benchmarks/startup.json")
-_COMMAND = ("run", "--model", "mini", "--data", "mini", "--tasks", "videomme", "--limit", "4", "--device", "cpu")
+_COMMAND = (
+    "run",
+    "--model",
+    "mini",
+    "--data",
+    "mini",
+    "--tasks",
+    "videomme",
+    "--limit",
+    "4",
+    "--device",
+    "cpu",
+)
 _SIDES = {"ahead": (), "when asked for": ("--decoders", "0")}
 
 

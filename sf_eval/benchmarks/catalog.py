@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -88,6 +88,34 @@ def parts_without(group: str, tasks: Collection[str]) -> list[str]:
     parts = found.parts or tuple(map(found.part_of, members_of(group)))
     have = {found.part_of(task) for task in tasks}
     return [part for part in parts if part not in have]
+
+
+def with_subtitles(benchmarks: Sequence[Benchmark], how: str) -> list[Benchmark]:
+    """The edition of each benchmark that shows subtitles in the way `how`, each once.
+
+    Args:
+        how: "none", "text" or "interleaved".
+
+    Raises:
+        UsageError: a benchmark has no such edition.
+    """
+    chosen: dict[str, Benchmark] = {}
+    for benchmark in benchmarks:
+        own = benchmark.edition_of if benchmark.subtitles != "none" else benchmark.name
+        editions = [each for each in _benchmarks().values() if own == each.name or _shows(each, own)]
+        found = next((each for each in editions if each.subtitles == how), None)
+        if found is None:
+            ways = [each.subtitles for each in editions]
+            raise UsageError(
+                f"--subtitles {how}: {own} has no subtitles that can be shown so.",
+                hint=f"It has {', '.join(ways)}." if len(ways) > 1 else "It has none: leave it out.",
+            )
+        chosen.setdefault(found.name, found)
+    return list(chosen.values())
+
+
+def _shows(edition: Benchmark, own: str) -> bool:
+    return edition.edition_of == own and edition.subtitles != "none"
 
 
 def resolve_tasks(text: str, *, groups: bool = True) -> list[Benchmark]:

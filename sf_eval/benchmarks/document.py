@@ -13,6 +13,7 @@ SettledBy = Literal["letter", "match", "wups", "judge"]
 """How an answer is held against the truth: the letter read from it, the same words as an accepted answer, the
 likeness of its words (WUPS), or what a language model that is asked says. All but "letter" are for open
 questions, which offer no options."""
+Subtitles = Literal["none", "text", "interleaved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ class Document:
         references: the accepted answers of an open question; () for one with options.
         asked_of_judge: what a judge is asked of the model's words where it is another question than the
             model's own (TempCompass's captions); "" where it is that one.
+        subtitles_from_s: the time in the subtitles at which the video begins, in seconds.
+        duration_s: the video's length as its row states it, for subtitles that state no end; None where none
+            does.
     """
 
     index: int
@@ -70,6 +74,8 @@ class Document:
     labels: dict[str, str] | None = None
     references: tuple[str, ...] = ()
     asked_of_judge: str = ""
+    subtitles_from_s: float = 0.0
+    duration_s: float | None = None
 
     @property
     def has_truth(self) -> bool:
@@ -140,6 +146,10 @@ class Benchmark:
         matched: of a benchmark settled by WUPS, category to those of its values whose questions are settled
             by a match instead (NExT-QA: how many, yes or no).
         judge_prompt: what a judge is asked, by its name in `sf_eval.scoring.judging.prompts`; "" for none.
+        subtitles: how it shows them: not at all, as one text before the question, or between the frames.
+            `--subtitles` chooses among the editions of a benchmark.
+        setting: which of several settings it has, a sentence that stands beside its number; "" where there is
+            only one.
     """
 
     name: str
@@ -173,3 +183,5 @@ class Benchmark:
     settled_by: SettledBy = "letter"
     matched: Mapping[str, frozenset[str]] = field(default_factory=dict)
     judge_prompt: str = ""
+    subtitles: Subtitles = "none"
+    setting: str = ""

@@ -10,6 +10,7 @@ from typing import Any
 from sf_eval.core.errors import UsageError
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.harness import output_dir
+from sf_eval.harness.controls.conditions import FINGERPRINT
 from sf_eval.harness.plan import MiniProgress, RunPlan, fingerprint_of, make_plan, placed
 from sf_eval.harness.settings import RunSettings
 
@@ -19,7 +20,7 @@ NAME = "comparison"
 _OF_A_RUN = frozenset(
     {
         "model", "weights", "revision", "num_frames", "slow_path", "decode_slow_attention", "max_new_tokens",
-        "family", "options",
+        "family", "options", *FINGERPRINT,
     }
 )  # fmt: skip
 
@@ -65,7 +66,8 @@ def make_comparison(
     runs: dict[str, RunPlan] = {}
     for each in settings:
         plan = make_plan(replace(each, output=None), progress=progress, opened=opened)
-        name = output_dir.folder_name(plan.card.name) + (f"-{plan.card.num_frames}f" if several else "")
+        frames = f"-{plan.card.num_frames}f" if several and plan.settings.conditions.shows_video else ""
+        name = output_dir.folder_name(plan.card.name) + frames + plan.settings.conditions.slug
         if name in runs:
             raise UsageError(
                 f"two of the models are called {plan.card.name}.", hint="Give one of them another name."

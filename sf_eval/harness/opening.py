@@ -32,6 +32,11 @@ def opened(plan: RunPlan, watcher: OpeningWatcher, *, ahead: ClipPool | None = N
         UsageError: more workers than there are GPUs, or no Ray.
         WorkersDifferError: workers that would not answer alike.
     """
+    if not plan.settings.conditions.asks_model:
+        from sf_eval.harness.controls.choice import opened_choice
+
+        yield opened_choice(plan)
+        return
     if plan.settings.workers is None:
         with _opened_here(plan, watcher, ahead) as here:
             yield here

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.interleaved import InterleavedPrompt
 from sf_eval.benchmarks.media import MissingMediaError, places_of
 from sf_eval.benchmarks.prompts import SubtitledPrompt, with_whole_subtitles
 from sf_eval.data.opened import OpenBenchmark
@@ -55,7 +56,7 @@ def clip_of(opened: OpenBenchmark, document: Document, clip_mode: ClipMode) -> C
     )
 
 
-def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPrompt:
+def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPrompt | InterleavedPrompt:
     """The document's prompt; where the benchmark shows subtitles, one that waits for the frames' times.
 
     Raises:
@@ -67,4 +68,5 @@ def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPromp
     path = opened.subtitle_path(document)
     if opened.benchmark.whole_subtitles:
         return with_whole_subtitles(document, path)
-    return SubtitledPrompt(document, path)
+    is_interleaved = opened.benchmark.subtitles == "interleaved"
+    return InterleavedPrompt(document, path) if is_interleaved else SubtitledPrompt(document, path)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.scoring.group_score import GroupScore
 from sf_eval.video import VideoNoteKind
 
@@ -193,6 +194,7 @@ class RunFacts(Strict):
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
     clip: Literal["whole", "cut"]
     scoring: Literal["sf-eval", "published", "both"]
+    conditions: ConditionsRecord = ConditionsRecord()
     load_seconds: float
     planned: list[TaskFacts]
     notes: list[str] = Field(
@@ -251,7 +253,7 @@ class Usage(Strict):
 
 
 class RunRecord(RunFacts, Usage):
-    """`results.json`. Version 3 added open answers; version 2 is still read."""
+    """`results.json`. Version 3 added `conditions` and open answers; version 2 is still read."""
 
     schema_version: Literal[2, 3] = 3
     rescored: str | None = Field(
@@ -264,9 +266,9 @@ class RunRecord(RunFacts, Usage):
 
 
 class RunState(Strict):
-    """`run.json`: what a directory belongs to."""
+    """`run.json`: what a directory belongs to. Version 3 added `facts.conditions`; 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     plan: dict[str, Any] = Field(description="What makes two runs the same run (docs/schemas/README.md).")
     complete: bool = Field(description="Every question was answered.")
     facts: RunFacts | None = Field(default=None, description="null until the model is loaded.")
@@ -283,7 +285,7 @@ class KindOfQuestionRecord(Strict):
 class QuestionRecord(Strict):
     """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer.
 
-    Version 2 added accepted answers of open questions; version 1 is still read.
+    Version 2 added `change` and the accepted answers of open questions; version 1 is still read.
     """
 
     schema_version: Literal[1, 2] = 2
@@ -291,6 +293,7 @@ class QuestionRecord(Strict):
     digest: str
     document: dict[str, Any] = Field(description="`sf_eval.benchmarks.Document`, field by field.")
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = None
 
 
 class VideoNoteRecord(Strict):
@@ -303,7 +306,8 @@ class VideoNoteRecord(Strict):
 class SampleRecord(Strict):
     """One line of `samples.jsonl`.
 
-    Version 3 added the digests of what was shown, version 4 open answers; versions 2 and 3 are still read.
+    Version 3 added the digests of what was shown, version 4 `change` and open answers; versions 2 and 3 are
+    still read.
     """
 
     schema_version: Literal[2, 3, 4] = 4
@@ -327,6 +331,9 @@ class SampleRecord(Strict):
         default_factory=list, description="The accepted answers of an open question."
     )
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = Field(
+        None, description="In what it was asked otherwise than its row has it; null for a plain run."
+    )
     output: str | None = Field(
         None, description="The model's words; null where it gave none. A judge_error has them."
     )

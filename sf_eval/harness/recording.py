@@ -16,6 +16,8 @@ from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
 from sf_eval.harness.ask import Asked
+from sf_eval.harness.controls.published_order import published_letter_of
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.harness.judged.judgements import JudgedTask, judged_tasks
 from sf_eval.harness.questions import ClipMode
 from sf_eval.harness.record import (
@@ -68,11 +70,13 @@ class AskedDocument:
 
     Attributes:
         kind: what it takes, for questions of a mini edition.
+        change: in what it is asked otherwise than its row has it.
     """
 
     key: QuestionKey
     document: Document
     kind: KindOfQuestionRecord | None
+    change: ChangeRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,11 @@ def record(
                 task,
                 by_task[task.task],
                 clip=facts.clip,
-                submission_file=_write_submission(task, by_task[task.task], folder, complete=complete),
                 lexicon=_lexicon_name(settlings[task.task]),
                 judge=judged[task.task].judge if task.task in judged else None,
+                submission_file=_write_submission(
+                    task, by_task[task.task], folder, conditions=facts.conditions, complete=complete
+                ),
             )
             for task in begun
         ],
@@ -205,6 +211,7 @@ def sample_record(
         "target": document.answer,
         "references": list(document.references),
         "kind": question.kind,
+        "change": question.change,
     }
     if isinstance(result, Failure):
         return SampleRecord(
@@ -356,16 +363,30 @@ def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
 
 
-def _submission_name(task: TaskFacts, *, complete: bool) -> str:
-    """The mini edition and a part of a run are named, so that nobody submits them."""
-    edition = "_mini_edition" if task.is_mini else ""
-    return f"submission_{task.task}{edition}{'' if complete else '_partial'}.json"
+def _submission_name(task: TaskFacts, conditions: ConditionsRecord, *, complete: bool) -> str:
+    """The mini edition, a control and a part of a run are named, so that nobody submits them."""
+    control = [conditions.control] if conditions.control else []
+    options = ["options_shuffled"] if conditions.options == "shuffled" else []
+    marks = [
+        *(["mini_edition"] if task.is_mini else []),
+        *control,
+        *options,
+        *([] if complete else ["partial"]),
+    ]
+    return f"{'_'.join(['submission', task.task, *marks])}.json"
 
 
 def _write_submission(
-    task: TaskFacts, samples: Sequence[SampleRecord], folder: Path, *, complete: bool
+    task: TaskFacts,
+    samples: Sequence[SampleRecord],
+    folder: Path,
+    *,
+    conditions: ConditionsRecord,
+    complete: bool,
 ) -> str | None:
     """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
+
+    The index is that of the published order, whatever order was shown.
 
     Nothing is written for a task whose truth is public.
 
@@ -377,10 +398,10 @@ def _write_submission(
     answers = {
         sample.video if task.one_question_per_video else sample.question_id: -1
         if sample.answer is None
-        else ord(sample.answer) - ord("A")
+        else ord(published_letter_of(sample.answer, sample.change)) - ord("A")
         for sample in samples
     }
-    name = _submission_name(task, complete=complete)
+    name = _submission_name(task, conditions, complete=complete)
     files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
-    (folder / _submission_name(task, complete=not complete)).unlink(missing_ok=True)
+    (folder / _submission_name(task, conditions, complete=not complete)).unlink(missing_ok=True)
     return name

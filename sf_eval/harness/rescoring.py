@@ -59,7 +59,7 @@ def read_run(folder: Path) -> KeptRun:
     for line in question_lines(folder / QUESTIONS):
         document = document_of(line)
         key = QuestionKey(line.task, document.index)
-        documents.append(AskedDocument(key, document, line.kind))
+        documents.append(AskedDocument(key, document, line.kind, line.change))
         digests[key] = line.digest
     kept = read_journal(folder / output_dir.JOURNAL)
     results = {key: kept[digest] for key, digest in digests.items() if digest in kept}

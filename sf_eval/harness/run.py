@@ -124,6 +124,7 @@ def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: l
             digest=digests[asked.key],
             document=asdict(asked.document),
             kind=asked.kind,
+            change=asked.change,
         ).model_dump_json()
         for asked in documents
     )

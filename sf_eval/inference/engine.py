@@ -18,7 +18,7 @@ import torch
 
 from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import is_out_of_memory
-from sf_eval.inference.family import Asked, Generated, Refused, VideoModel
+from sf_eval.inference.family import Asked, Generated, Interleaving, Refused, VideoModel
 from sf_eval.inference.grouping import (
     ClipSource,
     Group,
@@ -55,6 +55,7 @@ class _Shown:
 
     Attributes:
         video, prefix: the family's.
+        between: how the text between its frames reads, for people; "" without any.
         shared_by: how many questions share the times.
     """
 
@@ -65,6 +66,7 @@ class _Shown:
     notes: tuple[VideoNote, ...] = ()
     pixels_digest: str = ""
     times_s: tuple[float, ...] = ()
+    between: str = ""
     decode_s: float = 0.0
     preprocess_s: float = 0.0
     upload_s: float = 0.0
@@ -182,15 +184,15 @@ class Engine:
             if pictures is None:
                 shown = _Shown(None, self.model.prefix(None) if self.share else None)
             else:
-                shown = self._encode(pictures, len(texts), alone)
+                shown = self._encode(pictures, [question for question, _ in texts], alone)
         except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
             if ends_everything(error):
                 raise
             return [], failures + _failures([question for question, _ in texts], error)
         return [_Ready(question, text, shown) for question, text in texts], failures
 
-    def _encode(self, frames: Frames, shared_by: int, alone: bool) -> _Shown:
-        """Upload, encode and prefill.
+    def _encode(self, frames: Frames, questions: Sequence[Question], alone: bool) -> _Shown:
+        """Upload, encode and prefill, for questions with the same text between the frames.
 
         Raises:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
@@ -210,6 +212,11 @@ class Engine:
         shown = ClipPlan(frames.info, frames.indices, frames.times_s)
         video = self._tower(pixels, shown, may_shrink=alone)
         del pixels
+        between = ""
+        if said := questions[0].said(frames.times_s):
+            if not isinstance(self.model, Interleaving):
+                raise TypeError("the plan lets no such model be asked with text between the frames")
+            video, between = self.model.interleaved(video, frames.times_s, said)
         synchronise(device)
         encoded = time.perf_counter()
         prefix = self.model.prefix(video) if self.share else None
@@ -222,12 +229,13 @@ class Engine:
             notes=frames.notes,
             pixels_digest=frames.pixels_digest,
             times_s=frames.times_s,
+            between=between,
             decode_s=frames.decode_s,
             preprocess_s=frames.resize_s,
             upload_s=uploaded - start,
             vision_s=encoded - uploaded,
             prefix_s=time.perf_counter() - encoded,
-            shared_by=shared_by,
+            shared_by=len(questions),
         )
 
     def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
@@ -341,7 +349,7 @@ def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> R
     shown = ready.shown
     return Answer(
         key=ready.question.key,
-        prompt=ready.text,
+        prompt=f"{shown.between}\n{ready.text}" if shown.between else ready.text,
         text=result.text,
         num_frames=len(shown.frame_indices),
         frame_indices=shown.frame_indices,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.resize import Resize
-from sf_eval.inference.question import FailureKind
+from sf_eval.inference.question import FailureKind, Said
 from sf_eval.video import ClipPlan, SamplingRule
 
 if TYPE_CHECKING:  # a card's rule is asked for before torch is imported
@@ -172,6 +172,18 @@ class VideoModel(Protocol):
     def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
+
+
+@runtime_checkable
+class Interleaving(Protocol):
+    """A loaded model that takes text between the frames of a video."""
+
+    def interleaved(self, video: Any, times_s: Sequence[float], said: Sequence[Said]) -> tuple[Any, str]:
+        """An encoded video with the lines between its frames, and how that reads, for people.
+
+        Args:
+            times_s: of the frames shown, in seconds.
+        """
 
 
 @runtime_checkable

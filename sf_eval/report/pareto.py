@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS, SAMPLES
@@ -149,6 +150,8 @@ def _read(results: Path) -> tuple[RunRecord | None, dict[str, Any] | None]:
     except (OSError, ValueError, ValidationError):
         return None, None
     is_ours = isinstance(profile, dict) and {"flops", "latency", "batch_size", "resumed"} <= set(profile)
+    known = set(catalog.benchmark_names())  # another version, or $SF_EVAL_TASKS, may have asked others
+    is_ours = is_ours and all(task.task in known for task in record.tasks)
     return (record, profile) if record.complete and is_ours else (None, None)
 
 

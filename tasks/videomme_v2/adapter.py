@@ -114,6 +114,7 @@ BENCHMARKS = (
         lmms_task="sf_videomme_v2_w_subtitle",
         read_row=read_row_with_subtitles,
         edition_of="videomme_v2",
+        subtitles="text",
         whole_subtitles=True,
         aliases=(),
     ),

@@ -173,7 +173,9 @@ def test_video_mme_v2_has_eight_options_and_says_how_its_questions_belong_togeth
     }  # fmt: skip
     assert document.subtitles is None
     assert read("videomme_v2_w_subtitle", row).subtitles == "subtitle/001.jsonl"
-    relevant = read("videomme_v2", row, group_type="relevance", group_structure=None, level="None", third_head=None)
+    relevant = read(
+        "videomme_v2", row, group_type="relevance", group_structure=None, level="None", third_head=None
+    )
     assert relevant.categories == {"position": "3", "group_type": "relevance", "second_head": "Change"}
 
 

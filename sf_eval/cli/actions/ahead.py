@@ -65,7 +65,8 @@ def decoding_ahead(settings: RunSettings) -> Iterator[Ahead]:
 def _is_new_and_here(settings: RunSettings) -> bool:
     begins_now = settings.output is None or not settings.output.exists()
     decodes_here = settings.workers is None and settings.decoders != 0
-    return begins_now and decodes_here and settings.data != "hub"
+    shows_its_own = settings.conditions.control is None
+    return begins_now and decodes_here and shows_its_own and settings.data != "hub"
 
 
 def _begin(settings: RunSettings, opened: dict[str, OpenBenchmark]) -> ClipPool | None:

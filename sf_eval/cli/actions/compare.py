@@ -19,8 +19,10 @@ from sf_eval.harness.plan import RunPlan
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.device import resolve_device
 from sf_eval.report.comparison import build as comparison
+from sf_eval.report.comparison.contestant import contestants_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.writing import show, write
+from sf_eval.report.model_label import with_words
 from sf_eval.video import ClipPool
 
 
@@ -51,7 +53,7 @@ def compare_and_report(settings: Sequence[RunSettings], *, ahead: Ahead, all_tab
                 # Workers' devices went with them, and need not be this machine's.
                 release(resolve_device("cpu" if run.settings.workers else run.settings.device))
             progress.stage("Comparing")
-            record = comparison.build(finished)
+            record = comparison.build(contestants_of(finished))
             write(record, plan.output)
             output_dir.write_state(plan.output, plan.fingerprint, complete=is_complete)
     # A run whose replay disagrees has ended the comparison with an error.
@@ -93,9 +95,14 @@ def _run(plan: RunPlan, progress: RunProgress, ahead: ClipPool | None) -> Finish
     return Finished(output, report.profile.model_dump(mode="json"))
 
 
+def _frames(plan: RunPlan) -> str:
+    return f"{plan.card.num_frames} frames per video, " if plan.settings.conditions.shows_video else ""
+
+
 def _announce(place: str, plan: RunPlan, console: Console) -> None:
     text = (
-        f"{place}: {plan.card.title}, {plan.card.num_frames} frames per video, {plan.total} questions "
+        f"{place}: {with_words(plan.card.title, plan.settings.conditions.words)}, {_frames(plan)}"
+        f"{plan.total} questions "
         f"-> {plan.output.name}"
     )
     console.print(Text(printable(text), style="dim"))

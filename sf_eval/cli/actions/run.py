@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sf_eval.cli.actions.ahead import Ahead
+from sf_eval.cli.actions.judge import judge_and_record
 from sf_eval.cli.actions.progress import RunProgress
 from sf_eval.core.errors import CheckpointError, DataError
 from sf_eval.harness import output_dir
@@ -63,6 +64,8 @@ def evaluate(plan: RunPlan, progress: RunProgress, ahead: ClipPool | None = None
         with output_dir.locked(plan.output):
             import_ahead()
             output = execute(plan, progress, opening=partial(opened, ahead=ahead))
+            if plan.settings.judge is not None and output.stopped is None:
+                output = judge_and_record(plan.output, plan.settings.judge, progress, is_own=True)
             report = report_and_replay(output, progress)
     except KeyboardInterrupt:
         raise interrupted(plan) from None

@@ -8,67 +8,22 @@ from dataclasses import dataclass, field
 
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
-from sf_eval.core.chat import ChatClient, Endpoint, Unanswered, checked_address
-from sf_eval.core.errors import UsageError, nearest
+from sf_eval.core.chat import ChatClient, Unanswered
+from sf_eval.core.errors import UsageError
 from sf_eval.harness.judged.judgements import JudgementsFile, JudgeName
+from sf_eval.harness.judged.settings import JudgeSettings
 from sf_eval.harness.rescoring import KeptRun
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Answer
 from sf_eval.scoring.judging.prompts import JudgePrompt, VerdictError, prompt_of
 from sf_eval.scoring.settling import Judgement
 
-KEYS = ("SF_EVAL_JUDGE_KEY", "OPENAI_API_KEY")
 Progress = Callable[[str, int, int], None]
 
 _AT_ONCE = 8
 _MAX_TOKENS = 256  # a verdict has about 15; some models think first
 _GIVE_UP_AFTER = 20
 """So many answers one after the other without a verdict: nobody there judges, and the rest is not asked."""
-
-
-@dataclass(frozen=True)
-class JudgeSettings:
-    """Who judges.
-
-    Attributes:
-        base_url: address of an OpenAI-compatible API; the key is the environment's (`KEYS`).
-        timeout_s: seconds one request may take.
-        retries: how often a request is sent again after 429, 5xx, a timeout or a cut connection.
-
-    Raises:
-        UsageError: the address is none, or holds a key.
-    """
-
-    base_url: str
-    model: str
-    timeout_s: float = 60.0
-    retries: int = 5
-
-    def __post_init__(self) -> None:
-        checked_address(self.base_url, "--judge", keys=KEYS)
-        if not self.model.strip():
-            raise UsageError("--judge-model is empty.", hint="Give the name of a served model.")
-
-    def client(self) -> ChatClient:
-        endpoint = Endpoint(self.model, self.base_url.rstrip("/"), self.timeout_s, self.retries, KEYS)
-        return ChatClient(endpoint)
-
-    def name(self, prompt: JudgePrompt) -> JudgeName:
-        return JudgeName(self.model, self.base_url.rstrip("/"), prompt.name, prompt.digest)
-
-
-def check_judge(settings: JudgeSettings) -> None:
-    """Refuse early a judge that nobody serves.
-
-    Raises:
-        CheckpointError: nobody answers there, or the key is refused.
-        UsageError: it does not serve the model, as far as it tells.
-    """
-    served = settings.client().served(flag="--judge")
-    if served is not None and settings.model not in served:
-        raise UsageError(
-            f"{settings.base_url} does not serve {settings.model!r}.", hint=nearest(settings.model, served)
-        )
 
 
 def judge_run(run: KeptRun, settings: JudgeSettings, progress: Progress | None = None) -> int:
@@ -93,7 +48,7 @@ def judge_run(run: KeptRun, settings: JudgeSettings, progress: Progress | None =
         )
     with JudgementsFile(run.folder) as file:
         for prompt in {one.prompt.name: one.prompt for one in waiting}.values():
-            file.name_last(settings.name(prompt))
+            file.name_last(_name(settings, prompt))
         asking = [one for one in waiting if not file.has_verdict(one.key(settings))]
         _Judging(settings, file, asking, progress or (lambda *_: None)).run()
     return len(asking)
@@ -108,7 +63,7 @@ class _Answered:
     prompt: JudgePrompt
 
     def key(self, settings: JudgeSettings) -> str:
-        return settings.name(self.prompt).key(self.document, self.output)
+        return _name(settings, self.prompt).key(self.document, self.output)
 
 
 def _answers(run: KeptRun) -> Iterator[_Answered]:
@@ -171,12 +126,16 @@ class _Judging:
             self.lost = got.reason
         elif self.in_vain >= _GIVE_UP_AFTER and not self.lost:
             self.lost = f"not asked, since {self.in_vain} answers had no verdict, the last: {judgement.said}"
-        self.file.append(one.key(self.settings), self.settings.name(one.prompt), judgement)
+        self.file.append(one.key(self.settings), _name(self.settings, one.prompt), judgement)
         self.done += 1
         self._show()
 
     def _show(self) -> None:
         self.progress(f"judging by {self.settings.model}", self.done, len(self.asking))
+
+
+def _name(settings: JudgeSettings, prompt: JudgePrompt) -> JudgeName:
+    return JudgeName(settings.model, settings.base_url, prompt.name, prompt.digest)
 
 
 def _ask(client: ChatClient, one: _Answered) -> Judgement | Unanswered:

@@ -91,6 +91,11 @@ def check_weights(card: ModelCard) -> None:
     family_of(card).check_weights(card)
 
 
+def can_interleave(card: ModelCard) -> bool:
+    """Whether the card's model takes text between the frames of a video."""
+    return getattr(family_of(card), "interleaves", False)
+
+
 def rule_of(card: ModelCard) -> SamplingRule:
     """Which frames of a clip the card's model is shown."""
     return family_of(card).rule(card)

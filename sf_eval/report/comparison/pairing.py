@@ -240,12 +240,14 @@ def _flip(key: Asked, one: SampleRecord, other: SampleRecord) -> FlipRecord:
 def _shown(
     one: Mapping[Asked, SampleRecord], other: Mapping[Asked, SampleRecord], both: set[Asked]
 ) -> ShownRecord:
-    known = [key for key in both if one[key].pixels_digest and other[key].pixels_digest]
+    # A run that showed nothing, as a control, is not one of which nobody knows what it showed.
+    pictured = [key for key in both if one[key].num_frames != 0 and other[key].num_frames != 0]
+    known = [key for key in pictured if one[key].pixels_digest and other[key].pixels_digest]
     other_frames = {key for key in known if one[key].frames_digest != other[key].frames_digest}
     other_pixels = {key for key in known if one[key].pixels_digest != other[key].pixels_digest}
     return ShownRecord(
         compared=len(known),
-        unknown=len(both) - len(known),
+        unknown=len(pictured) - len(known),
         other_frames=_names(other_frames),
         other_pixels=_names(other_pixels - other_frames),
     )

@@ -83,7 +83,9 @@ class CommunityRecord(Strict):
 
 
 class ComparedRun(Strict):
-    name: str = Field(description="In `sf-eval run` also the name of its folder beside this file.")
+    name: str = Field(
+        description="In `sf-eval run` also the name of its folder here, unless `folder` says another."
+    )
     source: Literal["sf-eval", "lmms-eval"] = Field(
         "sf-eval", description='"lmms-eval": a sample log; what it does not say is null or absent.'
     )

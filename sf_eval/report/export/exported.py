@@ -40,7 +40,7 @@ class Exported:
     @property
     def marks(self) -> tuple[str, ...]:
         """What every file's name says of its content: mini data, a part of a run or of a benchmark."""
-        return (*([MINI] if self.is_mini else []), *self._part(self.record.tasks))
+        return (*([MINI] if self.is_mini else []), *self._conditions(), *self._part(self.record.tasks))
 
     @property
     def completeness(self) -> str:
@@ -71,7 +71,11 @@ class Exported:
 
     def alterations(self) -> list[str]:
         """What makes the model another one than its weights' repository holds; empty where nothing does."""
-        return alterations(self.record.model)
+        return [*self.record.conditions.words, *alterations(self.record.model)]
+
+    def _conditions(self) -> list[str]:
+        """In what it asked otherwise than the benchmark is, as a part of a file's name."""
+        return [word.replace(" ", "-") for word in self.record.conditions.words]
 
     def judged(self) -> list[Entry]:
         """Benchmarks with an accuracy, groups as one."""
@@ -82,7 +86,11 @@ class Exported:
 
     def data_name(self, title: str, tasks: Sequence[TaskRecord]) -> str:
         """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named so."""
-        said = [*([self.record.data] if self.is_mini else []), *self._part(tasks)]
+        said = [
+            *([self.record.data] if self.is_mini else []),
+            *self.record.conditions.words,
+            *self._part(tasks),
+        ]
         return f"{title} ({', '.join(said)})" if said else title
 
     def data_id(self, task: TaskRecord) -> str:

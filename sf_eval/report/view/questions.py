@@ -170,11 +170,24 @@ def _said(sample: SampleRecord, look: str) -> dict[str, Any]:
         "tokens": tokens,
         "frames": sample.num_frames,
         "missing": sample.frames_missing or 0,
-        "notes": [_clean(note.detail) for note in sample.video_notes],
+        "notes": [*_changed(sample), *(_clean(note.detail) for note in sample.video_notes)],
         "finish": sample.finish_reason,
         "timings": _timings(sample),
         "look": look,
     }
+
+
+def _changed(sample: SampleRecord) -> list[str]:
+    """In what it was asked otherwise than its row has it, for people."""
+    change = sample.change
+    if change is None:
+        return []
+    told = [f"another video was shown: {_clean(change.shown_video)}"] if change.shown_video else []
+    if change.order_kept:
+        told.append(f"the options kept their order: {_clean(change.order_kept)}")
+    elif change.options_order:
+        told.append(f"the options stood in the order {change.options_order}")
+    return told
 
 
 def _timings(sample: SampleRecord) -> list[list[Any]]:
