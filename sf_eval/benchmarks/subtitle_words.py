@@ -15,7 +15,7 @@ _WORD = re.compile(r'\s*\{[^\n]{0,9999}"(?:text|start_time|end_time)"\s*:')
 
 
 def is_words(text: str) -> bool:
-    """Whether a subtitle file's first line is a JSON object with a word or its time; no other form begins so."""
+    """Whether a file's first line is a JSON object with a word or its time; no other form begins so."""
     return _WORD.match(text) is not None
 
 

@@ -319,11 +319,7 @@ class SampleRecord(Strict):
     categories: dict[str, str]
     prompt: str
     options: dict[str, str] = Field(description="Letter to text, as shown; empty for an open question.")
-    labels: dict[str, str] | None = Field(
-        None,
-        description='Letter to what the prompt calls the option ("Option 1"), "" where it names none; null '
-        "where it shows the letters.",
-    )
+    labels: dict[str, str] | None = Field(None, description="What the prompt calls options; null: letters.")
     target: str | None = Field(
         description="The right letter; null for an open question, and where the truth is not public."
     )
