@@ -12,8 +12,9 @@ from sf_eval.core.tables import ABSENT, Table, percent, to_csv
 from sf_eval.harness.finished import read_finished
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS
+from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.export.flat import latex
-from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
+from sf_eval.report.leaderboard import data_label, entries
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 
