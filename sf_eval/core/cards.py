@@ -140,13 +140,22 @@ def card_for(model: str) -> ModelCard:
     name = directory.resolve().name
     own = directory / "sf_eval_card.yaml"
     if own.is_file():
-        return replace(read_card(own), name=name, weights=str(directory))
+        return _own_card(directory, read_card(own))
     foreign = of_checkpoint(directory)
     if foreign is not None:
         return ModelCard(**{"name": name, "title": name, "weights": str(directory), **foreign})
     if (base := base_of_slow_path(directory)) is not None:
         return _attached(directory, base)
     return ModelCard(name=name, title=name, weights=str(directory), num_frames=_frames_of(directory))
+
+
+def _own_card(directory: Path, card: ModelCard) -> ModelCard:
+    """The card that lies in a directory: of its weights, or of the slow path that it holds alone."""
+    card = replace(card, name=directory.resolve().name)
+    base = base_of_slow_path(directory)
+    if base is None or (directory / "config.json").is_file():
+        return replace(card, weights=str(directory))
+    return replace(card, weights=base, options={**card.options, "slow_path": str(directory)})
 
 
 def _attached(directory: Path, base: str) -> ModelCard:

@@ -64,6 +64,11 @@ class Result:
     loss: float | None
 
 
+def attached(rope: str) -> str:
+    """What the model with an attached slow path is called."""
+    return f"attached, rope {rope}, LLM frozen"
+
+
 def learn_toy(seed: int, budget: Budget, say: Callable[[str], None] = lambda _: None) -> list[Result]:
     """Train everything of one seed; the same seed gives the same results on the same machine."""
     torch.manual_seed(seed)
@@ -92,7 +97,7 @@ def learn_toy(seed: int, budget: Budget, say: Callable[[str], None] = lambda _: 
         freeze_all_but_slow_path(model)
         groups = slow_parameter_groups(model, budget.learning_rate)
         loss = _train(model, pooled, f"{rope} {seed}", budget.steps, budget, groups)
-        add(f"attached, rope {rope}, LLM frozen", model, pooled, loss)
+        add(attached(rope), model, pooled, loss)
     control = copy.deepcopy(base)
     loss = _train(control, pooled, f"pooled {seed}", budget.steps, budget, control.parameters())
     add("plain, pooled, LLM trained", control, pooled, loss)
