@@ -21,6 +21,7 @@ from sf_eval.core.foreign_cards import ENDPOINT, base_of_slow_path, of_checkpoin
 SLOW_FAST = "slow_fast"
 """The family of a card that names none."""
 
+_SLOW = "+slow"  # what `sf-eval profile` calls a card's model with an attached slow path
 SlowPath = Literal["on", "off"]
 SamplingRule = Literal["published", "uniform", "family"]
 
@@ -130,6 +131,11 @@ def card_for(model: str) -> ModelCard:
     if model.startswith(ENDPOINT) and len(model) > len(ENDPOINT):
         return ModelCard(**of_endpoint(model))
     directory = Path(model).expanduser()
+    if model.endswith(_SLOW) and model.removesuffix(_SLOW) in card_names():
+        raise UsageError(
+            f"{model} is a shape to profile: nobody has trained that slow path.",
+            hint="sf-eval attach train does; then give the directory that it wrote (docs/attaching.md).",
+        )
     if model in card_names() or not directory.is_dir():
         if "/" in model or model.startswith((".", "~")):
             raise UsageError(

@@ -68,16 +68,16 @@ def train_attached(
     _refuse(card, plan)
     if threads is not None:
         torch.set_num_threads(threads)
+    table = None if data == MINI else table_below(Path(data).expanduser())
+    asked = [] if table is None else read_questions(table, media)
     console = Console()
     progress = TrainingProgress(console)
     try:
         with output_dir.locked(output), progress.shown():
-            if data == MINI:
+            if table is None:
                 progress.stage("Videos of the mini editions' kind")
                 table = mini_split(videos, lambda done, total: progress.step("videos", done, total))
-            else:
-                table = table_below(Path(data).expanduser())
-            asked = read_questions(table, media)
+                asked = read_questions(table)
             progress.stage(f"{len(asked)} questions about {len({item.video for item in asked})} videos")
             opened = _opened(card, attaching, device=device, dtype=dtype)
             facts = {

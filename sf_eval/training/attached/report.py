@@ -114,9 +114,10 @@ def finding(report: ToyReport) -> str:
     """What the rotation of slow keys decides, in one sentence, with its figures."""
     own, published = (_of(report, attached(rope), "when") for rope in ("own", "published"))
     return (
-        f'With the language model frozen, "early or late?" is answered right in {own} percent of held-out videos '
-        f"where slow keys are rotated at their own places, in {published} where they are not rotated, as "
-        f"published (chance {100 * CHANCE['when']:.0f}; seeds {', '.join(str(run.seed) for run in report.runs)})."
+        f'With the language model frozen, "early or late?" is answered right in {own} percent of held-out '
+        f"videos where slow keys are rotated at their own places, in {published} where they are not, as "
+        f"published (chance {100 * CHANCE['when']:.0f}; "
+        f"seeds {', '.join(str(run.seed) for run in report.runs)})."
     )
 
 

@@ -84,7 +84,7 @@ def write(folder: Path, model: Any, processor: Any) -> None:
 
 
 class QwenPrompter:
-    """The processor as a teacher needs it (`sf_eval.training.lessons.Prompter`): the harness's own prompts."""
+    """The processor as a teacher needs it (`lessons.Prompter`): the harness's own prompts."""
 
     def __init__(self, processor: Any) -> None:
         self.tokenizer: Any = processor.tokenizer

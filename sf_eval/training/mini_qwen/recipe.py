@@ -101,7 +101,7 @@ _UNPOOLED = (16, 40, 24, 64)
 _POOLED = (64, 32, 64, 48, 64, 20, 64, 12)
 
 
-def eventful_view(step: int, share: float, budget: Budget) -> View:
+def eventful_view(_step: int, _share: float, budget: Budget) -> View:
     """The language stage: eight pairs, nothing pooled, so that nearly all can be answered."""
     return View(min(8, longest(budget)), pooled=False, videos=budget.batch_videos)
 

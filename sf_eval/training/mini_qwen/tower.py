@@ -50,7 +50,7 @@ def patches_of(processor: Any, pixels: Pixels) -> Patches:
 
 
 def pair_labels(scene: Scene, pair: int) -> dict[str, int]:
-    """What a pair of ticks shows: the frame with a brief event, else the first; the end card is never missed."""
+    """What a pair of ticks shows: the frame with a brief event, else the first; and the end card."""
     ticks = scene.ticks[2 * pair : 2 * pair + 2]
     shown = next((tick for tick in ticks if event_at(scene, tick) in ("disc", "bars")), ticks[0])
     labels = frame_labels(scene, shown)
@@ -84,7 +84,7 @@ def train_tower(
     seed: int,
     progress: Callable[[int, int, float], None],
 ) -> None:
-    """Train `visual` in place until pairs give their codes' sums, then weaken its tokens to a word's strength.
+    """Train `visual` in place until pairs give their codes' sums, then weaken its tokens to a word's.
 
     Args:
         examples: of each shape of frames, pairs [N, n, c] and the tokens wanted [N, D].
