@@ -42,7 +42,7 @@ def _table(scores: Scores) -> Table:
     kinds = tuple(next(iter(scores.values())))
     return Table(
         title="Percent right a kind of question, on held-out videos in the training's wordings",
-        columns=("tokens in the prompt", *kinds),
-        rows=tuple((view, *(f"{of_view[kind]:.0f}" for kind in kinds)) for view, of_view in scores.items()),
+        columns=("decoder", *kinds),
+        rows=tuple((state, *(f"{found[kind]:.0f}" for kind in kinds)) for state, found in scores.items()),
         numeric=frozenset(kinds),
     )

@@ -1,9 +1,9 @@
-"""Second stage: the decoder learns to answer from the frozen tower's tokens, pooled and not pooled."""
+"""Second stage: the decoder learns to answer from the frozen tower's tokens, pooled."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,19 +16,11 @@ from sf_eval.model.attach.grids import VideoGrid
 from sf_eval.training.decoder import A_LAYER, O_LAYER, AuxiliaryHeads, Output
 from sf_eval.training.footage import Video
 from sf_eval.training.lessons import Asker, Lesson, Teacher
-from sf_eval.training.mini_qwen.recipe import POOLING, View
+from sf_eval.training.mini_qwen.recipe import POOLING, pairs_shown
 from sf_eval.training.packing import QuestionBatch, pack
-from sf_eval.training.recipe import Budget
 from sf_eval.training.stages import Stage, Trainer
 
 _SLOWEST = 2.0  # places from a pair to the next, of 128 frames of two minutes; 1.0 at two frames a second
-
-
-@dataclass(frozen=True)
-class QwenStage(Stage):
-    """A stage with its own way of showing videos, `view(step, share of the stage, budget)`."""
-
-    view: Callable[[int, float, Budget], View] = lambda *_: View(8, False, 16)
 
 
 @dataclass(frozen=True)
@@ -36,8 +28,8 @@ class Shown:
     """Videos of one shape as a prompt has them.
 
     Attributes:
-        tokens: [B, P, h, w, D], pooled or not.
-        interval: places from one of the P to the next.
+        tokens: [B, T, h, w, D], pooled.
+        interval: places from one of the T to the next.
     """
 
     tokens: torch.Tensor
@@ -48,32 +40,29 @@ class QwenTrainer(Trainer):
     """A trainer whose model is of the Qwen2.5-VL class; videos' features are [P, h, w, D]."""
 
     def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[Shown, list[Lesson]]:
-        assert isinstance(stage, QwenStage)
-        view = stage.view(step, step / stage.steps, self._budget)
-        fitting = [video for video in self._videos if len(video.features) >= view.pairs]
+        count = pairs_shown(step, self._budget)
+        fitting = [video for video in self._videos if len(video.features) >= count]
         shape = rng.choice(fitting).features.shape[1:]
         alike = [video for video in fitting if video.features.shape[1:] == shape]
-        chosen = rng.sample(alike, min(view.videos, len(alike)))
+        chosen = rng.sample(alike, min(self._budget.batch_videos, len(alike)))
         asker = Asker(f"{self._seed} {stage.name} {step}")
         lessons = [
             self._teacher.lesson(asker, video.scene, kind)
             for video in chosen
             for kind in self._draw_kinds(stage, rng)
         ]
-        skipped = rng.uniform(1, len(chosen[0].features) / view.pairs)
-        return show(chosen, view, rng, interval=max(1.0, skipped) * rng.uniform(1, _SLOWEST)), lessons
+        return show(chosen, count, rng, interval=rng.uniform(1, _SLOWEST)), lessons
 
     def _forward(self, features: Shown, questions: QuestionBatch) -> Output:
         return forward(self.model, self.heads, features, self._teacher.prefix, questions)
 
 
-def show(videos: Sequence[Video], view: View, rng: random.Random, *, interval: float) -> Shown:
-    """Videos of one shape in a view; `interval` is what it would be if nothing were pooled."""
-    grids = [VideoGrid(video.features[pick(video, view.pairs, rng)].float()) for video in videos]
-    if view.pooled:
-        grids = [grid.pooled(POOLING) for grid in grids]
-        interval *= min(POOLING.temporal_stride, view.pairs)
-    return Shown(torch.stack([grid.tokens for grid in grids]), interval)
+def show(videos: Sequence[Video], count: int, rng: random.Random, *, interval: float) -> Shown:
+    """`count` pairs of each of some videos of one shape; `interval` is that of pairs that are not pooled."""
+    pooled = [VideoGrid(video.features[pick(video, count, rng)].float()).pooled(POOLING) for video in videos]
+    return Shown(
+        torch.stack([grid.tokens for grid in pooled]), interval * min(POOLING.temporal_stride, count)
+    )
 
 
 def pick(video: Video, count: int, rng: random.Random) -> list[int]:
@@ -133,20 +122,18 @@ def forward(
 
 @torch.no_grad()
 def examine(
-    model: Any, heads: AuxiliaryHeads, videos: Sequence[Video], teacher: Teacher, view: View
+    model: Any, heads: AuxiliaryHeads, videos: Sequence[Video], teacher: Teacher, count: int
 ) -> dict[str, float]:
     """Percent of right letters a kind, on videos of at least so many pairs that were not trained on."""
     rng, asker = random.Random("examination"), Asker("examination")
     right: dict[str, list[bool]] = {kind: [] for kind in KINDS}
-    fitting = [video for video in videos if len(video.features) >= view.pairs]
-    for shape in sorted({tuple(video.features.shape[1:]) for video in fitting}):
-        alike = [video for video in fitting if tuple(video.features.shape[1:]) == shape]
-        for start in range(0, len(alike), view.videos):
-            chosen = alike[start : start + view.videos]
-            lessons = [teacher.lesson(asker, video.scene, kind) for video in chosen for kind in KINDS]
-            questions = pack(lessons)
-            output = forward(model, heads, show(chosen, view, rng, interval=1.0), teacher.prefix, questions)
-            hits = (output.letters.argmax(-1) == questions.letters).tolist()
-            for lesson, hit in zip(lessons, hits, strict=True):
-                right[lesson.kind].append(hit)
+    for video in videos:
+        if len(video.features) < count:
+            continue
+        lessons = [teacher.lesson(asker, video.scene, kind) for kind in KINDS]
+        questions = pack(lessons)
+        output = forward(model, heads, show([video], count, rng, interval=1.0), teacher.prefix, questions)
+        hits = (output.letters.argmax(-1) == questions.letters).tolist()
+        for lesson, hit in zip(lessons, hits, strict=True):
+            right[lesson.kind].append(hit)
     return {kind: round(100 * sum(hits) / len(hits), 1) for kind, hits in right.items() if hits}

@@ -1,7 +1,7 @@
-"""First stage: the tower learns to say what a pair of frames shows; then it is frozen.
+"""First stage: the tower learns to say of a pair of frames what another model's tower says of both.
 
-As the mini models' tower (`sf_eval.training.tower`): each value of each fact has a direction of its own, and
-every token of a pair is to be the sum of those that the pair shows.
+That is the mean of the two frames' tokens, as the decoder that the model begins with was given them. No token
+of a pair is to say less than another.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from sf_eval.editions.scene import Scene, event_at
-from sf_eval.training.footage import Pixels
-from sf_eval.training.mini_qwen.recipe import MERGE, WIDTH
-from sf_eval.training.tower import FrameCodes, frame_labels
+from sf_eval.core.cards import load_card
+from sf_eval.editions.scene import Scene
+from sf_eval.model.loading import load_model
+from sf_eval.model.preprocess import centre_square
+from sf_eval.training.footage import Pixels, see
+from sf_eval.training.mini_qwen.recipe import BEGUN_FROM, MERGE, PAIR
 
 _BATCH = 64
-# The codes' sums have numbers of about 1; words of the decoder, of about a third of it.
-_STRENGTH = 0.3
+_FAINTEST = 0.01  # of the mean variance: directions below it are not strengthened further
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Patches:
         return self.grid[0] // MERGE, self.grid[1] // MERGE
 
 
+Examples = Sequence[tuple[Patches, torch.Tensor]]
+"""Of each shape of frames, pairs and the tokens wanted of them, [N, D]."""
+
+
 def patches_of(processor: Any, pixels: Pixels) -> Patches:
     """Frames [T, H, W, 3] through the video half of the processor."""
     frames = torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -49,20 +54,27 @@ def patches_of(processor: Any, pixels: Pixels) -> Patches:
     return Patches(made["pixel_values_videos"].unflatten(0, (pairs, height * width)), (height, width))
 
 
-def pair_labels(scene: Scene, pair: int) -> dict[str, int]:
-    """What a pair of ticks shows: the frame with a brief event, else the first; and the end card."""
-    ticks = scene.ticks[2 * pair : 2 * pair + 2]
-    shown = next((tick for tick in ticks if event_at(scene, tick) in ("disc", "bars")), ticks[0])
-    labels = frame_labels(scene, shown)
-    if event_at(scene, ticks[-1]) == "card" and not labels["event"]:
-        labels = {**labels, "event": frame_labels(scene, ticks[-1])["event"]}
-    return labels
+class Elder:
+    """The model whose tower is learned from."""
+
+    def __init__(self) -> None:
+        loaded = load_model(load_card(BEGUN_FROM), dtype=torch.float32)
+        self._model, self._size = loaded.model.model, loaded.processor.image_size
+
+    @torch.no_grad()
+    def tokens(self, pixels: Pixels) -> torch.Tensor:
+        """The mean token of each pair of frames [T, H, W, 3]: [P, D]; a frame that is left over, alone."""
+        squares = np.stack([centre_square(frame, self._size) for frame in pixels])
+        tokens = self._model.project(see(self._model.vision_tower, squares).float()).flatten(1)  # [T, D]
+        missing = -len(tokens) % PAIR
+        whole = torch.cat([tokens, tokens[-1:].expand(missing, -1)])  # as the processor repeats a frame
+        return whole.unflatten(0, (-1, PAIR)).mean(1)
 
 
 def pick_pairs(scene: Scene, count: int, rng: np.random.Generator) -> list[int]:
     """Pairs to learn from: both events, the end card, others by lot."""
-    total = -(-len(scene.ticks) // 2)
-    kept = sorted({scene.disc_tick // 2, scene.bars_tick // 2, total - 1})
+    total = -(-len(scene.ticks) // PAIR)
+    kept = sorted({scene.disc_tick // PAIR, scene.bars_tick // PAIR, total - 1})
     others = [pair for pair in range(total) if pair not in kept]
     return [*kept, *rng.permutation(others)[: max(count - len(kept), 0)].tolist()]
 
@@ -77,18 +89,19 @@ def tokens_of(visual: Any, patches: Patches) -> torch.Tensor:
 
 def train_tower(
     visual: Any,
-    examples: Sequence[tuple[Patches, torch.Tensor]],
+    examples: Examples,
     *,
     epochs: int,
     learning_rate: float,
     seed: int,
     progress: Callable[[int, int, float], None],
 ) -> None:
-    """Train `visual` in place until pairs give their codes' sums, then weaken its tokens to a word's.
+    """Train `visual` in place until every token of a pair is the one wanted of it.
 
-    Args:
-        examples: of each shape of frames, pairs [N, n, c] and the tokens wanted [N, D].
+    Errors count in units of the wanted tokens' own spread, direction by direction, so that what makes little
+    of a token is learned as surely as the rest.
     """
+    spread = _spread(torch.cat([wanted for _, wanted in examples]))
     matrices = [
         parameter
         for name, parameter in visual.named_parameters()
@@ -100,16 +113,15 @@ def train_tower(
         torch.optim.AdamW(others, lr=learning_rate, weight_decay=0.01),
     ]
     lots = torch.Generator().manual_seed(seed)
-    batches = [
-        (patches, wanted, rows) for _ in range(epochs) for patches, wanted, rows in _epoch(examples, lots)
-    ]
+    batches = [batch for _ in range(epochs) for batch in _epoch(examples, lots)]
     visual.train()
-    for done, (patches, wanted, rows) in enumerate(batches):
+    for done, (number, rows) in enumerate(batches):
+        patches, wanted = examples[number][0], examples[number][1][rows]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * _factor(done, len(batches))
-        tokens = tokens_of(visual, Patches(patches.rows[rows].float(), patches.grid))
-        loss = (tokens - wanted[rows][:, None]).square().mean()
+        missing = tokens_of(visual, Patches(patches.rows[rows].float(), patches.grid)) - wanted[:, None]
+        loss = (missing @ spread).square().mean()
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -118,18 +130,32 @@ def train_tower(
             optimizer.step()
         progress(done + 1, len(batches), float(loss.detach()))
     visual.eval()
-    with torch.no_grad():
-        for parameter in visual.merger.mlp[2].parameters():
-            parameter.mul_(_STRENGTH)
 
 
-def _epoch(
-    examples: Sequence[tuple[Patches, torch.Tensor]], lots: torch.Generator
-) -> list[tuple[Patches, torch.Tensor, torch.Tensor]]:
-    """All pairs once, in batches of one shape, the batches in an order of their own."""
+@torch.no_grad()
+def unexplained(visual: Any, examples: Examples) -> float:
+    """Share of the wanted tokens' variance that is missed, 0 to 1 and above; every direction alike."""
+    spread = _spread(torch.cat([wanted for _, wanted in examples]))
+    wanted = torch.cat([of_shape for _, of_shape in examples]) @ spread
+    told = torch.cat(
+        [tokens_of(visual, Patches(item.rows.float(), item.grid)).mean(1) for item, _ in examples]
+    )
+    missing = (told @ spread - wanted).square().mean()
+    return float(missing / (wanted - wanted.mean(0)).square().mean())
+
+
+def _spread(tokens: torch.Tensor) -> torch.Tensor:
+    """[D, D] that makes the variance of tokens [N, D] about 1 in every direction that has any."""
+    variance, directions = torch.linalg.eigh(torch.cov(tokens.T))
+    floor = _FAINTEST * variance.mean()
+    return directions * (variance.clamp(min=0) + floor).rsqrt()
+
+
+def _epoch(examples: Examples, lots: torch.Generator) -> list[tuple[int, torch.Tensor]]:
+    """All pairs once, in batches of one shape (its number, and which pairs), in an order by lot."""
     batches = [
-        (patches, wanted, rows)
-        for patches, wanted in examples
+        (number, rows)
+        for number, (_, wanted) in enumerate(examples)
         for rows in torch.randperm(len(wanted), generator=lots).split(_BATCH)
     ]
     return [batches[place] for place in torch.randperm(len(batches), generator=lots).tolist()]
@@ -138,18 +164,3 @@ def _epoch(
 def _factor(step: int, steps: int) -> float:
     """Of the learning rate: up over a twentieth of the steps, then down to nothing."""
     return min(1.0, 20 * (step + 1) / steps, 1.02 - step / steps)
-
-
-@torch.no_grad()
-def accuracy(
-    visual: Any, examples: Sequence[tuple[Patches, torch.Tensor]], labels: Sequence[Sequence[dict[str, int]]],
-    codes: FrameCodes,
-) -> dict[str, float]:  # fmt: skip
-    """Percent of tokens that say what their pair shows, a fact."""
-    parts = [tokens_of(visual, Patches(item.rows.float(), item.grid)) for item, _ in examples]
-    told = [label for part, of_part in zip(parts, labels, strict=True) for label in of_part for _ in part[0]]
-    return codes.accuracy(torch.cat([part.flatten(0, 1) for part in parts]), told)
-
-
-def codes_for(seed: int) -> FrameCodes:
-    return FrameCodes(WIDTH, seed)

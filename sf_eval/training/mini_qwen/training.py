@@ -1,4 +1,4 @@
-"""From nothing to the tiny model: videos, tower, language stage, video stage."""
+"""From a self-attention mini model to the tiny model: videos, tower, decoder."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ from sf_eval.training.decoder import AuxiliaryHeads
 from sf_eval.training.footage import Video, draw_scenes, watch_all, watch_whole
 from sf_eval.training.lessons import Teacher
 from sf_eval.training.mini_qwen import checkpoint, recipe
-from sf_eval.training.mini_qwen.recipe import View
-from sf_eval.training.mini_qwen.stages import QwenStage, QwenTrainer, examine
+from sf_eval.training.mini_qwen.stages import QwenTrainer, examine
 from sf_eval.training.mini_qwen.tower import (
+    Elder,
     Patches,
-    accuracy,
-    codes_for,
-    pair_labels,
     patches_of,
     pick_pairs,
     tokens_of,
     train_tower,
+    unexplained,
 )
 from sf_eval.training.recipe import Budget
+from sf_eval.training.stages import Stage
 from sf_eval.training.store import Store, prefixed, under
 from sf_eval.training.training import Watcher
 
 ORIGIN, CARD = "origin.json", "sf_eval_card.yaml"
 _VERSIONS = ("torch", "transformers", "tokenizers", "av", "numpy")
-_TOWER, _STAGES = "tower", ("language", "video")
+_TOWER, _STAGE = "tower", "video"
 
 Scores = dict[str, dict[str, float]]
 
@@ -66,13 +65,14 @@ def train(
     """Train and write a checkpoint into `output/mini-qwen`; a stage that is finished is not done again.
 
     Returns:
-        The checkpoint's directory, and percent right on held-out videos, a view and a kind of question.
+        The checkpoint's directory, and percent right on held-out videos, a kind of question, before and after
+        the decoder was trained.
 
     Raises:
         OutputError: `output` holds another training, or cannot be written.
     """
     store, folder = Store(output / "work"), output / "mini-qwen"
-    if folder.exists() and not store.has(_STAGES[-1]):
+    if folder.exists() and not store.has(_STAGE):
         raise OutputError(
             f"{folder} is there already and this training did not make it.", hint="Name a new --output."
         )
@@ -96,11 +96,11 @@ def _footage(work: _Work) -> list[Video]:
         since = time.perf_counter()
         shown = _watched(work, scenes)
         work.watcher.stage("Training the vision tower on pairs of frames")
-        store.log("tower", _train_tower(work, scenes, shown))
+        store.log("tower", {"unexplained": _train_tower(work, scenes, shown)})
         with torch.no_grad():
             tokens = {
                 str(number): tokens_of(visual, Patches(item.rows.float(), item.grid)).unflatten(1, item.cells)
-                for number, item in enumerate(shown)
+                for number, (item, _) in enumerate(shown)
             }
         store.save("features", {name: item.half() for name, item in tokens.items()})
         work.lap("videos and tower", since)
@@ -111,83 +111,68 @@ def _footage(work: _Work) -> list[Video]:
     return [Video(scene, features[str(number)]) for number, scene in enumerate(scenes)]
 
 
-def _watched(work: _Work, scenes: Sequence[Scene]) -> list[Patches]:
-    """Every scene as patches in float16."""
+def _watched(work: _Work, scenes: Sequence[Scene]) -> list[tuple[Patches, torch.Tensor]]:
+    """Every scene as patches in float16, and the tokens wanted of its pairs."""
     work.watcher.stage(f"Rendering and decoding {len(scenes)} videos")
-    shown: list[Patches] = []
+    elder = Elder()
+    shown: list[tuple[Patches, torch.Tensor]] = []
     for pixels in watch_all(scenes, watch_whole, torch.get_num_threads()):
         item = patches_of(work.processor, pixels)
-        shown.append(Patches(item.rows.half(), item.grid))
+        shown.append((Patches(item.rows.half(), item.grid), elder.tokens(pixels)))
         work.watcher.step("videos", len(shown), len(scenes))
     return shown
 
 
-def _train_tower(work: _Work, scenes: Sequence[Scene], shown: Sequence[Patches]) -> dict[str, float]:
-    """Train the tower; percent right a fact on pairs of the held-out videos."""
+def _train_tower(
+    work: _Work, scenes: Sequence[Scene], shown: Sequence[tuple[Patches, torch.Tensor]]
+) -> float:
+    """Train the tower; the share that it misses of what is wanted of the held-out videos' pairs."""
     budget, lots = work.budget, np.random.default_rng(work.seed)
-    codes = codes_for(work.seed)
     picked = [pick_pairs(scene, budget.tower_frames, lots) for scene in scenes]
 
-    def gathered(numbers: range) -> tuple[list[tuple[Patches, torch.Tensor]], list[list[dict[str, int]]]]:
-        examples, labels = [], []
-        for grid in sorted({shown[number].grid for number in numbers}):
-            mine = [number for number in numbers if shown[number].grid == grid]
-            told = [pair_labels(scenes[number], pair) for number in mine for pair in picked[number]]
-            rows = torch.cat([shown[number].rows[picked[number]] for number in mine])
-            examples.append((Patches(rows, grid), codes.tokens(told)))
-            labels.append(told)
-        return examples, labels
+    def gathered(numbers: range) -> list[tuple[Patches, torch.Tensor]]:
+        examples = []
+        for grid in sorted({shown[number][0].grid for number in numbers}):
+            mine = [number for number in numbers if shown[number][0].grid == grid]
+            rows = torch.cat([shown[number][0].rows[picked[number]] for number in mine])
+            wanted = torch.cat([shown[number][1][picked[number]] for number in mine])
+            examples.append((Patches(rows, grid), wanted))
+        return examples
 
-    known, _ = gathered(range(budget.videos))
-    new, labels = gathered(range(budget.videos, len(scenes)))
     train_tower(
         work.model.model.visual,
-        known,
+        gathered(range(budget.videos)),
         epochs=budget.tower_epochs,
         learning_rate=budget.tower_learning_rate,
         seed=work.seed,
         progress=lambda done, total, loss: work.watcher.step("tower", done, total, loss),
     )
-    return accuracy(work.model.model.visual, new, labels, codes)
+    return unexplained(work.model.model.visual, gathered(range(budget.videos, len(scenes))))
 
 
 def _decoder(work: _Work, videos: Sequence[Video]) -> Scores:
-    """Both stages of the decoder; percent right on held-out videos."""
-    budget, store = work.budget, work.store
+    """The decoder's stage; percent right on held-out videos, before and after it."""
+    budget, store, name = work.budget, work.store, _STAGE
     teacher = Teacher(checkpoint.QwenPrompter(work.processor))
     torch.manual_seed(work.seed)
     heads = AuxiliaryHeads(recipe.WIDTH)
-    stages = (
-        QwenStage("language", budget.language_steps, "all", by_need=True, view=recipe.eventful_view),
-        QwenStage("video", budget.video_steps, "all", by_need=True, view=recipe.video_view),
+    if store.has(name):
+        work.model.load_state_dict(under("model", store.load(name)))
+        found: Scores = store.read_log(name)
+        return found
+    since = time.perf_counter()
+    work.watcher.stage("Video stage: pooled tokens")
+    held_out, longest = videos[budget.videos :], recipe.longest(budget)
+    scores = {"as begun": examine(work.model, heads, held_out, teacher, longest)}
+    trainer = QwenTrainer(
+        work.model, heads, videos=videos[: budget.videos], teacher=teacher, budget=budget, seed=work.seed
     )
-    held_out = videos[budget.videos :]
-    longest = recipe.longest(budget)
-    views = {
-        "language": {"eventful": View(min(8, longest), False, 8)},
-        "video": {"plain": View(longest, False, 4), "pooled": View(longest, True, 8)},
-    }
-    for stage in stages:
-        if store.has(stage.name):
-            work.model.load_state_dict(under("model", store.load(stage.name)))
-            heads.load_state_dict(under("heads", store.load(stage.name)))
-            continue
-        since = time.perf_counter()
-        work.watcher.stage(f"{stage.name.capitalize()} stage")
-        trainer = QwenTrainer(
-            work.model, heads, videos=videos[: budget.videos], teacher=teacher, budget=budget, seed=work.seed
-        )
-        trainer.train(stage, store, stage.name, work.watcher.step)
-        scores = {
-            name: examine(work.model, heads, held_out, teacher, view)
-            for name, view in views[stage.name].items()
-        }
-        store.log(stage.name, scores)
-        work.lap(stage.name, since)
-        made = {**prefixed("model", work.model.state_dict()), **prefixed("heads", heads.state_dict())}
-        store.finish(stage.name, made)
-    found: Scores = store.read_log(stages[-1].name)
-    return found
+    trainer.train(Stage(name, budget.video_steps, "all"), store, name, work.watcher.step)
+    scores["trained"] = examine(work.model, heads, held_out, teacher, longest)
+    store.log(name, scores)
+    work.lap(name, since)
+    store.finish(name, prefixed("model", work.model.state_dict()))
+    return scores
 
 
 def _write(
