@@ -161,7 +161,7 @@ def _own_card(directory: Path, card: ModelCard) -> ModelCard:
     base = base_of_slow_path(directory)
     if base is None or (directory / "config.json").is_file():
         return replace(card, weights=str(directory))
-    return replace(card, weights=base, options={**card.options, "slow_path": str(directory)})
+    return replace(card, weights=card.weights or base, options={**card.options, "slow_path": str(directory)})
 
 
 def _attached(directory: Path, base: str) -> ModelCard:
