@@ -68,7 +68,8 @@ class Elder:
         tokens = self._model.project(see(self._model.vision_tower, squares).float()).flatten(1)  # [T, D]
         missing = -len(tokens) % PAIR
         whole = torch.cat([tokens, tokens[-1:].expand(missing, -1)])  # as the processor repeats a frame
-        return whole.unflatten(0, (-1, PAIR)).mean(1)
+        means: torch.Tensor = whole.unflatten(0, (-1, PAIR)).mean(1)
+        return means
 
 
 def pick_pairs(scene: Scene, count: int, rng: np.random.Generator) -> list[int]:
@@ -84,7 +85,8 @@ def tokens_of(visual: Any, patches: Patches) -> torch.Tensor:
     pairs = len(patches.rows)
     grid = torch.tensor([[pairs, *patches.grid]])
     tokens: torch.Tensor = visual(patches.rows.flatten(0, 1), grid_thw=grid).pooler_output
-    return tokens.unflatten(0, (pairs, -1))
+    by_pair: torch.Tensor = tokens.unflatten(0, (pairs, -1))
+    return by_pair
 
 
 def train_tower(
@@ -148,7 +150,8 @@ def _spread(tokens: torch.Tensor) -> torch.Tensor:
     """[D, D] that makes the variance of tokens [N, D] about 1 in every direction that has any."""
     variance, directions = torch.linalg.eigh(torch.cov(tokens.T))
     floor = _FAINTEST * variance.mean()
-    return directions * (variance.clamp(min=0) + floor).rsqrt()
+    spread: torch.Tensor = directions * (variance.clamp(min=0) + floor).rsqrt()
+    return spread
 
 
 def _epoch(examples: Examples, lots: torch.Generator) -> list[tuple[int, torch.Tensor]]:
