@@ -37,8 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Render each mini edition once a session, and leave nothing in the user's cache."""
+    """Render each mini edition once a session, for all workers, and leave nothing in the user's cache."""
     patch = pytest.MonkeyPatch()
-    patch.setenv("SF_EVAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+    own = tmp_path_factory.getbasetemp()
+    session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # a worker's is in the session's
+    patch.setenv("SF_EVAL_CACHE", str(session / "cache"))
     yield
     patch.undo()

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.options import LETTERS
 from sf_eval.benchmarks.rows import MAX_TEXT
 from sf_eval.core.errors import DataError
 
 MAX_FILE_BYTES = 512 << 20
 MAX_ROWS = 1_000_000
 _MAX_BATCH = 1024
-_LETTERS = "ABCDEF"
 _SPACE = re.compile(r"[\s\ufeff]*")
 
 
@@ -149,8 +149,9 @@ def check_document(document: Document, number: int) -> None:
     """Refuse a document that cannot be asked or scored.
 
     Raises:
-        DataError: no id, no question, too few or too many options, an empty option, an answer that is not
-            among the options, no media path, or a clip with impossible times; names the row.
+        DataError: no id, no question, too few or too many options (or neither options nor an accepted
+            answer, or both), an empty option or accepted answer, an answer that is not among the options, no
+            media path, or a clip with impossible times; names the row.
     """
 
     def refuse(problem: str) -> None:
@@ -160,16 +161,26 @@ def check_document(document: Document, number: int) -> None:
         refuse("the question or its video has no id")
     if not document.question.strip():
         refuse("column 'question' is empty")
-    if not 2 <= len(document.options) <= len(_LETTERS):
-        refuse(f"there are {len(document.options)} options; there must be 2 to {len(_LETTERS)}")
+    _check_options(document, refuse)
+    if not document.media.candidates:
+        refuse("it names no video")
+    _check_times(document, refuse)
+
+
+def _check_options(document: Document, refuse: Any) -> None:
+    """Options and a letter, or accepted answers: a question has the one or the other."""
+    if document.references and not document.options:
+        if not all(text.strip() for text in document.references):
+            refuse("an accepted answer is empty")
+    elif document.references:
+        refuse("it has options and accepted answers of an open question")
+    elif not 2 <= len(document.options) <= len(LETTERS):
+        refuse(f"there are {len(document.options)} options; there must be 2 to {len(LETTERS)}")
     for letter, text in document.options.items():
         if not text.strip():
             refuse(f"option {letter} is empty")
     if document.answer is not None and document.answer not in document.options:
         refuse(f"the answer {document.answer!r} is none of the options {', '.join(document.options)}")
-    if not document.media.candidates:
-        refuse("it names no video")
-    _check_times(document, refuse)
 
 
 def _check_times(document: Document, refuse: Any) -> None:

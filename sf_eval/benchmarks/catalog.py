@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sf_eval.core import paths
 from sf_eval.core.errors import UsageError, nearest
 
 _ALL = "all"
+_LEFT_OUT = "-"  # before a name
 
 
 def benchmark_names() -> list[str]:
@@ -67,22 +69,87 @@ def members_of(group: str) -> tuple[str, ...]:
     )
 
 
+def parts_total(group: str) -> int:
+    """How many benchmarks the mean of a group is made of, those that are not here included.
+
+    Raises:
+        UsageError: as `get_group`.
+    """
+    return len(get_group(group).parts) or len(members_of(group))
+
+
+def parts_without(group: str, tasks: Collection[str]) -> list[str]:
+    """The parts of a group that are not among `tasks`, by their own names ("fine_grained_pose").
+
+    Raises:
+        UsageError: as `get_group`.
+    """
+    found = get_group(group)
+    parts = found.parts or tuple(map(found.part_of, members_of(group)))
+    have = {found.part_of(task) for task in tasks}
+    return [part for part in parts if part not in have]
+
+
+def with_subtitles(benchmarks: Sequence[Benchmark], how: str) -> list[Benchmark]:
+    """The edition of each benchmark that shows subtitles in the way `how`, each once.
+
+    Args:
+        how: "none", "text" or "interleaved".
+
+    Raises:
+        UsageError: a benchmark has no such edition.
+    """
+    chosen: dict[str, Benchmark] = {}
+    for benchmark in benchmarks:
+        own = benchmark.edition_of if benchmark.subtitles != "none" else benchmark.name
+        editions = [each for each in _benchmarks().values() if own == each.name or _shows(each, own)]
+        found = next((each for each in editions if each.subtitles == how), None)
+        if found is None:
+            ways = [each.subtitles for each in editions]
+            raise UsageError(
+                f"--subtitles {how}: {own} has no subtitles that can be shown so.",
+                hint=f"It has {', '.join(ways)}." if len(ways) > 1 else "It has none: leave it out.",
+            )
+        chosen.setdefault(found.name, found)
+    return list(chosen.values())
+
+
+def _shows(edition: Benchmark, own: str) -> bool:
+    return edition.edition_of == own and edition.subtitles != "none"
+
+
 def resolve_tasks(text: str, *, groups: bool = True) -> list[Benchmark]:
     """The benchmarks of a comma-separated list of names, groups and "all", each once, in the order named.
+
+    A name with a minus before it is left out, wherever it stands: "mvbench,-mvbench_fine_grained_pose".
 
     Args:
         groups: False leaves out what only a group or "all" names.
 
     Raises:
-        UsageError: an unknown or empty name, with the nearest names.
+        UsageError: an unknown or empty name, with the nearest names; or nothing is left.
     """
+    names = [part.strip() for part in text.split(",")]
+    taken = [name for name in names if not name.startswith(_LEFT_OUT)]
+    left_out = {
+        benchmark.name
+        for name in names
+        if name.startswith(_LEFT_OUT)
+        for benchmark in _named(name.removeprefix(_LEFT_OUT))
+    }
     chosen: dict[str, Benchmark] = {}
-    for name in (part.strip() for part in text.split(",")):
+    for name in taken:
         for benchmark in _named(name):
             if not groups and benchmark.name != _plain(name):
                 continue
             chosen.setdefault(benchmark.name, benchmark)
-    return list(chosen.values())
+    kept = [benchmark for name, benchmark in chosen.items() if name not in left_out]
+    if not kept and (chosen or not taken):
+        raise UsageError(
+            f"{text!r} names no task: all that it names is left out.",
+            hint="A minus before a name leaves it out of the others: mvbench,-mvbench_fine_grained_pose.",
+        )
+    return kept
 
 
 def _named(name: str) -> list[Benchmark]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from sf_eval.benchmarks.layout import ANYWHERE, HubLayout
 from sf_eval.benchmarks.readers import PublishedReader
+
+SettledBy = Literal["letter", "match", "wups", "judge"]
+"""How an answer is held against the truth: the letter read from it, the same words as an accepted answer, the
+likeness of its words (WUPS), or what a language model that is asked says. All but "letter" are for open
+questions, which offer no options."""
+Subtitles = Literal["none", "text", "interleaved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,19 @@ class Document:
         media: where the video is.
         subtitles: relative path of the subtitle file where the benchmark shows subtitles, else None.
         question: the question alone, without options.
-        options: letter to text, in the order shown; two to eight of them.
-        answer: the right letter, or None where the truth is not public.
+        options: letter to text, in the order shown; two to eight of them, none for an open question.
+        answer: the right letter, or None where the truth is not public, and for an open question.
         categories: what the results are broken down by, e.g. {"duration": "short"}.
         prompt: the published prompt, without subtitles and without the chat format's wrapping.
+        labels: letter to what the prompt calls the option where that is not its letter ("Option 1"), or ""
+            where the prompt names none ("yes", "no"): then only an option's text is an answer. None where
+            the prompt shows the letters.
+        references: the accepted answers of an open question; () for one with options.
+        asked_of_judge: what a judge is asked of the model's words where it is another question than the
+            model's own (TempCompass's captions); "" where it is that one.
+        subtitles_from_s: the time in the subtitles at which the video begins, in seconds.
+        duration_s: the video's length as its row states it, for subtitles that state no end; None where none
+            does.
     """
 
     index: int
@@ -56,6 +71,16 @@ class Document:
     answer: str | None
     categories: dict[str, str]
     prompt: str
+    labels: dict[str, str] | None = None
+    references: tuple[str, ...] = ()
+    asked_of_judge: str = ""
+    subtitles_from_s: float = 0.0
+    duration_s: float | None = None
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether somebody here knows what is right."""
+        return self.answer is not None or bool(self.references)
 
 
 @dataclass(frozen=True)
@@ -65,11 +90,20 @@ class Group:
     Attributes:
         name: what `--tasks` takes for all of them, e.g. "mvbench".
         published_column: its column in results/published/published_results.csv.
+        parts: all that the mean is made of, each without the group's name before it ("action_count" of
+            "mvbench_action_count"), members that are not here included; () where the members are all.
+        noun: what a part is called, e.g. "subtasks".
     """
 
     name: str
     title: str
     published_column: str | None = None
+    parts: tuple[str, ...] = ()
+    noun: str = "subtasks"
+
+    def part_of(self, member: str) -> str:
+        """The part's own name: "action_count" of "mvbench_action_count"."""
+        return member.removeprefix(f"{self.name}_")
 
 
 @dataclass(frozen=True)
@@ -105,6 +139,14 @@ class Benchmark:
         rows_have_times: its rows say from when to when of the video they ask (`--clip`).
         edition_of: the benchmark that it is another edition of (the same with subtitles, or its test set), or
             "". A mean over benchmarks takes each benchmark once: not its other editions.
+        settled_by: how its answers become outcomes (docs/scoring.md).
+        matched: of a benchmark settled by WUPS, category to those of its values whose questions are settled
+            by a match instead (NExT-QA: how many, yes or no).
+        judge_prompt: what a judge is asked, by its name in `sf_eval.scoring.judging.prompts`; "" for none.
+        subtitles: how it shows them: not at all, as one text before the question, or between the frames.
+            `--subtitles` chooses among the editions of a benchmark.
+        setting: which of several settings it has, a sentence that stands beside its number; "" where there is
+            only one.
     """
 
     name: str
@@ -133,3 +175,8 @@ class Benchmark:
     published_note: str = ""
     writes_submission: bool = False
     edition_of: str = ""
+    settled_by: SettledBy = "letter"
+    matched: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    judge_prompt: str = ""
+    subtitles: Subtitles = "none"
+    setting: str = ""

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 from sf_eval.benchmarks.rows import RowReader
 
-LETTERS = "ABCDEF"
+LETTERS = "ABCDEFGH"
 # "B.", "(B)", "b)", "B:", also with the full-width signs of Chinese texts.
-_LABEL = re.compile(r"\s*[(（]?(?P<letter>[A-Fa-f])[.):．）：、]\s*")
+_LABEL = r"\s*[(（]?(?P<letter>[{letters}])[.):．）：、]\s*"
+# Of up to six options "H. pylori" is a text: no such set has an option H.
+_UP_TO_SIX = re.compile(_LABEL.format(letters="A-Fa-f"))
+_UP_TO_EIGHT = re.compile(_LABEL.format(letters="A-Ha-h"))
 
 
 def by_position(texts: Sequence[str]) -> dict[str, str]:
@@ -18,18 +21,27 @@ def by_position(texts: Sequence[str]) -> dict[str, str]:
 
 
 def lettered(row: RowReader, column: str) -> tuple[list[str], dict[str, str]]:
-    """A column of options such as "B. a dog": the texts as the prompt shows them, and letter to bare text.
+    """A column of options such as "B. a dog", two to six of them; see `lettered_texts`."""
+    return lettered_texts(row, column, row.texts(column))
+
+
+def lettered_texts(row: RowReader, column: str, texts: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Options such as "B. a dog": the texts as the prompt shows them, and letter to bare text.
 
     The prompt asks for a letter, so it must show one: options that all lack theirs get it, and small letters
     become capitals. Texts with their own letters are shown as they are.
+
+    Args:
+        column: where they came from, for the error.
+        texts: two to eight of them.
 
     Raises:
         DataError: some options have a letter and others have none, or a letter is not that of its place.
             Which is meant cannot be told: "E. coli" may be a text without a letter, or option E.
     """
-    texts = row.texts(column)
     letters = LETTERS[: len(texts)]
-    found = [_LABEL.match(text) for text in texts]
+    label_of = _UP_TO_SIX if len(texts) <= 6 else _UP_TO_EIGHT
+    found = [label_of.match(text) for text in texts]
     if not any(found):
         options = {letter: text.strip() for letter, text in zip(letters, texts, strict=True)}
         return [f"{letter}. {text}" for letter, text in options.items()], options

@@ -43,9 +43,8 @@ def with_subtitles(
         subtitle_text: the whole .srt file; None or blank where the video has none.
         frame_times_s: seconds of the shown frames, from the beginning of the file.
     """
-    shown = lines_at(
-        subtitle_text or "", list(frame_times_s), source=document.subtitles or f"subtitles of {document.id}"
-    )
+    times_s = [time + document.subtitles_from_s for time in frame_times_s]
+    shown = lines_at(subtitle_text or "", times_s, source=document.subtitles or f"subtitles of {document.id}")
     said = join(*shown) if shown else NO_SUBTITLES
     return join("This video's subtitles are listed below: ", said, document.prompt)
 

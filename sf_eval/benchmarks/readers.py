@@ -24,6 +24,22 @@ def within_spaces(output: str) -> str:
     return f" {output} "
 
 
+def last_letter(output: str, options: Mapping[str, str]) -> str:
+    """Letters in brackets, else followed by a space, else by a full stop; of several the last one.
+
+    Raises:
+        RandomGuessError: no letter, and no option's text either.
+    """
+    text = within_spaces(output)
+    for form in ("({})", "{} ", "{}."):
+        found = [letter for letter in options if form.format(letter) in text]
+        if found:
+            shown = "({})" if form == "({})" else " {} "
+            places = [text.rfind(shown.format(letter)) for letter in found]
+            return found[places.index(max(places))]
+    return option_by_content(text, options, first=False)
+
+
 def option_by_content(text: str, options: Mapping[str, str], *, first: bool) -> str:
     """The option whose text occurs in an output of more than five words.
 

@@ -1,4 +1,4 @@
-"""Subtitles: .srt files and their kin, and the lines that are on the screen at given times."""
+"""Subtitles: .srt files and their kin, JSON lists, and the lines that are on the screen at given times."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sf_eval.benchmarks.subtitle_cues import Cue, cues
+from sf_eval.benchmarks.subtitle_json import is_json, json_cues
 from sf_eval.benchmarks.subtitle_text import SubtitleError, cleaned, decoded
 from sf_eval.core.errors import DataError
 
@@ -53,18 +54,33 @@ def lines_at(srt: str, times_s: Sequence[float], *, source: str) -> list[str]:
     if not srt.strip():
         return []
     times_ms = sorted(round(time * 1000) for time in times_s)
+    return [
+        cue.text
+        for cue in cues_of(srt, source=source)
+        if cue.text and any(cue.start_ms <= time < cue.end_ms for time in times_ms)
+    ]
+
+
+def cues_of(text: str, *, source: str) -> Sequence[Cue]:
+    """All subtitles of a file's text; none of an empty one.
+
+    Args:
+        source: the file's name, for the error.
+
+    Raises:
+        DataError: as `lines_at`.
+    """
+    if not text.strip():
+        return ()
     try:
-        shown = _cues(srt)
+        return _cues(text)
     except SubtitleError as error:
         raise _data_error(source, error) from error
-    return [
-        cue.text for cue in shown if cue.text and any(cue.start_ms <= time < cue.end_ms for time in times_ms)
-    ]
 
 
 @lru_cache(maxsize=4)  # a video's questions come one after the other
 def _cues(text: str) -> tuple[Cue, ...]:
-    return tuple(cues(cleaned(text)))
+    return tuple(json_cues(text) if is_json(text) else cues(cleaned(text)))
 
 
 def _data_error(source: str, error: SubtitleError) -> DataError:

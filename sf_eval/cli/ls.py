@@ -9,13 +9,13 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sf_eval.benchmarks.document import Benchmark
+    from sf_eval.benchmarks.document import Benchmark, Group
     from sf_eval.core.tables import Table
 
 
 @click.command(name="ls", short_help="list models or tasks")
 @click.argument("what", type=click.Choice(["models", "tasks"]))
-@click.option("--all", "opened", is_flag=True, help="Tasks: also each subtask of a group (MVBench has 20).")
+@click.option("--all", "opened", is_flag=True, help="Tasks: also each part of a group (MVBench has 20).")
 def command(what: str, opened: bool) -> None:
     """List what there is: models (cards) or tasks (benchmarks)."""
     from rich.console import Console
@@ -57,7 +57,7 @@ def _tasks(*, opened: bool) -> Table:
         benchmark = catalog.get_benchmark(name)
         if benchmark.group is not None:
             members = [catalog.get_benchmark(member) for member in catalog.members_of(benchmark.group.name)]
-            title = f"{benchmark.group.title}, {len(members)} subtasks"
+            title = _group_title(benchmark.group, len(members))
             rows[benchmark.group.name] = (benchmark.group.name, title, *_facts(members))
         if opened or benchmark.group is None:
             rows[name] = (name, benchmark.title, *_facts([benchmark]))
@@ -67,8 +67,16 @@ def _tasks(*, opened: bool) -> Table:
         columns=("name", "title", "dataset", "split", "questions"),
         rows=tuple(rows.values()),
         numeric=frozenset({"questions"}),
-        notes=(f"Each subtask of {groups}: sf-eval ls tasks --all.",) if groups and not opened else (),
+        notes=(f"Each part of {groups}: sf-eval ls tasks --all.",) if groups and not opened else (),
     )
+
+
+def _group_title(group: Group, here: int) -> str:
+    """ "MVBench, 20 subtasks", or "TempCompass, 3 of 4 tasks" where not all are here."""
+    from sf_eval.benchmarks import catalog
+
+    total = catalog.parts_total(group.name)
+    return f"{group.title}, {here if here == total else f'{here} of {total}'} {group.noun}"
 
 
 def _facts(benchmarks: Sequence[Benchmark]) -> tuple[str, str, str]:

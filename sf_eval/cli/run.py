@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from sf_eval.cli.conditions import condition_options, with_conditions
+from sf_eval.cli.judge_options import judge_of, judge_options
+
 DEFAULT_MODEL = "slowfast-7b-64f"
 
 
@@ -118,6 +121,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
 @click.option(
     "--base-url", metavar="URL", help="Address of a model openai:NAME, e.g. http://localhost:8000/v1."
 )
+@judge_options
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--revision", help="Commit, branch or tag of the model on the Hub.")
 @click.option("--data-revision", help="Commit, branch or tag of the datasets on the Hub.")
@@ -143,6 +147,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     show_default=True,
     help="How outputs are read; 'published' is the authors' scorers without their random guesses.",
 )
+@condition_options
 @click.option("--slow-path", type=click.Choice(["on", "off"]), help="Default: the card's.")
 @click.option(
     "--published-decoding",
@@ -171,6 +176,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     sf-eval run --tasks videomme,mlvu                               released 64-frame checkpoint, Hub data
     sf-eval run --model DIR --data DIR --tasks all --batch-size 8   your own
     sf-eval run --model mini,mini-16f,mini-pooled --data mini --tasks all   the first against the others
+    sf-eval run --model mini --data mini --tasks videomme --control blind,shuffled,choice   does it look?
 
     Several models or numbers of frames are run one after the other, each in a folder of its own, and
     compared: the first is held against each of the others.
@@ -184,19 +190,24 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     quiet_imports()
     models = _checked_names(options.pop("model"), options["tasks"])
     _check_base_url(options["base_url"], models)
+    options["judge"] = judge_of(options["judge"], options.pop("judge_model"))
     frames = options.pop("num_frames") or (None,)
-    settings = [_settings(model, count, dict(options)) for model in models for count in frames]
-    if len(settings) > 1:
-        from sf_eval.cli.actions import compare
+    conditions = {name: options.pop(name) for name in ("control", "control_only", "options", "options_seed")}
+    settings = with_conditions(
+        [_settings(model, count, dict(options)) for model in models for count in frames], **conditions
+    )
+    if dry_run:
+        from sf_eval.cli.actions import compare, run
 
-        return (
-            compare.dry_run_only(settings)
-            if dry_run
-            else compare.compare_and_report(settings, all_tables=tables)
-        )
-    from sf_eval.cli.actions.run import dry_run_only, run_and_report
+        return compare.dry_run_only(settings) if len(settings) > 1 else run.dry_run_only(settings[0])
+    from sf_eval.cli.actions.ahead import decoding_ahead
 
-    return dry_run_only(settings[0]) if dry_run else run_and_report(settings[0], all_tables=tables)
+    with decoding_ahead(settings[0]) as ahead:
+        from sf_eval.cli.actions import compare, run  # import torch and transformers, for seconds
+
+        if len(settings) > 1:
+            return compare.compare_and_report(settings, ahead=ahead, all_tables=tables)
+        return run.run_and_report(settings[0], ahead=ahead, all_tables=tables)
 
 
 def _refuse_a_launcher() -> None:

@@ -8,6 +8,7 @@ test holds them to it).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +38,19 @@ CONVNEXT: Mapping[str, Any] = MappingProxyType(
     {"depths": (3, 4, 30, 3), "hidden_sizes": (384, 768, 1536, 3072), "image_size": 576}
 )
 """Keys of `vision_config`: timm's `convnext_xxlarge`, the tower of every released checkpoint."""
+
+
+def named_image_size(vision_config: Mapping[str, Any], tower: str | None) -> int | None:
+    """`image_size` of `vision_config`, or the number at the end of `mm_vision_tower` ("convnext-576").
+
+    None where neither says it: the tower's default then holds.
+    """
+    if "image_size" in vision_config:
+        size: int = vision_config["image_size"]
+        return size
+    match = re.search(r"-(\d+)$", tower or "")
+    return int(match.group(1)) if match else None
+
 
 QWEN2: Mapping[str, Any] = MappingProxyType(
     {

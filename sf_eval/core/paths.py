@@ -17,6 +17,14 @@ def _shipped(*parts: str) -> Path:
     return packaged if packaged.exists() else PACKAGE.parent.joinpath(*parts)
 
 
+_PACKAGED = "package:"
+
+
+def packaged(weights: str) -> Path | None:
+    """The folder of a model that comes with the package ("package:mini"); None for any other weights."""
+    return PACKAGE / "assets" / weights.removeprefix(_PACKAGED) if weights.startswith(_PACKAGED) else None
+
+
 def tasks_dir() -> Path:
     """One folder a benchmark: lmms-eval task yaml and adapter."""
     return _shipped("tasks")

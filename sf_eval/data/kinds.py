@@ -17,6 +17,8 @@ from sf_eval.editions.questions import KINDS
 SUBTITLE = "subtitle"
 #: Questions that nobody can answer: about subtitles, asked without showing them.
 NONE_SHOWN = "none shown"
+#: Questions without options: they are no easier or harder than others of their kind, but another thing.
+OPEN = "open"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class KindOfQuestion:
 
     Attributes:
         name: e.g. "disc_colour"; for what the subtitles say, "subtitle_word" or, where the benchmark shows
-            none, "subtitle_word, none shown".
+            none, "subtitle_word, none shown"; for a question without options, "disc_colour, open".
         group: "brief", "global", "subtitle", or "" for a kind that this version does not know.
         row: the same for the same row of the same file, whichever benchmark asks it.
     """
@@ -51,6 +53,8 @@ def _kind(name: str, document: Document, row: str) -> KindOfQuestion:
     group = KINDS.get(name, "")
     if group == SUBTITLE and document.subtitles is None:
         return KindOfQuestion(f"{name}, {NONE_SHOWN}", "", row)
+    if not document.options:
+        return KindOfQuestion(f"{name}, {OPEN}", "", row)
     return KindOfQuestion(name, group, row)
 
 

@@ -10,7 +10,6 @@ from sf_eval.benchmarks import media
 from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.benchmarks.documents import annotations_in, find_annotations, read_documents
 from sf_eval.data.completeness import require_complete
-from sf_eval.data.hub import repository as hub
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.source import DataSource
 from sf_eval.editions import mini_root
@@ -40,6 +39,8 @@ def open_benchmark(
     """
     revision: str | None = None
     if source.kind == "hub":
+        from sf_eval.data.hub import repository as hub  # takes a second to import, which local data need not
+
         files, revision = hub.annotations(benchmark, source.revision)
         folder = hub.default_root(benchmark, revision)
     elif source.kind == "mini":
@@ -72,6 +73,8 @@ def with_media(opened: OpenBenchmark) -> OpenBenchmark:
         DataError: as `open_benchmark`.
     """
     if opened.source.kind == "hub":
+        from sf_eval.data.hub import repository as hub
+
         folder = hub.media_root(opened.benchmark, opened.revision)
         opened = replace(opened, folder=folder, media_root=_media_root(opened.benchmark, folder))
     require_complete(opened)

@@ -18,6 +18,10 @@ from sf_eval.editions.index import INDEX
 from sf_eval.editions.longvideobench import longvideobench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
+from sf_eval.editions.nextqa import nextqa
+from sf_eval.editions.open_questions import activitynetqa, nextqa_oe
+from sf_eval.editions.perceptiontest import perceptiontest
+from sf_eval.editions.tempcompass import tempcompass
 from sf_eval.editions.videomme import videomme
 
 #: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
@@ -34,6 +38,11 @@ EDITIONS: dict[str, Callable[[], Edition]] = {
     "mvbench": mvbench,
     "egoschema": egoschema,
     "longvideobench": longvideobench,
+    "nextqa": nextqa,
+    "perceptiontest": perceptiontest,
+    "tempcompass": tempcompass,
+    "nextqa_oe": nextqa_oe,
+    "activitynetqa": activitynetqa,
 }
 
 
@@ -51,7 +60,7 @@ def mini_root(editions: Iterable[str], progress: Progress | None = None) -> Path
         UsageError: there is no such edition.
         DataError: the cache folder cannot be written or the disk is full.
     """
-    root = paths.cache_dir() / f"mini-v{VERSION}"
+    root = _root()
     for name in dict.fromkeys(editions):
         if name not in EDITIONS:
             raise UsageError(f"there is no mini edition of {name!r}.", hint=nearest(name, EDITIONS))
@@ -67,6 +76,11 @@ def mini_root(editions: Iterable[str], progress: Progress | None = None) -> Path
     return root
 
 
+def is_rendered(name: str) -> bool:
+    """Whether the mini edition called `name` is on this machine, whole."""
+    return is_complete(_root() / name)
+
+
 def has_edition(name: str) -> bool:
     """Whether there is a mini edition called `name`."""
     return name in EDITIONS
@@ -79,6 +93,10 @@ def is_complete(folder: Path) -> bool:
         return all((folder / path).stat().st_size == size for path, size in index["files"].items())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+
+
+def _root() -> Path:
+    return paths.cache_dir() / f"mini-v{VERSION}"
 
 
 def digest(folder: Path) -> str:

@@ -55,7 +55,7 @@ class Question:
 
     @property
     def letter(self) -> str:
-        return "ABCDEF"[self.correct]
+        return "ABCDEFGH"[self.correct]
 
 
 def most_options(kind: str) -> int:

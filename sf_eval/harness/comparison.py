@@ -10,6 +10,7 @@ from typing import Any
 from sf_eval.core.errors import UsageError
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.harness import output_dir
+from sf_eval.harness.controls.conditions import FINGERPRINT
 from sf_eval.harness.plan import MiniProgress, RunPlan, fingerprint_of, make_plan, placed
 from sf_eval.harness.settings import RunSettings
 
@@ -19,7 +20,7 @@ NAME = "comparison"
 _OF_A_RUN = frozenset(
     {
         "model", "weights", "revision", "num_frames", "slow_path", "decode_slow_attention", "max_new_tokens",
-        "family", "options",
+        "family", "options", *FINGERPRINT,
     }
 )  # fmt: skip
 
@@ -43,12 +44,16 @@ class ComparisonPlan:
 
 
 def make_comparison(
-    settings: Sequence[RunSettings], *, progress: MiniProgress | None = None
+    settings: Sequence[RunSettings],
+    *,
+    progress: MiniProgress | None = None,
+    opened: dict[str, OpenBenchmark] | None = None,
 ) -> ComparisonPlan:
     """Plan every run, so that a mistake in any shows before the first begins.
 
     Args:
         settings: one entry a run; `output`, the same for all, is the comparison's.
+        opened: as of `make_plan`.
 
     Raises:
         UsageError, DataError, CheckpointError: as `make_plan`, of the first run that has one; two models
@@ -57,11 +62,12 @@ def make_comparison(
     """
     output_dir.check(settings[0].output, {output_dir.COMPARISON: True})
     several = len({each.num_frames for each in settings}) > 1
-    opened: dict[str, OpenBenchmark] = {}
+    opened = {} if opened is None else opened
     runs: dict[str, RunPlan] = {}
     for each in settings:
         plan = make_plan(replace(each, output=None), progress=progress, opened=opened)
-        name = output_dir.folder_name(plan.card.name) + (f"-{plan.card.num_frames}f" if several else "")
+        frames = f"-{plan.card.num_frames}f" if several and plan.settings.conditions.shows_video else ""
+        name = output_dir.folder_name(plan.card.name) + frames + plan.settings.conditions.slug
         if name in runs:
             raise UsageError(
                 f"two of the models are called {plan.card.name}.", hint="Give one of them another name."

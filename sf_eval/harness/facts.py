@@ -4,7 +4,7 @@ ask."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,6 +12,8 @@ from sf_eval.core import provenance
 from sf_eval.core.cards import ModelCard
 from sf_eval.data.kinds import kinds_of
 from sf_eval.harness.batching import automatic_batch_size
+from sf_eval.harness.controls.conditions import Conditions
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.harness.identity import ModelIdentity, canonical_json, libraries_that_answer
 from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
@@ -90,13 +92,34 @@ def facts_of(plan: RunPlan, model: ModelReport, *, load_seconds: float) -> RunFa
         versions=dict(model.versions),
         git_commit=model.git_commit,
         machine=dict(model.machine),
-        model=model.record,
+        model=_as_asked(model.record, settings.conditions),
         data=plan.data_label,
         clip=settings.clip,
         scoring=settings.scoring,
+        conditions=_conditions(plan),
         load_seconds=load_seconds,
         planned=[task_facts(task) for task in plan.tasks],
         notes=list(model.notes),
+    )
+
+
+def _as_asked(model: ModelRecord, conditions: Conditions) -> ModelRecord:
+    """A model that is shown no video is shown no frames."""
+    return model if conditions.shows_video else model.model_copy(update={"num_frames": 0})
+
+
+def _conditions(plan: RunPlan) -> ConditionsRecord:
+    conditions = plan.settings.conditions
+    told = conditions.fingerprint
+    changes = [task.changes.get(document.index) for task in plan.tasks for document in task.documents]
+    return ConditionsRecord(
+        control=conditions.control,
+        video_seed=told.get("video_seed"),
+        options="shuffled" if conditions.options == "shuffled" else "as-given",
+        options_seed=told.get("options_seed"),
+        order_kept=sum(change is not None and change.order_kept is not None for change in changes)
+        if "options_seed" in told
+        else None,
     )
 
 
@@ -168,6 +191,7 @@ def documents_of(plan: RunPlan) -> list[AskedDocument]:
         kinds = kinds_of(task.opened)
         for document in task.documents:
             kind = kinds.get(document.index)
+            change = task.changes.get(document.index)
             asked.append(
                 AskedDocument(
                     key=QuestionKey(task.benchmark.name, document.index),
@@ -175,6 +199,7 @@ def documents_of(plan: RunPlan) -> list[AskedDocument]:
                     kind=None
                     if kind is None
                     else KindOfQuestionRecord(name=kind.name, group=kind.group, row=kind.row),
+                    change=None if change is None else ChangeRecord(**asdict(change)),
                 )
             )
     return asked

@@ -9,11 +9,19 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sf_eval.benchmarks import catalog
 from sf_eval.core.errors import OutputError
 from sf_eval.harness import output_dir
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
-from sf_eval.harness.recording import RESULTS, SAMPLES, RunOutput, group_records, task_record
-from sf_eval.scoring.judge import judge_words
+from sf_eval.harness.recording import (
+    RESULTS,
+    SAMPLES,
+    RunOutput,
+    group_records,
+    settled_fields,
+    task_record,
+)
+from sf_eval.scoring.settling import Settling, Truth
 
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -73,27 +81,34 @@ def read_finished(folder: Path) -> FinishedRun:
 
 
 def reread(sample: SampleRecord) -> SampleRecord:
-    """The sample with its output read by today's extractor; a failed one is left as it is."""
-    if sample.output is None:
+    """The sample with its output read by today's extractor; a failed one is left as it is.
+
+    So is what a lexicon or a judge settled: that takes them, and `sf-eval score` does it.
+    """
+    benchmark = catalog.get_benchmark(sample.task)
+    if sample.output is None or benchmark.settled_by in ("wups", "judge"):
         return sample
     cut_off = sample.finish_reason == "length"
-    verdict = judge_words(sample.output, sample.options, sample.target, cut_off=cut_off)
-    reading = verdict.reading
-    return sample.model_copy(
-        update={
-            "answer": reading.letter,
-            "answer_rule": None if reading.rule is None else reading.rule.value,
-            "answer_frame": reading.frame.value,
-            "output_truncated": reading.truncated,
-            "outcome": verdict.outcome.value,
-        }
-    )
+    settled = Settling(benchmark).settle_words(truth_of_sample(sample), sample.output, cut_off=cut_off)
+    return sample.model_copy(update=settled_fields(settled))
+
+
+def truth_of_sample(sample: SampleRecord) -> Truth:
+    """What its answer is held against."""
+    return Truth(sample.options, sample.target, sample.references, sample.categories, sample.labels)
 
 
 def _scored_anew(task: TaskRecord, record: RunRecord, samples: Sequence[SampleRecord]) -> TaskRecord:
     facts = next(facts for facts in record.planned if facts.task == task.task)
     own = [sample for sample in samples if sample.task == task.task]
-    return task_record(facts, own, clip=task.clip, submission_file=task.submission_file)
+    return task_record(
+        facts,
+        own,
+        clip=task.clip,
+        submission_file=task.submission_file,
+        lexicon=task.lexicon,
+        judge=task.judge,
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -74,7 +74,7 @@ class Journal:
         payload = json.dumps({"v": SCHEMA, "digest": digest, **_to_json(result)}, ensure_ascii=True).encode()
         start = self._stream.seek(0, os.SEEK_END)
         try:
-            _write_all(self._stream, _line(payload))
+            _write_all(self._stream, line_of(payload))
             os.fsync(self._stream.fileno())
         except OSError as error:
             with suppress(OSError):  # a disk that fails here too: opening the journal cuts the tail off
@@ -123,13 +123,20 @@ def _results_in(lines: Iterable[bytes]) -> tuple[dict[str, Result], int]:
     return results, whole
 
 
-def _line(payload: bytes) -> bytes:
+def line_of(payload: bytes) -> bytes:
+    """A line that tells when it is damaged."""
     return f"{zlib.crc32(payload):08x} ".encode() + payload + b"\n"
 
 
-def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
+def payload_of(raw: bytes) -> bytes | None:
+    """What `line_of` made a line of, its end taken off; None where the line is damaged."""
     checksum, _, payload = raw.partition(b" ")
-    if checksum.decode(errors="replace") != f"{zlib.crc32(payload):08x}":
+    return payload if checksum.decode(errors="replace") == f"{zlib.crc32(payload):08x}" else None
+
+
+def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
+    payload = payload_of(raw)
+    if payload is None:
         return
     value = json.loads(payload)
     if value.pop("v") == SCHEMA:

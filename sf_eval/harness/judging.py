@@ -9,15 +9,21 @@ from typing import Protocol
 
 from sf_eval.benchmarks.document import Document
 from sf_eval.inference import Failure, QuestionKey, Result
-from sf_eval.scoring.judge import judge
 from sf_eval.scoring.outcome import Outcome
+from sf_eval.scoring.settling import Settled, Settling
 
 
 class JudgedWatcher(Protocol):
     """Whoever shows results with what became of them."""
 
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None:
-        """`video` is the cluster of the question: answers about one video are not independent."""
+    def result(
+        self, result: Result, *, resumed: bool, outcome: Outcome, video: str, credit: float | None = None
+    ) -> None:
+        """`video` is the cluster of the question: answers about one video are not independent.
+
+        Args:
+            credit: from 0 to 1, where the outcome enters a score.
+        """
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,25 @@ class Judging:
 
     Attributes:
         documents: of every question that a result may come for.
+        settlings: by task, how its answers become outcomes.
     """
 
     documents: Mapping[QuestionKey, Document]
+    settlings: Mapping[str, Settling]
     watcher: JudgedWatcher
 
     def result(self, result: Result, *, resumed: bool) -> None:
         document = self.documents.get(result.key)
         video = "" if document is None else document.video_id
-        self.watcher.result(result, resumed=resumed, outcome=self._outcome(result), video=video)
+        settled = self._settled(result)
+        self.watcher.result(
+            result, resumed=resumed, outcome=settled.outcome, video=video, credit=settled.credit
+        )
 
-    def _outcome(self, result: Result) -> Outcome:
+    def _settled(self, result: Result) -> Settled:
         if isinstance(result, Failure):
-            return Outcome(result.kind.value)
+            return Settled(Outcome(result.kind.value))
         cut_off = result.finish_reason == "length"
-        return judge(self.documents[result.key], result.text, cut_off=cut_off).outcome
+        return self.settlings[result.key.task].settle(
+            self.documents[result.key], result.text, cut_off=cut_off
+        )

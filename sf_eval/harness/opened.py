@@ -20,6 +20,7 @@ class Took:
     waited_s: float
     degraded: tuple[str, ...]
     workers: tuple[WorkerRecord, ...] = ()
+    first_video_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import psutil
 import torch
 
 from sf_eval.harness.batching import automatic_decoders, foreseen, limit_threads, value_bytes
@@ -20,16 +21,24 @@ from sf_eval.video import ClipPool
 
 
 @contextmanager
-def opened(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
+def opened(plan: RunPlan, watcher: OpeningWatcher, *, ahead: ClipPool | None = None) -> Iterator[Opened]:
     """Whatever the plan's settings ask for, until the block ends.
+
+    Args:
+        ahead: decodes since before the plan was made; closed here, used if it decodes as the plan wants.
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
         UsageError: more workers than there are GPUs, or no Ray.
         WorkersDifferError: workers that would not answer alike.
     """
+    if not plan.settings.conditions.asks_model:
+        from sf_eval.harness.controls.choice import opened_choice
+
+        yield opened_choice(plan)
+        return
     if plan.settings.workers is None:
-        with _opened_here(plan, watcher) as here:
+        with _opened_here(plan, watcher, ahead) as here:
             yield here
         return
     from sf_eval.harness.distributed.opening import opened_workers
@@ -39,7 +48,7 @@ def opened(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
 
 
 @contextmanager
-def _opened_here(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
+def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None) -> Iterator[Opened]:
     settings = plan.settings
     model = _load(plan, watcher)
     report = report_of(
@@ -50,22 +59,46 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
         batch_size=settings.batch_size,
         share=settings.share,
     )
-    with ClipPool(
-        plan.rule,
-        decoders=_decoders(plan, model.device),
-        resize=model.resize,
-        backend=settings.video_backend,
-        timeout_s=settings.decode_timeout_s,
-        seek=settings.seek,
-    ) as pool:
+    with _pool(plan, model, ahead) as pool:
         engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
 
         def took() -> Took:
             memory = measure(model.device, forecast=_forecast(plan, model, report.batch_size))
-            return Took(memory, pool.waited_s, tuple(engine.degraded))
+            return Took(memory, pool.waited_s, tuple(engine.degraded), first_video_s=_since_start(pool))
 
         with _compiled(plan, model, watcher):
             yield Opened(report, engine, lambda: pool.waiting_s, took)
+
+
+def _pool(plan: RunPlan, model: VideoModel, ahead: ClipPool | None) -> ClipPool:
+    """`ahead`, or a new pool where that does not decode as this model and plan want."""
+    settings, decoders = plan.settings, _decoders(plan, model.device)
+    if ahead is not None:
+        if decoders and ahead.decodes_as(
+            plan.rule,
+            resize=model.resize,
+            backend=settings.video_backend,
+            timeout_s=settings.decode_timeout_s,
+            seek=settings.seek,
+        ):
+            ahead.grow(decoders)
+            return ahead
+        ahead.close()
+    return ClipPool(
+        plan.rule,
+        decoders=decoders,
+        resize=model.resize,
+        backend=settings.video_backend,
+        timeout_s=settings.decode_timeout_s,
+        seek=settings.seek,
+    )
+
+
+def _since_start(pool: ClipPool) -> float | None:
+    """Seconds from the start of this process to the first clip that was decoded."""
+    if pool.first_decoded_at is None:
+        return None
+    return pool.first_decoded_at - psutil.Process().create_time()
 
 
 def _compiled(plan: RunPlan, model: VideoModel, watcher: OpeningWatcher) -> AbstractContextManager[object]:
@@ -74,7 +107,7 @@ def _compiled(plan: RunPlan, model: VideoModel, watcher: OpeningWatcher) -> Abst
     watcher.stage("Compiling the model")
     from sf_eval.inference.compiled import compiled_model  # takes a second to import
 
-    return compiled_model(model)
+    return compiled_model(model, share=plan.settings.share)
 
 
 def _forecast(plan: RunPlan, model: VideoModel, batch_size: int) -> int | None:

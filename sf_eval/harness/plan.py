@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from sf_eval.data.opening import edition_of, open_benchmark, with_media
 from sf_eval.data.source import DataSource, parse_source
 from sf_eval.editions.cache import has_edition
 from sf_eval.harness import output_dir
+from sf_eval.harness.controls.asking import Change, asked_under
+from sf_eval.harness.controls.conditions import CHOICE_CARD
 from sf_eval.harness.distributed.cluster import require_ray
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference import Question, families
 from sf_eval.inference.device import resolve_device
 from sf_eval.model import checkpoint
+from sf_eval.scoring.lexicons import lexicon_of
 from sf_eval.video import SamplingRule
 from sf_eval.video.backends import check_backend
 
@@ -37,12 +40,14 @@ class TaskPlan:
 
     Attributes:
         data_digest: of the annotation files (`sf_eval.data.digest`).
+        changes: what the run's conditions change about its questions, by row.
     """
 
     benchmark: Benchmark
     opened: OpenBenchmark
     count: int
     data_digest: str
+    changes: Mapping[int, Change]
 
     @property
     def documents(self) -> list[Document]:
@@ -65,6 +70,11 @@ class RunPlan:
     notes: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """The model's, with what the run asks otherwise: a new directory is called after it."""
+        return self.card.name + self.settings.conditions.slug
+
+    @property
     def data_label(self) -> str:
         """The data source as tables name it; a mini edition is called that wherever it was copied to."""
         mini = next((task.opened.source_label for task in self.tasks if task.opened.is_mini), None)
@@ -83,13 +93,14 @@ class RunPlan:
         """Every question, in the order of tasks and rows."""
         for task in self.tasks:
             for document in task.documents:
-                yield question_of(
+                question = question_of(
                     task.opened,
                     document,
                     clip_mode=self.settings.clip,
                     # The card's limit of new tokens goes before the task's.
                     max_new_tokens=self.card.max_new_tokens or task.benchmark.max_new_tokens,
                 )
+                yield question if self.settings.conditions.shows_video else replace(question, clip=None)
 
 
 def make_plan(
@@ -109,30 +120,43 @@ def make_plan(
     Raises:
         UsageError: an unknown model or task, or a model without weights.
         CheckpointError: weights that cannot be had, or a checkpoint that cannot be used.
-        DataError: annotations or media that are missing or damaged.
+        DataError: annotations or media that are missing or damaged, or no WordNet for a task that takes it.
         OutputError: the output directory is another run's.
     """
     benchmarks = catalog.resolve_tasks(settings.tasks)
-    card = settings.card(card_for(settings.model))
-    families.check_card(card)
-    _require_weights(card)
+    conditions = settings.conditions
+    card = settings.card(card_for(settings.model)) if conditions.asks_model else CHOICE_CARD
+    if conditions.asks_model:
+        families.check_card(card)
+        _require_weights(card)
     source = parse_source(settings.data, settings.data_revision)
+    if settings.subtitles is not None:
+        benchmarks = catalog.with_subtitles(benchmarks, settings.subtitles)
     benchmarks, notes = _that_the_source_has(benchmarks, source, settings)
+    benchmarks, untakable = _that_the_model_takes(benchmarks, card, settings)
+    notes = (*notes, *untakable)
     _check_usable(settings)
+    _check_judge(settings, benchmarks)
     asked = _settings_fingerprint(settings, card, source)
     output_dir.check(settings.output, asked)
-    families.check_weights(card)
-    opened = {} if opened is None else opened
+    if conditions.asks_model:
+        families.check_weights(card)
+    # Without videos none are fetched: another run must not take such a benchmark for one that has them.
+    opened = dict(opened or {}) if opened is None or not conditions.shows_video else opened
     new = [benchmark for benchmark in benchmarks if benchmark.name not in opened]
     for benchmark in new:
         opened[benchmark.name] = open_benchmark(
             benchmark, pinned(source, benchmark), progress=progress, fetch_media=False
         )
-    for benchmark in new if settings.fetch_media else ():
+    for benchmark in benchmarks:  # what settles its answers is here, or this says what is missing
+        lexicon_of(benchmark, is_mini=opened[benchmark.name].is_mini)
+    for benchmark in new if settings.fetch_media and conditions.shows_video else ():
         opened[benchmark.name] = with_media(opened[benchmark.name])
     tasks = tuple(_task(opened[benchmark.name], settings) for benchmark in benchmarks)
-    _check_media(tasks, may_miss=settings.skip_missing)
-    output = output_dir.choose(settings.output, card.name, _fingerprint(asked, tasks))
+    if conditions.shows_video:
+        _check_media(tasks, may_miss=settings.skip_missing)
+    name = card.name + conditions.slug
+    output = output_dir.choose(settings.output, name, _fingerprint(asked, tasks))
     return RunPlan(settings, card, source, tasks, output, notes)
 
 
@@ -153,6 +177,26 @@ def _that_the_source_has(
     kept = [benchmark for benchmark in benchmarks if benchmark not in without]
     if not kept or any(benchmark.name in by_name for benchmark in without):
         raise UsageError(f"{said}.", hint="Leave it out, or give real data (--data DIR).")
+    return kept, (f"Left out: {said}.",)
+
+
+def _that_the_model_takes(
+    benchmarks: list[Benchmark], card: ModelCard, settings: RunSettings
+) -> tuple[list[Benchmark], tuple[str, ...]]:
+    """Without benchmarks that put text between frames, where the model takes none and "all" named them.
+
+    Raises:
+        UsageError: one of them was asked for by its name or by `--subtitles`, or none is left.
+    """
+    without = [benchmark for benchmark in benchmarks if benchmark.subtitles == "interleaved"]
+    if not without or not settings.conditions.shows_video or families.can_interleave(card):
+        return benchmarks, ()
+    names = ", ".join(benchmark.name for benchmark in without)
+    said = f"{card.name} takes no text between the frames of a video ({names})"
+    by_name = {benchmark.name for benchmark in catalog.resolve_tasks(settings.tasks, groups=False)}
+    kept = [benchmark for benchmark in benchmarks if benchmark not in without]
+    if not kept or settings.subtitles is not None or any(each.name in by_name for each in without):
+        raise UsageError(f"{said}.", hint="Show the subtitles as one text: --subtitles text.")
     return kept, (f"Left out: {said}.",)
 
 
@@ -180,7 +224,8 @@ def pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
 def _task(opened: OpenBenchmark, settings: RunSettings) -> TaskPlan:
     total = len(opened.documents)
     count = settings.limit.of(total) if settings.limit else total
-    return TaskPlan(opened.benchmark, opened, count, annotations_digest(opened))
+    asked = asked_under(opened, settings.conditions)
+    return TaskPlan(opened.benchmark, asked.opened, count, annotations_digest(opened), asked.changes)
 
 
 def placed(plan: RunPlan, output: Path) -> RunPlan:
@@ -189,7 +234,7 @@ def placed(plan: RunPlan, output: Path) -> RunPlan:
     Raises:
         OutputError: it is another run's.
     """
-    return replace(plan, output=output_dir.choose(output, plan.card.name, fingerprint_of(plan)))
+    return replace(plan, output=output_dir.choose(output, plan.name, fingerprint_of(plan)))
 
 
 def _check_usable(settings: RunSettings) -> None:
@@ -203,6 +248,19 @@ def _check_usable(settings: RunSettings) -> None:
     _device_type(settings)
     check_backend(settings.video_backend)
     checkpoint.checked_attention(settings.attn)
+
+
+def _check_judge(settings: RunSettings, benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse a judge that is not there, or that has nothing to judge.
+
+    Raises:
+        UsageError, CheckpointError: as `JudgeSettings.check`, or no task has open answers that need a judge.
+    """
+    if settings.judge is None:
+        return
+    if not any(benchmark.settled_by == "judge" for benchmark in benchmarks):
+        raise UsageError("--judge: none of the tasks needs a judge.", hint="Leave it out.")
+    settings.judge.check()
 
 
 def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
@@ -262,6 +320,7 @@ def _settings_fingerprint(settings: RunSettings, card: ModelCard, source: DataSo
         "device": _device_type(settings),
         "video_backend": settings.video_backend,
         "clip": settings.clip,
+        **settings.conditions.fingerprint,
     }
 
 

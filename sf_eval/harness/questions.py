@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.interleaved import InterleavedPrompt
 from sf_eval.benchmarks.media import MissingMediaError, places_of
 from sf_eval.benchmarks.prompts import SubtitledPrompt
 from sf_eval.data.opened import OpenBenchmark
@@ -55,7 +56,7 @@ def clip_of(opened: OpenBenchmark, document: Document, clip_mode: ClipMode) -> C
     )
 
 
-def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPrompt:
+def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPrompt | InterleavedPrompt:
     """The document's prompt; where the benchmark shows subtitles, one that waits for the frames' times.
 
     Raises:
@@ -63,4 +64,6 @@ def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPromp
     """
     if document.subtitles is None:
         return document.prompt
-    return SubtitledPrompt(document, opened.subtitle_path(document))
+    path = opened.subtitle_path(document)
+    is_interleaved = opened.benchmark.subtitles == "interleaved"
+    return InterleavedPrompt(document, path) if is_interleaved else SubtitledPrompt(document, path)

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.video import VideoNoteKind
 
 
@@ -22,16 +24,20 @@ class ScoreRecord(Strict):
     """A score is never alone: what it counts, how sure it is, and what it leaves out."""
 
     accuracy: float | None = Field(
-        description="Percent right of the answered questions; null where none was."
+        description="Percent right of the answered questions (their mean credit); null where none was."
     )
     interval95: tuple[float, float] | None = Field(
         description="95% interval in percent, questions of one video as a cluster (docs/scoring.md)."
     )
-    n: int = Field(description="Questions that enter the accuracy: correct + wrong + no_answer.")
+    n: int = Field(description="Questions that enter the accuracy: correct + partial + wrong + no_answer.")
     correct: int
     wrong: int
-    no_answer: int = Field(description="Answers that name no option; counted as wrong.")
+    no_answer: int = Field(description="Answers that name no option, or say nothing; counted as wrong.")
     unjudged: int = Field(description="Answers to questions whose truth is not public.")
+    partial: int = Field(0, description="Open answers that earn a part: a credit between 0 and 1 (WUPS).")
+    not_judged: int = Field(
+        0, description="Open answers that only a judge can tell, and none was asked about; not in n."
+    )
     failures: dict[str, int] = Field(description="Failed samples by kind; they are not in n.")
     coverage: float = Field(description="Percent of the asked questions that were answered.")
     bounds: tuple[float, float] | None = Field(
@@ -70,6 +76,15 @@ class PublishedScoreRecord(Strict):
     parts_total: int = Field(1, description="How many it should be the mean of.")
 
 
+class JudgeRecord(Strict):
+    """Who judged open answers, and by what words."""
+
+    model: str
+    base_url: str
+    prompt: str = Field(description="Name of the prompt (docs/scoring.md).")
+    prompt_digest: str = Field(description="SHA-256 of the prompt's words, before a question is put in.")
+
+
 class TaskRecord(Strict):
     task: str
     title: str
@@ -89,6 +104,11 @@ class TaskRecord(Strict):
     breakdown: list[CategoryRecord]
     published: PublishedScoreRecord | None
     submission_file: str | None
+    settled_by: SettledBy = Field(
+        "letter", description="How its answers become outcomes (docs/scoring.md); the score's metric."
+    )
+    lexicon: str | None = Field(None, description="What WUPS took the likeness of words from.")
+    judge: JudgeRecord | None = Field(None, description="null where no judge was asked.")
 
 
 class GroupRecord(Strict):
@@ -172,6 +192,7 @@ class RunFacts(Strict):
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')
     clip: Literal["whole", "cut"]
     scoring: Literal["sf-eval", "published", "both"]
+    conditions: ConditionsRecord = ConditionsRecord()
     load_seconds: float
     planned: list[TaskFacts]
     notes: list[str] = Field(
@@ -212,6 +233,11 @@ class Usage(Strict):
         default=None,
         description="Seconds that the model waited for videos to be decoded; null where not measured.",
     )
+    first_video_s: float | None = Field(
+        default=None,
+        description="Seconds from the start of the process to the first decoded video, imports and loading "
+        "beside it; null where not measured.",
+    )
     degraded: list[str] = Field(
         default_factory=list,
         description="What was made smaller because memory ran out, in order (batch, frames per chunk).",
@@ -225,9 +251,9 @@ class Usage(Strict):
 
 
 class RunRecord(RunFacts, Usage):
-    """`results.json`."""
+    """`results.json`. Version 3 added `conditions` and open answers; version 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     rescored: str | None = Field(
         default=None,
         description="When `sf-eval score` wrote this from the journal (UTC); null for the run's own.",
@@ -238,9 +264,9 @@ class RunRecord(RunFacts, Usage):
 
 
 class RunState(Strict):
-    """`run.json`: what a directory belongs to."""
+    """`run.json`: what a directory belongs to. Version 3 added `facts.conditions`; 2 is still read."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
     plan: dict[str, Any] = Field(description="What makes two runs the same run (docs/schemas/README.md).")
     complete: bool = Field(description="Every question was answered.")
     facts: RunFacts | None = Field(default=None, description="null until the model is loaded.")
@@ -255,13 +281,17 @@ class KindOfQuestionRecord(Strict):
 
 
 class QuestionRecord(Strict):
-    """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer."""
+    """One line of `questions.jsonl`: a question as it was asked, and the journal's key of its answer.
 
-    schema_version: Literal[1] = 1
+    Version 2 added `change` and the accepted answers of open questions; version 1 is still read.
+    """
+
+    schema_version: Literal[1, 2] = 2
     task: str
     digest: str
     document: dict[str, Any] = Field(description="`sf_eval.benchmarks.Document`, field by field.")
     kind: KindOfQuestionRecord | None = None
+    change: ChangeRecord | None = None
 
 
 class VideoNoteRecord(Strict):
@@ -272,9 +302,13 @@ class VideoNoteRecord(Strict):
 
 
 class SampleRecord(Strict):
-    """One line of `samples.jsonl`. Version 3 added the digests of what was shown; version 2 is still read."""
+    """One line of `samples.jsonl`.
 
-    schema_version: Literal[2, 3] = 3
+    Version 3 added the digests of what was shown, version 4 `change` and open answers; versions 2 and 3 are
+    still read.
+    """
+
+    schema_version: Literal[2, 3, 4] = 4
     task: str
     data: str
     doc_id: int = Field(description="Row number in the annotation file.")
@@ -282,10 +316,25 @@ class SampleRecord(Strict):
     video: str
     categories: dict[str, str]
     prompt: str
-    options: dict[str, str] = Field(description="Letter to text, as shown.")
-    target: str | None
+    options: dict[str, str] = Field(description="Letter to text, as shown; empty for an open question.")
+    labels: dict[str, str] | None = Field(
+        None,
+        description='Letter to what the prompt calls the option ("Option 1"), "" where it names none; null '
+        "where it shows the letters.",
+    )
+    target: str | None = Field(
+        description="The right letter; null for an open question, and where the truth is not public."
+    )
+    references: list[str] = Field(
+        default_factory=list, description="The accepted answers of an open question."
+    )
     kind: KindOfQuestionRecord | None = None
-    output: str | None = Field(None, description="The model's words; null where the sample failed.")
+    change: ChangeRecord | None = Field(
+        None, description="In what it was asked otherwise than its row has it; null for a plain run."
+    )
+    output: str | None = Field(
+        None, description="The model's words; null where it gave none. A judge_error has them."
+    )
     answer: str | None = Field(None, description="The letter read from the output.")
     answer_rule: str | None = Field(
         None, description="The rule that read the letter (docs/scoring.md); null where none was read."
@@ -298,6 +347,10 @@ class SampleRecord(Strict):
         None, description="Whether the output was too long, so that its middle was not read for an answer."
     )
     outcome: str
+    credit: float | None = Field(
+        None, description="From 0 to 1, of an open answer that enters the score; null for others."
+    )
+    judge_said: str | None = Field(None, description="The judge's own words about the answer.")
     failure_reason: str | None = None
     published_verdict: str | None = None
     num_frames: int | None = None

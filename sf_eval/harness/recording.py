@@ -7,7 +7,7 @@ lie in its folder, so that `sf-eval score` records it anew from there.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
 from sf_eval.harness.ask import Asked
+from sf_eval.harness.controls.published_order import published_letter_of
+from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
+from sf_eval.harness.judged.judgements import JudgedTask, judged_tasks
 from sf_eval.harness.questions import ClipMode
 from sf_eval.harness.record import (
     CategoryRecord,
     GroupRecord,
+    JudgeRecord,
     KindOfQuestionRecord,
     PublishedScoreRecord,
     RunFacts,
@@ -33,7 +37,7 @@ from sf_eval.harness.record import (
 )
 from sf_eval.harness.stopped import StoppedError
 from sf_eval.inference import Failure, QuestionKey, Result
-from sf_eval.scoring.judge import judge
+from sf_eval.scoring.lexicons import settling_of
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
     PublishedVerdict,
@@ -51,6 +55,7 @@ from sf_eval.scoring.scores import (
     score_of_groups,
     score_published,
 )
+from sf_eval.scoring.settling import Settled, Settling
 from sf_eval.video.digest import digest_of_indices
 
 RESULTS = "results.json"
@@ -64,11 +69,13 @@ class AskedDocument:
 
     Attributes:
         kind: what it takes, for questions of a mini edition.
+        change: in what it is asked otherwise than its row has it.
     """
 
     key: QuestionKey
     document: Document
     kind: KindOfQuestionRecord | None
+    change: ChangeRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,15 @@ def record(
         OutputError: the folder cannot be written.
     """
     facts_of = {task.task: task for task in facts.planned}
+    judged = judged_tasks(folder, [(one.key, one.document) for one in questions], asked.results)
+    settlings = settlings_of(facts, judged)
     samples = [
-        sample_record(facts_of[question.key.task], question, asked.results[question.key])
+        sample_record(
+            facts_of[question.key.task],
+            question,
+            asked.results[question.key],
+            settlings[question.key.task],
+        )
         for question in questions
         if question.key in asked.results
     ]
@@ -135,7 +149,11 @@ def record(
                 task,
                 by_task[task.task],
                 clip=facts.clip,
-                submission_file=_write_submission(task, by_task[task.task], folder, complete=complete),
+                lexicon=_lexicon_name(settlings[task.task]),
+                judge=judged[task.task].judge if task.task in judged else None,
+                submission_file=_write_submission(
+                    task, by_task[task.task], folder, conditions=facts.conditions, complete=complete
+                ),
             )
             for task in begun
         ],
@@ -155,7 +173,29 @@ def questions_recorded(folder: Path) -> int:
     return sum(task.questions_asked for task in kept.tasks)
 
 
-def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> SampleRecord:
+def settlings_of(facts: RunFacts, judged: Mapping[str, JudgedTask] | None = None) -> dict[str, Settling]:
+    """How the answers of each task become outcomes, by the task's name.
+
+    Args:
+        judged: what a judge said, by task.
+
+    Raises:
+        DataError: what that takes (WordNet) is not here.
+    """
+    judged = judged or {}
+    return {
+        task.task: settling_of(
+            catalog.get_benchmark(task.task),
+            is_mini=task.is_mini,
+            judgements=judged[task.task].by_row if task.task in judged else None,
+        )
+        for task in facts.planned
+    }
+
+
+def sample_record(
+    task: TaskFacts, question: AskedDocument, result: Result, settling: Settling
+) -> SampleRecord:
     """One line of `samples.jsonl`."""
     document = question.document
     asked: dict[str, Any] = {
@@ -166,24 +206,22 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
         "video": document.video_id,
         "categories": document.categories,
         "options": document.options,
+        "labels": document.labels,
         "target": document.answer,
+        "references": list(document.references),
         "kind": question.kind,
+        "change": question.change,
     }
     if isinstance(result, Failure):
         return SampleRecord(
             **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
         )
-    verdict = judge(document, result.text, cut_off=result.finish_reason == "length")
-    reading = verdict.reading
+    settled = settling.settle(document, result.text, cut_off=result.finish_reason == "length")
     return SampleRecord(
         **asked,
+        **settled_fields(settled),
         prompt=result.prompt,
         output=result.text,
-        answer=reading.letter,
-        answer_rule=None if reading.rule is None else reading.rule.value,
-        answer_frame=reading.frame.value,
-        output_truncated=reading.truncated,
-        outcome=verdict.outcome.value,
         published_verdict=_published_verdict(task.task, document, result.text),
         num_frames=result.num_frames,
         frames_missing=result.frames_missing,
@@ -199,6 +237,23 @@ def sample_record(task: TaskFacts, question: AskedDocument, result: Result) -> S
     )
 
 
+def settled_fields(settled: Settled) -> dict[str, Any]:
+    """What a `SampleRecord` says of how an answer was settled."""
+    fields: dict[str, Any] = {"outcome": settled.outcome.value}
+    if settled.reading is not None:
+        reading = settled.reading
+        return fields | {
+            "answer": reading.letter,
+            "answer_rule": None if reading.rule is None else reading.rule.value,
+            "answer_frame": reading.frame.value,
+            "output_truncated": reading.truncated,
+        }
+    said = None if settled.judgement is None else settled.judgement.said
+    if settled.outcome is Outcome.judge_error:
+        return fields | {"failure_reason": said}
+    return fields | {"credit": settled.credit, "judge_said": said}
+
+
 def _published_verdict(task: str, document: Document, output: str) -> str | None:
     if document.answer is None:
         return None
@@ -207,13 +262,20 @@ def _published_verdict(task: str, document: Document, output: str) -> str | None
 
 
 def task_record(
-    task: TaskFacts, samples: Sequence[SampleRecord], *, clip: ClipMode, submission_file: str | None
+    task: TaskFacts,
+    samples: Sequence[SampleRecord],
+    *,
+    clip: ClipMode,
+    submission_file: str | None,
+    lexicon: str | None = None,
+    judge: JudgeRecord | None = None,
 ) -> TaskRecord:
     """The scores of one task.
 
     Args:
         clip: which part of the videos was shown where a row has times.
         submission_file: what was written of a task whose truth is not public.
+        lexicon, judge: what settled its open answers, where that was one of them.
     """
     benchmark = catalog.get_benchmark(task.task)
     scored = [_scored(sample) for sample in samples]
@@ -237,7 +299,14 @@ def task_record(
         ],
         published=_published_record(score_published(scored)),
         submission_file=submission_file,
+        settled_by=benchmark.settled_by,
+        lexicon=lexicon,
+        judge=judge,
     )
+
+
+def _lexicon_name(settling: Settling) -> str | None:
+    return None if settling.lexicon is None else settling.lexicon.name
 
 
 def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list[GroupRecord]:
@@ -255,7 +324,7 @@ def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list
             member: [_scored(sample) for sample in samples if sample.task == member] for member in members
         }
         judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
-        total = len(all_members)
+        total = catalog.parts_total(group.name)
         records.append(
             GroupRecord(
                 group=group.name,
@@ -282,7 +351,8 @@ def _scored(sample: SampleRecord) -> ScoredSample:
         categories=sample.categories,
         published=None if verdict is None else PublishedVerdict(verdict),
         in_published=counts_in_published_denominator(sample.task, sample.output or ""),
-        has_truth=sample.target is not None,
+        has_truth=sample.target is not None or bool(sample.references),
+        credit=sample.credit,
     )
 
 
@@ -291,16 +361,30 @@ def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
 
 
-def _submission_name(task: TaskFacts, *, complete: bool) -> str:
-    """The mini edition and a part of a run are named, so that nobody submits them."""
-    edition = "_mini_edition" if task.is_mini else ""
-    return f"submission_{task.task}{edition}{'' if complete else '_partial'}.json"
+def _submission_name(task: TaskFacts, conditions: ConditionsRecord, *, complete: bool) -> str:
+    """The mini edition, a control and a part of a run are named, so that nobody submits them."""
+    control = [conditions.control] if conditions.control else []
+    options = ["options_shuffled"] if conditions.options == "shuffled" else []
+    marks = [
+        *(["mini_edition"] if task.is_mini else []),
+        *control,
+        *options,
+        *([] if complete else ["partial"]),
+    ]
+    return f"{'_'.join(['submission', task.task, *marks])}.json"
 
 
 def _write_submission(
-    task: TaskFacts, samples: Sequence[SampleRecord], folder: Path, *, complete: bool
+    task: TaskFacts,
+    samples: Sequence[SampleRecord],
+    folder: Path,
+    *,
+    conditions: ConditionsRecord,
+    complete: bool,
 ) -> str | None:
     """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
+
+    The index is that of the published order, whatever order was shown.
 
     Nothing is written for a task whose truth is public.
 
@@ -312,10 +396,10 @@ def _write_submission(
     answers = {
         sample.video if task.one_question_per_video else sample.question_id: -1
         if sample.answer is None
-        else ord(sample.answer) - ord("A")
+        else ord(published_letter_of(sample.answer, sample.change)) - ord("A")
         for sample in samples
     }
-    name = _submission_name(task, complete=complete)
+    name = _submission_name(task, conditions, complete=complete)
     files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
-    (folder / _submission_name(task, complete=not complete)).unlink(missing_ok=True)
+    (folder / _submission_name(task, conditions, complete=not complete)).unlink(missing_ok=True)
     return name

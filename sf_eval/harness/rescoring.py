@@ -59,7 +59,7 @@ def read_run(folder: Path) -> KeptRun:
     for line in question_lines(folder / QUESTIONS):
         document = document_of(line)
         key = QuestionKey(line.task, document.index)
-        documents.append(AskedDocument(key, document, line.kind))
+        documents.append(AskedDocument(key, document, line.kind, line.change))
         digests[key] = line.digest
     kept = read_journal(folder / output_dir.JOURNAL)
     results = {key: kept[digest] for key, digest in digests.items() if digest in kept}
@@ -73,11 +73,12 @@ def read_run(folder: Path) -> KeptRun:
     )
 
 
-def rescore(run: KeptRun, *, scoring: Scoring | None = None) -> RunOutput:
+def rescore(run: KeptRun, *, scoring: Scoring | None = None, is_own: bool = False) -> RunOutput:
     """Write the results of a kept run anew, by today's reading of the answers. The caller holds the lock.
 
     Args:
         scoring: what the tables show; None keeps the run's own.
+        is_own: the run itself records what a judge said of it: that is no scoring anew.
 
     Raises:
         OutputError: nothing was answered, or the folder cannot be written.
@@ -97,7 +98,7 @@ def rescore(run: KeptRun, *, scoring: Scoring | None = None) -> RunOutput:
         run.documents,
         Asked(run.results),
         run.usage,
-        rescored=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        rescored=None if is_own else datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
 

@@ -24,7 +24,15 @@ from sf_eval.harness.record import (
     RunRecord,
     Usage,
 )
-from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
+from sf_eval.harness.recording import (
+    QUESTIONS,
+    RESULTS,
+    AskedDocument,
+    RunOutput,
+    questions_recorded,
+    record,
+    settlings_of,
+)
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question
 
@@ -65,7 +73,9 @@ def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> Ru
         _write_questions(plan, questions, documents)
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
         with Journal(plan.output / output_dir.JOURNAL) as journal:
-            judging = Judging({asked.key: asked.document for asked in documents}, watcher)
+            judging = Judging(
+                {asked.key: asked.document for asked in documents}, settlings_of(facts), watcher
+            )
             watcher.begin(plan.total, waiting_s=answering.waiting_s)
             asked = ask(
                 questions, answering.engine, journal, watcher=judging, failures=plan.settings.failures
@@ -81,6 +91,7 @@ def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> Ru
         seconds=time.perf_counter() - started,
         memory=took.memory,
         waited_s=took.waited_s,
+        first_video_s=took.first_video_s,
         degraded=list(took.degraded),
         workers=list(took.workers),
         resumed=asked.resumed,
@@ -113,6 +124,7 @@ def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: l
             digest=digests[asked.key],
             document=asdict(asked.document),
             kind=asked.kind,
+            change=asked.change,
         ).model_dump_json()
         for asked in documents
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
+from sf_eval.harness.controls.conditions import Conditions
+from sf_eval.harness.judged.settings import JudgeSettings
 
 Scoring = Literal["sf-eval", "published", "both"]
 
@@ -113,11 +115,14 @@ class RunSettings:
         resize: "device" lets the model's device resize the pictures, within 2 grey levels of Pillow, which
             resizes them in the decoders for "decoder". None is what the model card says.
         base_url: address of models that are asked by HTTP (`openai:NAME`).
+        judge: who judges the open answers that only a judge can tell; None leaves them not judged.
         decoders: processes that decode ahead; None for as many as this machine can use.
         compiled: whether torch.compile has the model; changes no answer beyond rounding either.
         workers: models that answer at the same time (docs/scaling.md); None for one, in this process.
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         decode_workers: Ray tasks that decode, in place of the workers' own decoders; 0 for those.
+        subtitles: which edition of each benchmark is asked, by how it shows subtitles; None for those named.
+        conditions: in what the run asks otherwise than the benchmark is (docs/controls.md).
 
     Raises:
         UsageError: settings that contradict each other.
@@ -144,6 +149,7 @@ class RunSettings:
     slow_path: Literal["on", "off"] | None = None
     published_decoding: bool = False
     base_url: str | None = None
+    judge: JudgeSettings | None = None
     share: bool = True
     seek: bool = True
     resize: Literal["decoder", "device"] | None = None
@@ -154,6 +160,8 @@ class RunSettings:
     decode_workers: int = 0
     skip_missing: bool = False
     fetch_media: bool = True
+    subtitles: Literal["none", "text", "interleaved"] | None = None
+    conditions: Conditions = field(default_factory=Conditions)
     failures: FailurePolicy = FailurePolicy()
     command: tuple[str, ...] = ()
 

@@ -54,11 +54,15 @@ _GRAPHS_PER_PART = 256
 
 
 @contextmanager
-def compiled_model(model: VideoModel, *, backend: str = "inductor") -> Iterator[Compiled]:
+def compiled_model(model: VideoModel, *, share: bool = True, backend: str = "inductor") -> Iterator[Compiled]:
     """A model of any family, compiled inside of the block and tried out once.
 
     Compiling is done, or has failed, before anything is asked: an error in the midst of a run would be taken
     for one of its questions.
+
+    Args:
+        share: whether the questions of a video share its prefix (`Engine`); otherwise whole prompts are
+            tried out.
 
     Raises:
         UsageError: it cannot be compiled here, or its family has nothing to compile.
@@ -67,12 +71,12 @@ def compiled_model(model: VideoModel, *, backend: str = "inductor") -> Iterator[
     if not parts:
         raise UsageError("--compile: this kind of model cannot be compiled.", hint="Leave --compile out.")
     with compiled(parts, backend=backend) as done:
-        _try_out(model)
+        _try_out(model, share=share)
         done.check()
         yield done
 
 
-def _try_out(model: VideoModel) -> None:
+def _try_out(model: VideoModel, *, share: bool) -> None:
     """Every kind of call, twice: torch makes a size variable when it meets its second value."""
     side = 224 if model.resize is None else model.resize.size
     for frames in (2, 3):
@@ -83,8 +87,9 @@ def _try_out(model: VideoModel) -> None:
         )
         pixels = torch.zeros(frames, side, side, 3, dtype=torch.uint8, device=model.device)
         video = model.encode(pixels, shown, chunk_frames=frames)
-        prefix = model.prefix(video)
-        model.answer([Asked("Is it?", video, prefix, 3), Asked("Or is it not?", video, prefix, 3)])
+        for asked_about in (video, None):  # a question without a video is another shape of prompt
+            prefix = model.prefix(asked_about) if share else None
+            model.answer([Asked(text, asked_about, prefix, 3) for text in ("Is it?", "Or is it not?")])
 
 
 @contextmanager

@@ -11,14 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import is_out_of_memory
-from sf_eval.inference.family import Asked, Generated, Refused, VideoModel
+from sf_eval.inference.family import Asked, Generated, Interleaving, Refused, VideoModel
 from sf_eval.inference.grouping import (
     ClipSource,
     Group,
@@ -55,6 +55,7 @@ class _Shown:
 
     Attributes:
         video, prefix: the family's.
+        between: how the text between its frames reads, for people; "" without any.
         shared_by: how many questions share the times.
     """
 
@@ -65,6 +66,7 @@ class _Shown:
     notes: tuple[VideoNote, ...] = ()
     pixels_digest: str = ""
     times_s: tuple[float, ...] = ()
+    between: str = ""
     decode_s: float = 0.0
     preprocess_s: float = 0.0
     upload_s: float = 0.0
@@ -75,11 +77,17 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A question whose video is ready."""
+    """A question whose video is ready.
+
+    Attributes:
+        tried_at: how many questions were done when it was last asked alone and did not fit beside other
+            videos; None if it never was.
+    """
 
     question: Question
     text: str
     shown: _Shown
+    tried_at: int | None = None
 
     @property
     def asked(self) -> Asked:
@@ -110,6 +118,7 @@ class Engine:
         self.share = share
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
+        self._done = 0
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
         """Answer video by video, in the order in which they are first asked about.
@@ -175,15 +184,15 @@ class Engine:
             if pictures is None:
                 shown = _Shown(None, self.model.prefix(None) if self.share else None)
             else:
-                shown = self._encode(pictures, len(texts), alone)
+                shown = self._encode(pictures, [question for question, _ in texts], alone)
         except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
             if ends_everything(error):
                 raise
             return [], failures + _failures([question for question, _ in texts], error)
         return [_Ready(question, text, shown) for question, text in texts], failures
 
-    def _encode(self, frames: Frames, shared_by: int, alone: bool) -> _Shown:
-        """Upload, encode and prefill.
+    def _encode(self, frames: Frames, questions: Sequence[Question], alone: bool) -> _Shown:
+        """Upload, encode and prefill, for questions with the same text between the frames.
 
         Raises:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
@@ -203,6 +212,11 @@ class Engine:
         shown = ClipPlan(frames.info, frames.indices, frames.times_s)
         video = self._tower(pixels, shown, may_shrink=alone)
         del pixels
+        between = ""
+        if said := questions[0].said(frames.times_s):
+            if not isinstance(self.model, Interleaving):
+                raise TypeError("the plan lets no such model be asked with text between the frames")
+            video, between = self.model.interleaved(video, frames.times_s, said)
         synchronise(device)
         encoded = time.perf_counter()
         prefix = self.model.prefix(video) if self.share else None
@@ -215,12 +229,13 @@ class Engine:
             notes=frames.notes,
             pixels_digest=frames.pixels_digest,
             times_s=frames.times_s,
+            between=between,
             decode_s=frames.decode_s,
             preprocess_s=frames.resize_s,
             upload_s=uploaded - start,
             vision_s=encoded - uploaded,
             prefix_s=time.perf_counter() - encoded,
-            shared_by=shared_by,
+            shared_by=len(questions),
         )
 
     def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
@@ -237,6 +252,11 @@ class Engine:
             self._degrade(
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
+
+    def _may_fit_later(self, ready: _Ready, beside: Sequence[_Ready]) -> bool:
+        """Whether other videos are held now, and some question was done since it was asked alone before."""
+        holds_others = any(other.shown.video is not ready.shown.video for other in beside)
+        return holds_others and ready.tried_at != self._done
 
     def _frames_at_once(self, pixels: torch.Tensor) -> int:
         # Memory was short; or the model resizes the pictures, and theirs is not the size that counts.
@@ -260,31 +280,42 @@ class Engine:
         """
         while waiting and len(waiting) >= min(least, self.batch_size):
             batch = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
-            yield from self._answer_batch(batch)
+            yield from self._answer_batch(batch, waiting)
 
-    def _answer_batch(self, batch: list[_Ready]) -> Iterator[Result]:
-        """Empties `batch`."""
+    def _answer_batch(self, batch: list[_Ready], waiting: deque[_Ready]) -> Iterator[Result]:
+        """Empties `batch`; a question of it that does not fit beside the other videos in hand waits again."""
         parts = [batch[:]]
         batch.clear()
         while parts:
             part = parts.pop()
-            results = self._results(part)
+            results = self._results(part, beside=[*waiting, *(ready for other in parts for ready in other)])
             if results is None:
-                # Some question of it failed: halves find out which, answer the others, and need less memory.
                 _free(self.model.device)
-                middle = -(-len(part) // 2)
-                parts += [part[middle:], part[:middle]]
+                if len(part) == 1:
+                    waiting.append(replace(part[0], tried_at=self._done))
+                else:
+                    # Some question of it failed: halves find out which, answer the others, and need less
+                    # memory.
+                    middle = -(-len(part) // 2)
+                    parts += [part[middle:], part[:middle]]
             del part
+            self._done += len(results or ())
             yield from results or ()
 
-    def _results(self, batch: list[_Ready]) -> list[Result] | None:
-        """Of every question of the batch; None if it must be asked in halves."""
+    def _results(self, batch: list[_Ready], beside: Sequence[_Ready]) -> list[Result] | None:
+        """Of every question of the batch; None if it must be asked in halves, or one question again later.
+
+        Args:
+            beside: the other questions in hand, which hold their videos.
+        """
         try:
             generated = self.model.answer([ready.asked for ready in batch])
         except Exception as error:  # as above: one question's failure is recorded
             if ends_everything(error):
                 raise
             if len(batch) == 1:
+                if is_out_of_memory(error) and self._may_fit_later(batch[0], beside):
+                    return None
                 return list(_failures([batch[0].question], error))
             if is_out_of_memory(error):
                 self._shrink_batch(-(-len(batch) // 2))
@@ -318,7 +349,7 @@ def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> R
     shown = ready.shown
     return Answer(
         key=ready.question.key,
-        prompt=ready.text,
+        prompt=f"{shown.between}\n{ready.text}" if shown.between else ready.text,
         text=result.text,
         num_frames=len(shown.frame_indices),
         frame_indices=shown.frame_indices,

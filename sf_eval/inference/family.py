@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
-
-import torch
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.resize import Resize
-from sf_eval.inference.question import FailureKind
-from sf_eval.model.looking import Look
+from sf_eval.inference.question import FailureKind, Said
 from sf_eval.video import ClipPlan, SamplingRule
+
+if TYPE_CHECKING:  # a card's rule is asked for before torch is imported
+    import torch
+
+    from sf_eval.model.looking import Look
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +172,18 @@ class VideoModel(Protocol):
     def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
+
+
+@runtime_checkable
+class Interleaving(Protocol):
+    """A loaded model that takes text between the frames of a video."""
+
+    def interleaved(self, video: Any, times_s: Sequence[float], said: Sequence[Said]) -> tuple[Any, str]:
+        """An encoded video with the lines between its frames, and how that reads, for people.
+
+        Args:
+            times_s: of the frames shown, in seconds.
+        """
 
 
 @runtime_checkable

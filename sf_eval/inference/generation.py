@@ -75,7 +75,11 @@ def generate_batch(
         torch.OutOfMemoryError: the batch does not fit the device.
     """
     model, processor = loaded.model, loaded.processor
-    batch = processor.batch(prompts, has_video=[item is not None for item in features])
+    batch = processor.batch(
+        prompts,
+        has_video=[item is not None for item in features],
+        words=[("", "") if item is None else item.words for item in features],
+    )
     input_ids = batch["input_ids"].to(model.device)  # [B, L], left-padded
     attention_mask = batch["attention_mask"].to(model.device)  # [B, L]
     stopwatch, finite = Stopwatch(model.device), FiniteCheck()
@@ -110,8 +114,9 @@ def generate_batch(
         results.append(
             Generated(
                 text=processor.decode(kept),
-                # The placeholder is one id; the fast tokens take its place.
-                prompt_tokens=text_tokens + (0 if video is None else video.fast_tokens.shape[0] - 1),
+                # A placeholder is one id; fast tokens take its place.
+                prompt_tokens=text_tokens
+                + (0 if video is None else sum(video.run_lengths) - len(video.run_lengths)),
                 new_tokens=len(kept) + (finish_reason == "stop"),
                 finish_reason=finish_reason,
                 finite=not bad[row],

@@ -19,7 +19,7 @@ Pictures = Frames | Exception | None
 
 @dataclass(frozen=True)
 class Group:
-    """Questions about one clip, or about none."""
+    """Questions about one clip with the same text between its frames, or about none."""
 
     clip: Clip | None
     questions: tuple[Question, ...]
@@ -44,10 +44,10 @@ def grouped(questions: Iterable[Question], *, share: bool) -> list[Group]:
     """In the order in which clips are first asked about; each question by itself if they do not `share`."""
     if not share:
         return [Group(question.clip, (question,)) for question in questions]
-    members: dict[Clip | None, list[Question]] = {}
+    members: dict[tuple[Clip | None, str], list[Question]] = {}
     for question in questions:
-        members.setdefault(question.clip, []).append(question)
-    return [Group(clip, tuple(asked)) for clip, asked in members.items()]
+        members.setdefault((question.clip, question.film), []).append(question)
+    return [Group(clip, tuple(asked)) for (clip, _), asked in members.items()]
 
 
 def with_pictures(groups: Sequence[Group], source: ClipSource) -> ShownGroups:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sf_eval.video import Clip, VideoNote
 
@@ -30,6 +30,22 @@ class QuestionKey:
 
     def __str__(self) -> str:
         return f"{self.task}/{self.index}"
+
+
+Said = tuple[float, str]
+"""A line that is said in a video: when, in seconds since the first frame of the file, and its text."""
+
+
+@runtime_checkable
+class InterleavedPrompt(Protocol):
+    """A prompt whose video has text between its frames; the same for all questions with one `film`."""
+
+    @property
+    def film(self) -> str:
+        """What determines the text between the frames beside the frames' times."""
+
+    def said(self, times_s: Sequence[float]) -> Sequence[Said]:
+        """The lines between frames shown at `times_s`, in the order in which they stand."""
 
 
 class TimedPrompt(Protocol):
@@ -64,6 +80,15 @@ class Question:
     @property
     def identity(self) -> str:
         return self.name or str(self.key)
+
+    @property
+    def film(self) -> str:
+        """What stands between the frames of its video: questions with another one share no prefix."""
+        return self.prompt.film if isinstance(self.prompt, InterleavedPrompt) else ""
+
+    def said(self, times_s: Sequence[float]) -> Sequence[Said]:
+        """The lines between frames shown at `times_s`; none but for an interleaved prompt."""
+        return self.prompt.said(times_s) if isinstance(self.prompt, InterleavedPrompt) else ()
 
     def text(self, times_s: Sequence[float] = ()) -> str:
         """The prompt for frames shown at `times_s`."""

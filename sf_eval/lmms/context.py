@@ -21,6 +21,8 @@ from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import DataSource, parse_source
 from sf_eval.harness.questions import ClipMode, clip_of, prompt_of
 from sf_eval.inference import QuestionKey
+from sf_eval.scoring.lexicons import settling_of
+from sf_eval.scoring.settling import Settling
 from sf_eval.video import Clip, ClipLoader, ClipPool, SamplingRule, VideoError
 
 
@@ -31,6 +33,7 @@ class TaskContext(Protocol):
     def prompt(self, benchmark: Benchmark, document: Document) -> str: ...
     def clip(self, benchmark: Benchmark, document: Document) -> Clip: ...
     def was_cut_off(self, benchmark: Benchmark, document: Document) -> bool: ...
+    def settling(self, benchmark: Benchmark) -> Settling: ...
 
 
 @dataclass
@@ -68,6 +71,10 @@ class StockContext:
 
     def was_cut_off(self, benchmark: Benchmark, document: Document) -> bool:
         return QuestionKey(benchmark.lmms_task, document.index) in self.cut_off
+
+    def settling(self, benchmark: Benchmark) -> Settling:
+        """How its answers become outcomes. No judge is asked under the stock command."""
+        return settling_of(benchmark, is_mini=self._open(benchmark).is_mini)
 
     def _open(self, benchmark: Benchmark) -> OpenBenchmark:
         if benchmark.name not in self._opened:

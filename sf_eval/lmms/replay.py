@@ -21,16 +21,18 @@ from sf_eval.benchmarks.document import Benchmark, Document
 from sf_eval.core import files
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.paths import tasks_dirs
+from sf_eval.harness.judged.judgements import judged_tasks
 from sf_eval.harness.logs import logging_to
-from sf_eval.harness.recording import RunOutput
+from sf_eval.harness.recording import RunOutput, settlings_of
 from sf_eval.harness.rescoring import KeptRun, read_run
 from sf_eval.harness.run import LOG
 from sf_eval.inference import Answer, Question, QuestionKey, Result
 from sf_eval.lmms import context
+from sf_eval.scoring.settling import Settling
 from sf_eval.video import Clip
 
 FOLDER = "lmms_eval"
-_TOLERANCE = 1e-9  # both sides divide the same two whole numbers
+_TOLERANCE = 1e-9  # both sides divide the same two numbers
 _HEAVY = "lmms_eval.evaluator"
 
 
@@ -110,6 +112,8 @@ class _Recorded:
     def __init__(self, run: KeptRun) -> None:
         self._documents: dict[str, list[Document]] = {}
         self._results = run.results
+        asked_documents = [(asked.key, asked.document) for asked in run.documents]
+        self._settlings = settlings_of(run.facts, judged_tasks(run.folder, asked_documents, run.results))
         for asked in run.documents:
             if asked.key in run.results:
                 self._documents.setdefault(asked.key.task, []).append(asked.document)
@@ -128,6 +132,9 @@ class _Recorded:
     def clip(self, benchmark: Benchmark, document: Document) -> Clip:
         """The video's name; nobody opens it."""
         return Clip(Path(document.media.candidates[0]))
+
+    def settling(self, benchmark: Benchmark) -> Settling:
+        return self._settlings[benchmark.name]
 
     def was_cut_off(self, benchmark: Benchmark, document: Document) -> bool:
         result = self._results[QuestionKey(benchmark.name, document.index)]

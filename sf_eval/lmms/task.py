@@ -11,11 +11,13 @@ from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.harness.failed_text import from_text
 from sf_eval.lmms import context
-from sf_eval.scoring.judge import judge
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.scores import Score, ScoredSample, score
+from sf_eval.scoring.settling import Settled
 
 METRICS = ("accuracy", "coverage")
+NOT_JUDGED = "not_judged"
+"""A third metric, of benchmarks whose answers only a judge can tell: how many were not judged."""
 
 
 class SlowFastTask(ConfigurableMessagesTask):
@@ -33,9 +35,15 @@ class SlowFastTask(ConfigurableMessagesTask):
         self.documents = {
             document.index: document for document in context.current().documents(self.benchmark)
         }
+        self.settling = context.current().settling(self.benchmark)
         config["process_results"] = self.process_results
         config["metric_list"] = [
-            {"metric": name, "aggregation": _AGGREGATIONS[name], "higher_is_better": True} for name in METRICS
+            {
+                "metric": name,
+                "aggregation": _AGGREGATIONS[name],
+                "higher_is_better": name != NOT_JUDGED,
+            }
+            for name in self._metrics
         ]
         config.setdefault("cluster_key", "video")
         super().__init__(config=config, model_name="slowfast")
@@ -47,6 +55,10 @@ class SlowFastTask(ConfigurableMessagesTask):
         self.dataset = datasets.DatasetDict({split: datasets.Dataset.from_list(rows)})
         self.dataset_no_image = self.dataset
 
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        return (*METRICS, NOT_JUDGED) if self.benchmark.settled_by == "judge" else METRICS
+
     def document(self, doc: dict[str, Any]) -> Document:
         index: int = doc["index"]
         return self.documents[index]
@@ -55,7 +67,7 @@ class SlowFastTask(ConfigurableMessagesTask):
         return context.current().prompt(self.benchmark, self.document(doc))
 
     def doc_to_target(self, doc: dict[str, Any], *_: Any, **__: Any) -> str:
-        return doc["answer"] or ""
+        return doc["answer"] or next(iter(self.document(doc).references), "")
 
     def doc_to_visual(self, doc: dict[str, Any], *_: Any, **__: Any) -> list[str]:
         return [str(context.current().clip(self.benchmark, self.document(doc)).path)]
@@ -72,19 +84,23 @@ class SlowFastTask(ConfigurableMessagesTask):
         document = self.document(doc)
         failure = from_text(results[0])  # never read for a letter
         if failure is not None:
-            outcome = Outcome(failure.value)
+            settled = Settled(Outcome(failure.value))
         else:
             cut_off = context.current().was_cut_off(self.benchmark, document)
-            outcome = judge(document, results[0], cut_off=cut_off).outcome
+            settled = self.settling.settle(document, results[0], cut_off=cut_off)
+        outcome = settled.outcome
         item = {
             "outcome": outcome.value,
+            "credit": settled.credit,
             "question_id": document.id,  # so that `sf-eval compare` finds the question in lmms-eval's log
             "video": document.video_id,
-            "has_truth": document.answer is not None,
+            "has_truth": document.has_truth,
         }
         # lmms-eval makes its standard errors from `score`: in percent, as our aggregations are.
-        accuracy = {**item, "score": 100.0 * (outcome is Outcome.correct)} if outcome.is_scored else item
-        return {"accuracy": accuracy, "coverage": {**item, "score": 100.0 * (not outcome.is_failure)}}
+        accuracy = item if settled.credit is None else {**item, "score": 100.0 * settled.credit}
+        coverage = {**item, "score": 100.0 * (not outcome.is_failure)}
+        metrics = {"accuracy": accuracy, "coverage": coverage, NOT_JUDGED: item}
+        return {name: metrics[name] for name in self._metrics}
 
 
 def _public(document: Document) -> dict[str, Any]:
@@ -103,7 +119,9 @@ def _score(items: list[dict[str, Any]]) -> Score:
 
 
 def _scored(item: dict[str, Any]) -> ScoredSample:
-    return ScoredSample(Outcome(item["outcome"]), item["video"], has_truth=item["has_truth"])
+    return ScoredSample(
+        Outcome(item["outcome"]), item["video"], has_truth=item["has_truth"], credit=item["credit"]
+    )
 
 
 def _accuracy(items: list[dict[str, Any]]) -> float:
@@ -116,4 +134,9 @@ def _coverage(items: list[dict[str, Any]]) -> float:
     return float(_score(items).coverage)
 
 
-_AGGREGATIONS = {"accuracy": _accuracy, "coverage": _coverage}
+def _not_judged(items: list[dict[str, Any]]) -> float:
+    """How many answers wait for a judge: the accuracy is not of them (`sf-eval score RUN --judge ...`)."""
+    return float(_score(items).not_judged)
+
+
+_AGGREGATIONS = {"accuracy": _accuracy, "coverage": _coverage, NOT_JUDGED: _not_judged}

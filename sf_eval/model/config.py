@@ -18,7 +18,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.activations import ACT2FN
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
-from sf_eval.core.config_defaults import CONVNEXT, SLOW_FAST
+from sf_eval.core.config_defaults import CONVNEXT, SLOW_FAST, named_image_size
 from sf_eval.core.errors import CheckpointError
 
 _WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
@@ -241,8 +241,8 @@ def _vision_config(value: Any, tower: str | None) -> VisionConfig:
     if not isinstance(value, Mapping | None):
         raise ValueError(f"vision_config is {value!r}; it must be a mapping of keys to values")
     values = {key: item for key, item in dict(value or {}).items() if key != "model_type"}
-    if "image_size" not in values and (match := re.search(r"-(\d+)$", tower or "")):
-        values["image_size"] = int(match.group(1))
+    if (size := named_image_size(values, tower)) is not None:
+        values["image_size"] = size
     return VisionConfig(**values)
 
 

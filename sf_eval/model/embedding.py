@@ -1,4 +1,4 @@
-"""Prompts as the decoder sees them: token embeddings with fast tokens in the placeholder's place."""
+"""Prompts as the decoder sees them: token embeddings with fast tokens in the placeholders' places."""
 
 from __future__ import annotations
 
@@ -46,16 +46,19 @@ def embed(
         PromptError, PromptTooLongError: see `sf_eval.model.prompt`.
     """
     features = per_row(video_features, input_ids)
-    fast_lengths = [None if item is None else item.fast_tokens.shape[0] for item in features]
+    fast_lengths = [None if item is None else item.run_lengths for item in features]
     layout = lay_out(input_ids, attention_mask, fast_lengths, side=side, limit=limit)
     device = compute_device(embedding)
     source = layout.source_columns().to(input_ids.device)
     ids = input_ids.gather(1, source.clamp(min=0)).masked_fill(source < 0, 0)  # [B, L']
     embeds = embedding(ids.to(device)).masked_fill((source < 0).to(device)[..., None], 0.0)  # [B, L', D]
     for index, (row, item) in enumerate(zip(layout.rows, features, strict=True)):
-        if row.start is not None and item is not None:
-            at = layout.offset(row) + row.start
-            embeds[index, at : at + row.fast_length] = item.fast_tokens.to(device, embeds.dtype)
+        if item is None or not row.runs:
+            continue
+        fast = item.fast_tokens.to(device, embeds.dtype)
+        for (start, length), run in zip(row.runs, fast.split(item.run_lengths), strict=True):
+            at = layout.offset(row) + start
+            embeds[index, at : at + length] = run
     return EmbeddedPrompt(embeds, layout.mask().to(device), layout)
 
 

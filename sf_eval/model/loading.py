@@ -14,7 +14,7 @@ from transformers.utils import is_accelerate_available
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.digests import content_digest
 from sf_eval.core.errors import CheckpointError
-from sf_eval.core.paths import PACKAGE
+from sf_eval.core.paths import packaged
 from sf_eval.core.text import printable
 from sf_eval.model import checkpoint
 from sf_eval.model.checkpoint_files.decoding import greedy_settings, what_greedy_leaves_out
@@ -23,7 +23,6 @@ from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.progress import without_progress_bars
 
-_PACKAGED = "package:"
 _SNAPSHOTS = "snapshots"
 
 
@@ -132,8 +131,8 @@ def weights_directory(card: ModelCard, *, revision: str | None = None, without_w
             f"no weights of {card.name} were published: it can be profiled, not evaluated.",
             hint="sf-eval profile --model " + card.name,
         )
-    if card.weights.startswith(_PACKAGED):
-        return PACKAGE / "assets" / card.weights.removeprefix(_PACKAGED)
+    if (inside := packaged(card.weights)) is not None:
+        return inside
     return checkpoint.resolve(
         card.weights, revision=revision or card.revision or None, without_weights=without_weights
     )
@@ -148,8 +147,8 @@ def config_for(card: ModelCard) -> SlowFastConfig:
         CheckpointError: neither is there, or it makes no slow-fast model.
     """
     local = Path(card.weights).expanduser() if card.weights else Path()
-    if card.weights.startswith(_PACKAGED):
-        config = checkpoint.read_config(weights_directory(card))
+    if (inside := packaged(card.weights)) is not None:
+        config = checkpoint.read_config(inside)
     elif card.weights and local.is_dir():
         config = checkpoint.read_config(local)
     elif card.config:

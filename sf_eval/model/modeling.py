@@ -125,10 +125,12 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         return self.model.encode_video(pixel_values, chunk_frames)
 
     def prompt_length(self, input_ids: torch.Tensor, video_features: VideoFeatures | None) -> int:
-        """Tokens in the language model of one prompt [L], its placeholder replaced by fast tokens."""
+        """Tokens in the language model of one prompt [L], its placeholders replaced by fast tokens."""
         placeholders = int((input_ids == VIDEO_TOKEN_ID).sum())
-        fast_length = video_features.fast_tokens.shape[0] if video_features is not None else 0
-        return input_ids.numel() - placeholders + placeholders * fast_length
+        fast_length = (
+            video_features.fast_tokens.shape[0] if video_features is not None and placeholders else 0
+        )
+        return input_ids.numel() - placeholders + fast_length
 
     def embed_prompt(
         self,
@@ -196,7 +198,8 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
     ) -> CausalLMOutputWithPast:
         """Logits of a prompt, or of the tokens that follow one (`sf_eval.model.passes` has the four cases).
 
-        A prompt is `input_ids` [B, L] with at most one `VIDEO_TOKEN_ID` a row, and either
+        A prompt is `input_ids` [B, L] with at most one `VIDEO_TOKEN_ID` a row (or one for each run of its
+        video's fast tokens, `VideoFeatures.runs`), and either
         `pixel_values_videos` (a list of [T, 3, S, S]) or `video_features` (what `encode_video` returned), one
         entry a row, None for none. Its logits are [B, L', V] with L' counted after the placeholder became
         fast tokens, padded on the configuration's side. A position is the number of real tokens before it,

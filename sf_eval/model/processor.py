@@ -114,20 +114,34 @@ class SlowFastProcessor:
         """uint8 RGB [T, H, W, 3] -> [T, 3, S, S]; see `sf_eval.model.preprocess`."""
         return preprocess_frames(frames, self.image_size, device=device, dtype=dtype)
 
-    def tokenize(self, prompt: str, *, has_video: bool = True) -> torch.Tensor:
+    def tokenize(
+        self, prompt: str, *, has_video: bool = True, words: Sequence[str] = ("", "")
+    ) -> torch.Tensor:
         """One user's turn in ChatML -> ids [1, L], with one placeholder before the prompt if `has_video`.
 
         The text before and after the placeholder is tokenised apart, as published. The prompt is text: markup
         in it, chat markup and every other added token included, is not interpreted.
+
+        Args:
+            words: with a video, what stands before, between and after its placeholders
+                (`VideoFeatures.words`).
         """
-        return torch.tensor([self._ids(prompt, has_video)], dtype=torch.long)
+        return torch.tensor([self._ids(prompt, words if has_video else None)], dtype=torch.long)
 
     def batch(
-        self, prompts: Sequence[str], *, has_video: Sequence[bool] | None = None
+        self,
+        prompts: Sequence[str],
+        *,
+        has_video: Sequence[bool] | None = None,
+        words: Sequence[Sequence[str]] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Several prompts, padded left: `input_ids` and `attention_mask` [B, L]."""
+        """Several prompts, padded left: `input_ids` and `attention_mask` [B, L]; `words` as of `tokenize`."""
         flags = [True] * len(prompts) if has_video is None else has_video
-        rows = [self._ids(prompt, flag) for prompt, flag in zip(prompts, flags, strict=True)]
+        between = [("", "")] * len(prompts) if words is None else words
+        rows = [
+            self._ids(prompt, own if flag else None)
+            for prompt, flag, own in zip(prompts, flags, between, strict=True)
+        ]
         length = max(len(row) for row in rows)
         return {
             "input_ids": torch.tensor([[self.pad_token_id] * (length - len(row)) + row for row in rows]),
@@ -150,11 +164,15 @@ class SlowFastProcessor:
         text: str = self.tokenizer.decode(kept, skip_special_tokens=True)
         return text.strip()
 
-    def _ids(self, prompt: str, has_video: bool) -> list[int]:
+    def _ids(self, prompt: str, words: Sequence[str] | None) -> list[int]:
+        """`words` as of `tokenize`; None without a video."""
         before, after = self._markup(_BEFORE_USER), self._markup(_AFTER_USER)
-        if has_video:
-            return [*before, VIDEO_TOKEN_ID, *self._text("\n" + prompt), *after]
-        return [*before, *self._text(prompt), *after]
+        if words is None:
+            return [*before, *self._text(prompt), *after]
+        video: list[int] = []
+        for text in words[:-1]:
+            video += [*(self._text(text) if text else ()), VIDEO_TOKEN_ID]
+        return [*before, *video, *self._text(f"{words[-1]}\n{prompt}"), *after]
 
     def _markup(self, text: str) -> list[int]:
         """Text of ours, in which special tokens are meant."""

@@ -1,4 +1,4 @@
-"""Where each token of a prompt ends up once the video's placeholder has become fast tokens.
+"""Where each token of a prompt ends up once the video's placeholders have become fast tokens.
 
 Pure bookkeeping on the CPU with Python integers: one look at the ids a prompt, none while decoding.
 """
@@ -26,13 +26,17 @@ class RowLayout:
 
     Attributes:
         columns: which columns of `input_ids` hold its text tokens, in order, the placeholder left out.
-        start: where in the row's expanded sequence the fast tokens begin; None without a video.
-        fast_length: how many there are.
+        runs: where in the row's expanded sequence each run of fast tokens begins, and how many there are in
+            it; one run, unless text stands between the frames; none without a video.
     """
 
     columns: tuple[int, ...]
-    start: int | None
-    fast_length: int
+    runs: tuple[Span, ...] = ()
+
+    @property
+    def fast_length(self) -> int:
+        """Fast tokens of all runs."""
+        return sum(length for _, length in self.runs)
 
     @property
     def length(self) -> int:
@@ -42,17 +46,21 @@ class RowLayout:
     def query_spans(self, offset: int, *, all_tokens: bool, masks_system: bool) -> tuple[Span, ...]:
         """Positions that query slow tokens, `offset` being the padding before the row's first token.
 
-        Text tokens do: all that is neither a fast token nor padding, the system prompt included unless
-        `masks_system`. With `all_tokens` the fast tokens do too. Without a video nothing does.
+        Text tokens do: all that is neither a fast token nor padding, what stands before the first run
+        included unless `masks_system`. With `all_tokens` the fast tokens do too. Without a video nothing
+        does.
         """
-        if self.start is None:
+        if not self.runs:
             return ()
         if all_tokens:
             return ((offset, offset + self.length),)
-        before = (offset, offset + self.start)
-        after = (offset + self.start + self.fast_length, offset + self.length)
-        spans = (after,) if masks_system else (before, after)
-        return tuple(span for span in spans if span[0] < span[1])
+        spans = [(offset + start, offset + stop) for start, stop in self.text_spans()]
+        return tuple(span for span in (spans[1:] if masks_system else spans) if span[0] < span[1])
+
+    def text_spans(self) -> list[Span]:
+        """Half-open ranges of text in the expanded sequence: before, between and after the runs."""
+        starts = [0, *(start + length for start, length in self.runs)]
+        return list(zip(starts, [*(start for start, _ in self.runs), self.length], strict=True))
 
 
 @dataclass(frozen=True)
@@ -86,29 +94,30 @@ class PromptLayout:
         source = torch.full((len(self.rows), self.length), -1, dtype=torch.long)
         for index, row in enumerate(self.rows):
             at = self.offset(row)
-            columns = torch.tensor(row.columns, dtype=torch.long)
-            before = len(columns) if row.start is None else row.start
-            source[index, at : at + before] = columns[:before]
-            source[index, at + before + row.fast_length : at + row.length] = columns[before:]
+            columns, taken = torch.tensor(row.columns, dtype=torch.long), 0
+            for start, stop in row.text_spans():
+                source[index, at + start : at + stop] = columns[taken : taken + stop - start]
+                taken += stop - start
         return source
 
 
 def lay_out(
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    fast_lengths: Sequence[int | None],
+    fast_lengths: Sequence[Sequence[int] | None],
     *,
     side: Literal["left", "right"],
     limit: int,
 ) -> PromptLayout:
-    """Find the placeholder of each row of `input_ids` [B, L] and make room for its fast tokens.
+    """Find the placeholders of each row of `input_ids` [B, L] and make room for its fast tokens.
 
     Args:
-        fast_lengths: fast tokens of each row's video, None for a row without one.
+        fast_lengths: fast tokens of each row's video, run by run; None for a row without one.
         limit: the longest prompt the model takes, fast tokens included.
 
     Raises:
-        PromptError: a row with several placeholders, a placeholder without a video, or an empty row.
+        PromptError: a row with another number of placeholders than its video has runs, a placeholder without
+            a video, or an empty row.
         PromptTooLongError: a row longer than `limit`.
     """
     rows = []
@@ -116,20 +125,34 @@ def lay_out(
     for index, (ids, kept) in enumerate(zip(input_ids.tolist(), mask.tolist(), strict=True)):
         columns = [column for column, keep in enumerate(kept) if keep]
         places = [at for at, column in enumerate(columns) if ids[column] == VIDEO_TOKEN_ID]
-        if len(places) > 1:
+        fast_length = fast_lengths[index]
+        if len(places) > (1 if fast_length is None else len(fast_length)):
             raise PromptError(
                 f"prompt {index} has {len(places)} video placeholders; the model takes one video."
             )
-        fast_length = fast_lengths[index]
         if places and fast_length is None:
             raise PromptError(f"prompt {index} has a video placeholder but no video was given for it.")
         if not columns:
             raise PromptError(f"prompt {index} is empty.")
+        if places and fast_length is not None and len(places) < len(fast_length):
+            raise PromptError(
+                f"prompt {index} has {len(places)} placeholders for {len(fast_length)} parts of its video."
+            )
         text = tuple(column for column in columns if ids[column] != VIDEO_TOKEN_ID)
-        row = RowLayout(text, places[0] if places else None, (fast_length or 0) if places else 0)
+        row = RowLayout(text, _runs(places, fast_length or ()))
         check_length(row.length, row.fast_length, limit=limit, index=index)
         rows.append(row)
     return PromptLayout(tuple(rows), side)
+
+
+def _runs(places: Sequence[int], lengths: Sequence[int]) -> tuple[Span, ...]:
+    """Start and length of each run, where `places` count placeholders as one."""
+    runs: list[Span] = []
+    grown = 0
+    for place, length in zip(places, lengths[: len(places)], strict=True):
+        runs.append((place + grown, length))
+        grown += length - 1
+    return tuple(runs)
 
 
 def per_row(items: Sequence[_T | None] | None, input_ids: torch.Tensor) -> list[_T | None]:

@@ -91,11 +91,11 @@ class SuffixBatch:
 
 
 def split_prompt(input_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-    """A prompt's ids up to and with the video's placeholder, and those after; ([], ids) without a video."""
+    """A prompt's ids up to and with the video's last placeholder, and those after; ([], ids) without one."""
     ids = list(input_ids)
     if VIDEO_TOKEN_ID not in ids:
         return [], ids
-    at = ids.index(VIDEO_TOKEN_ID) + 1
+    at = len(ids) - ids[::-1].index(VIDEO_TOKEN_ID)
     return ids[:at], ids[at:]
 
 

@@ -7,7 +7,7 @@ Source of every rule: the published `prepare_inputs_labels_for_multimodal` and `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn.functional import avg_pool2d, pad
@@ -19,6 +19,8 @@ class VideoFeatures:
 
     Attributes:
         fast_tokens: [N_fast, D], take the placeholder's place in the prompt.
+        words: text before, between and after runs of the fast tokens; one more than there are runs.
+        runs: how many fast tokens each run has, in order; () for all of them as one.
         slow_tokens: [N_slow, D], seen through cross-attention only.
         num_frames: frames that were encoded.
     """
@@ -26,9 +28,16 @@ class VideoFeatures:
     fast_tokens: torch.Tensor
     slow_tokens: torch.Tensor
     num_frames: int
+    runs: tuple[int, ...] = ()
+    words: tuple[str, ...] = ("", "")
+
+    @property
+    def run_lengths(self) -> list[int]:
+        """Fast tokens of each placeholder that the prompt has for this video."""
+        return list(self.runs) or [self.fast_tokens.shape[0]]
 
     def to(self, device: torch.device | str) -> VideoFeatures:
-        return VideoFeatures(self.fast_tokens.to(device), self.slow_tokens.to(device), self.num_frames)
+        return replace(self, fast_tokens=self.fast_tokens.to(device), slow_tokens=self.slow_tokens.to(device))
 
 
 def stack_slow_tokens(videos: Sequence[VideoFeatures | None]) -> torch.Tensor | None:
@@ -91,10 +100,20 @@ def average_in_time(frames: torch.Tensor, stride: int, min_fast_frames: int) -> 
         windows = count // stride
         means: torch.Tensor = frames[: windows * stride].unflatten(0, (windows, stride)).mean(1)
         return means
+    return torch.stack(
+        [frames[start:stop].mean(0) for start, stop in time_windows(count, stride, min_fast_frames)]
+    )
+
+
+def time_windows(count: int, stride: int, min_fast_frames: int) -> list[tuple[int, int]]:
+    """Which of `count` frames, as half-open ranges, `average_in_time` averages into each of its frames."""
+    if stride == 1:
+        return [(at, at + 1) for at in range(count)]
+    if count // stride >= min_fast_frames:
+        return [(at * stride, (at + 1) * stride) for at in range(count // stride)]
     windows = min(count, min_fast_frames)
     # Window i is [floor(i T / n), ceil((i + 1) T / n)).
-    bounds = [(i * count // windows, -(-(i + 1) * count // windows)) for i in range(windows)]
-    return torch.stack([frames[start:stop].mean(0) for start, stop in bounds])
+    return [(i * count // windows, -(-(i + 1) * count // windows)) for i in range(windows)]
 
 
 def _on(frames: torch.Tensor, indices: list[int]) -> torch.Tensor:

@@ -24,6 +24,7 @@ from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
 from sf_eval.inference.families import size_of
 from sf_eval.profiler import compare_question
 from sf_eval.profiler.measured.hardware import measure_peak
+from sf_eval.report.model_label import with_words
 
 # Characters of English a token of Qwen2's vocabulary stands for, roughly; only the estimate depends on it.
 CHARACTERS_A_TOKEN = 4
@@ -52,35 +53,46 @@ class TaskEstimate:
 def show(plan: RunPlan, console: Console) -> None:
     """Print questions, videos, FLOPs, least time, memory and disk of the plan."""
     settings = plan.settings
+    if not settings.conditions.asks_model:
+        asked = ", ".join(f"{task.benchmark.title} {task.count}" for task in plan.tasks)
+        console.print(f"{plan.card.title}: no model is asked, nothing is computed ({asked} questions).")
+        return
     device = resolve_device(settings.device)
     dtype = resolve_dtype(settings.dtype, device) or torch.float16
-    estimates = [_estimate(plan.card, task) for task in plan.tasks]
+    frames = plan.card.num_frames if settings.conditions.shows_video else 0
+    estimates = [_estimate(plan.card, task, frames) for task in plan.tasks]
     console.print(f"Measuring what {device} can do ...", style="dim")
     rate = measure_peak(device, dtype).measured_flops
     print_table(console, _work_table(plan, estimates, rate, f"{device}, {_name(dtype)}"))
     print_table(console, _memory_table(plan, device, dtype))
 
 
-def _estimate(card: ModelCard, task: TaskPlan) -> TaskEstimate:
-    videos = {document.video_id: document for document in task.documents}
+def _asked_of(plan: RunPlan) -> str:
+    conditions = plan.settings.conditions
+    frames = f"{plan.card.num_frames} frames" if conditions.shows_video else "no video"
+    return f"{with_words(plan.card.title, conditions.words)}, {frames}"
+
+
+def _estimate(card: ModelCard, task: TaskPlan, frames: int) -> TaskEstimate:
+    videos = {document.video_id: document for document in task.documents} if frames else {}
     return TaskEstimate(
         title=task.benchmark.title,
         questions=len(task.documents),
         videos=len(videos),
-        flops=_flops(card, size_of(card).config, task),
-        media_bytes=_media_bytes(task),
-        fetch_bytes=hub.bytes_to_fetch(task.benchmark, task.opened.folder),
+        flops=_flops(card, size_of(card).config, task, frames),
+        media_bytes=_media_bytes(task) if frames else 0,
+        fetch_bytes=hub.bytes_to_fetch(task.benchmark, task.opened.folder) if frames else 0,
     )
 
 
-def _flops(card: ModelCard, config: Mapping[str, Any] | None, task: TaskPlan) -> int | None:
+def _flops(card: ModelCard, config: Mapping[str, Any] | None, task: TaskPlan, frames: int) -> int | None:
     if config is None:
         return None
     flops = 0
     for document in task.documents:
         text_tokens = MARKUP_TOKENS + len(document.prompt) // CHARACTERS_A_TOKEN
         new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
-        flops += compare_question(config, card.num_frames, text_tokens, new_tokens).model.total_flops
+        flops += compare_question(config, frames, text_tokens, new_tokens).model.total_flops
     return flops
 
 
@@ -108,6 +120,7 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
         )
         for estimate in estimates
     ]
+    frames = plan.card.num_frames if plan.settings.conditions.shows_video else 0
     counted = [estimate.flops for estimate in estimates if estimate.flops is not None]
     total = sum(counted) if len(counted) == len(estimates) else None
     known = [estimate.media_bytes for estimate in estimates if estimate.media_bytes is not None]
@@ -122,14 +135,14 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
     )
     columns = ("task", "questions", "videos", "FLOPs at most", "time at least", "videos' size")
     return Table(
-        title=f"Dry run: {plan.card.title}, {plan.card.num_frames} frames, {plan.source.label}",
+        title=f"Dry run: {_asked_of(plan)}, {plan.source.label}",
         columns=columns,
         rows=tuple(rows),
         numeric=frozenset(columns[1:]),
         notes=("The FLOPs of this kind of model are not counted, and so its time is not estimated.",)
         if total is None
         else (
-            f"FLOPs: closed form with {plan.card.num_frames} frames per video, prompts of about "
+            f"FLOPs: closed form with {frames} frames per video, prompts of about "
             f"{CHARACTERS_A_TOKEN} characters a token, and as many new tokens as the task allows.",
             f"Time: those FLOPs at {scaled(rate, 'FLOP/s')}, a large matrix product measured just now on "
             f"{where}. Decoding videos and everything else comes on top.",

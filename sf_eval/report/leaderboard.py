@@ -7,21 +7,18 @@ from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
-from sf_eval.harness.record import (
-    GroupRecord,
-    PublishedScoreRecord,
-    RunRecord,
-    ScoreRecord,
-    TaskRecord,
-)
+from sf_eval.harness.record import GroupRecord, PublishedScoreRecord, RunRecord, ScoreRecord, TaskRecord
+from sf_eval.report.means import group_title, incomplete, made_of, parts, without
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
+from sf_eval.report.settled import score_cell, settled_notes
 
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
     "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high",
     "complete", "source",
 )  # fmt: skip
+_FAILED = "samples.jsonl names each failed sample and its reason. Failed samples are not in n."
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def failures_table(record: RunRecord) -> Table | None:
         (
             entry.title,
             _failures(entry.score.failures),
-            percent(entry.score.accuracy),
+            score_cell(entry.score),
             interval(entry.score.bounds),
         )
         for entry in failed
@@ -105,7 +102,7 @@ def failures_table(record: RunRecord) -> Table | None:
         columns=("benchmark", "failed", "score %", "if all failed were wrong / right"),
         rows=rows,
         numeric=frozenset({"score %", "if all failed were wrong / right"}),
-        notes=("samples.jsonl names each failed sample and its reason. Failed samples are not in n.",),
+        notes=(_FAILED, *settled_notes(record.tasks)),
     )
 
 
@@ -122,7 +119,7 @@ def _score_columns(record: RunRecord) -> dict[str, bool]:
 
 def _own_cells(score: ScoreRecord) -> dict[str, str]:
     return {
-        "score %": percent(score.accuracy),
+        "score %": score_cell(score),
         "95% interval": interval(score.interval95),
         "n": str(score.n),
         "no answer": str(score.no_answer),
@@ -248,12 +245,32 @@ def caveats(record: RunRecord) -> list[str]:
         notes.append(
             "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
         )
+    notes.extend(_condition_notes(record))
+    told = ((task, catalog.get_benchmark(task.task).setting) for task in record.tasks)
+    notes.extend(f"{task.title}: {setting}" for task, setting in told if setting)
     notes.extend(_size_notes(record))
     notes.extend(_unanswered_notes(record))
+    notes.extend(settled_notes(record.tasks))
     if not record.model.decode_slow_attention:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     notes.extend(record.notes)
     return notes
+
+
+def _condition_notes(record: RunRecord) -> Iterator[str]:
+    """In what the run is not the benchmark as it is."""
+    asked = record.conditions
+    if asked.control == "blind":
+        yield "A control: no video was shown (blind); question and options alone."
+    if asked.control == "shuffled":
+        yield (
+            "A control: every question was asked about another video of the same benchmark (shuffled, seed "
+            f"{asked.video_seed})."
+        )
+    if asked.options == "shuffled":
+        kept = asked.order_kept or 0
+        said = f"; {kept} questions kept theirs, since it cannot be changed honestly" if kept else ""
+        yield f"Each question's options stood in another order (seed {asked.options_seed}{said})."
 
 
 def _size_notes(record: RunRecord) -> Iterator[str]:
@@ -274,11 +291,13 @@ def _size_notes(record: RunRecord) -> Iterator[str]:
 
 
 def _unanswered_notes(record: RunRecord) -> Iterator[str]:
-    """What was asked and is missing in a mean, since nothing of it was answered."""
+    """What is missing in a mean, since it was not asked, or nothing of it was answered."""
     titles = {task.task: task.title for task in record.tasks}
     for group in record.groups:
         if group.unanswered:
             yield _unanswered(group.title, [titles[task] for task in group.unanswered], group.score)
+        elif without(group):
+            yield f"{group.title} is a mean of {made_of([group])}: not comparable with a mean of all."
     for task in record.tasks:
         if task.score.lacks_parts:
             category = task.mean_over
@@ -329,25 +348,15 @@ def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
     )
 
 
-def incomplete(title: str, *, is_complete: bool) -> str:
-    """The title of a mean, which says so where parts of it are missing."""
-    return title if is_complete else f"{title} (incomplete)"
-
-
-def parts(score: ScoreRecord | PublishedScoreRecord) -> str:
-    """What a mean is made of: "19 of 20"."""
-    return f"{score.parts} of {score.parts_total}"
-
-
 def _of_group(group: GroupRecord, record: RunRecord) -> Entry:
-    remark = f"mean of {parts(group.score)} subtasks"
+    remark = f"mean of {made_of([group])}"
     if group.published is not None and group.published.parts != group.score.parts:
         remark += f" (published: of {parts(group.published)})"
     return Entry(
         name=group.group,
         tasks=tuple(group.tasks),
         benchmark=group.title,
-        title=incomplete(group.title, is_complete=group.complete),
+        title=group_title([group]),
         data=data_label(record),
         column=catalog.get_group(group.group).published_column if group.complete else None,
         score=group.score,
@@ -361,7 +370,7 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
         (
             part.category,
             part.value,
-            percent(part.score.accuracy),
+            score_cell(part.score),
             interval(part.score.interval95),
             str(part.score.n),
             f"{part.score.coverage:.1f}",
@@ -373,6 +382,7 @@ def _breakdown(task: TaskRecord, record: RunRecord) -> Table:
         columns=("category", "value", "accuracy %", "95% interval", "n", "coverage %"),
         rows=rows,
         numeric=frozenset({"accuracy %", "95% interval", "n", "coverage %"}),
+        notes=tuple(settled_notes([task])),
     )
 
 

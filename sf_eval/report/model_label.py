@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sf_eval.core import cards
 from sf_eval.core.cards import SLOW_FAST, ModelCard
 from sf_eval.harness.record import ModelRecord, RunRecord
@@ -10,10 +12,19 @@ _ADDRESS = "base_url"  # where a model is asked, not what it is
 
 
 def model_label(record: RunRecord) -> str:
-    """Title, what was overridden, frames: "Mini slow-fast model, slow path off, 64 frames"."""
+    """Title, conditions, what was overridden, frames: "Mini slow-fast model (blind), 0 frames"."""
     model = record.model
+    title = with_words(model.title, record.conditions.words)
     untrained = ["untrained"] if model.untrained and "untrained" not in model.title else []
-    return ", ".join([model.title, *overrides(model), f"{model.num_frames} frames", *untrained])
+    return ", ".join([title, *overrides(model), f"{model.num_frames} frames", *untrained])
+
+
+def with_words(name: str, words: Sequence[str]) -> str:
+    """A name with the conditions of a run: "mini (blind)"; a folder's "mini-blind" becomes that too."""
+    if not words:
+        return name
+    ending = "".join(f"-{word.replace(' ', '-')}" for word in words)
+    return f"{name.removesuffix(ending)} ({', '.join(words)})"
 
 
 def overrides(model: ModelRecord) -> list[str]:

@@ -11,11 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS, SAMPLES
 from sf_eval.report.leaderboard import Entry, data_label, entries
 from sf_eval.report.model_label import model_label
+from sf_eval.report.settled import settled_notes
 from sf_eval.scoring.outcome import Outcome
 
 PROFILE = "profile.json"
@@ -27,6 +29,7 @@ class Point:
 
     Attributes:
         flops, latency_s: means per question; a batch's prefill and decoding are divided among its samples.
+        settled: by what its open answers were settled, in a sentence; "" where letters did.
     """
 
     model: str
@@ -36,6 +39,7 @@ class Point:
     flops: float
     latency_s: float
     run: str
+    settled: str = ""
 
 
 def collect(record: RunRecord, folder: Path) -> list[Point]:
@@ -90,7 +94,10 @@ def table(points: list[Point], data: str) -> Table:
         ),
         rows=rows,
         numeric=frozenset({"accuracy %", "n", "FLOPs per question", "latency per question"}),
-        notes=("The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",),
+        notes=(
+            "The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",
+            *dict.fromkeys(point.settled for point in points if point.settled),
+        ),
     )
 
 
@@ -143,6 +150,8 @@ def _read(results: Path) -> tuple[RunRecord | None, dict[str, Any] | None]:
     except (OSError, ValueError, ValidationError):
         return None, None
     is_ours = isinstance(profile, dict) and {"flops", "latency", "batch_size", "resumed"} <= set(profile)
+    known = set(catalog.benchmark_names())  # another version, or $SF_EVAL_TASKS, may have asked others
+    is_ours = is_ours and all(task.task in known for task in record.tasks)
     return (record, profile) if record.complete and is_ours else (None, None)
 
 
@@ -184,6 +193,7 @@ def _points(record: RunRecord, chosen: Sequence[Entry], profile: dict[str, Any],
                 flops=sum(row["flops"]["total_flops"] * row["questions"] for row in rows) / questions,
                 latency_s=sum(row["seconds"] * row["questions"] for row in rows) / questions,
                 run=run,
+                settled=" ".join(settled_notes(task for task in record.tasks if task.task in entry.tasks)),
             )
         )
     return points

@@ -12,6 +12,7 @@ from sf_eval.report.leaderboard import Entry, entries, is_mini
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 from sf_eval.report.run_profile_record import RunProfile
+from sf_eval.report.settled import HOW_TO_JUDGE
 
 MOST_NAMED = 3
 """So many benchmarks are named with their scores; of more the lowest and the highest are."""
@@ -22,6 +23,7 @@ def answer(output: RunOutput, profile: RunProfile) -> list[str]:
     record = output.record
     return [
         _accuracy(record),
+        *_not_judged(record),
         *_reported(record),
         *_failures(output),
         *_cost(profile),
@@ -30,14 +32,19 @@ def answer(output: RunOutput, profile: RunProfile) -> list[str]:
 
 def _accuracy(record: RunRecord) -> str:
     shown = [(entry, _score(entry, record)) for entry in entries(record, folded=True)]
-    judged = [(entry.title, score) for entry, score in shown if score is not None and score.n]
+    judged = [(entry, score) for entry, score in shown if score is not None and score.n]
+    wups = {task.task for task in record.tasks if task.settled_by == "wups"}
+    said = [
+        (score.accuracy or 0.0, _right(entry.title, score, is_wups=entry.name in wups))
+        for entry, score in judged
+    ]
     label = model_label(record)
     if not judged:
         return f"{label}: no answer could be judged."
-    if len(judged) <= MOST_NAMED:
-        return f"{label}: {', '.join(_right(*each) for each in judged)}."
-    ordered = sorted(judged, key=lambda each: each[1].accuracy or 0.0)
-    return f"{label}: on {len(judged)} benchmarks, from {_right(*ordered[0])} to {_right(*ordered[-1])}."
+    if len(said) <= MOST_NAMED:
+        return f"{label}: {', '.join(phrase for _, phrase in said)}."
+    (_, lowest), *_, (_, highest) = sorted(said, key=lambda each: each[0])
+    return f"{label}: on {len(said)} benchmarks, from {lowest} to {highest}."
 
 
 def _score(entry: Entry, record: RunRecord) -> ScoreRecord | PublishedScoreRecord | None:
@@ -45,14 +52,23 @@ def _score(entry: Entry, record: RunRecord) -> ScoreRecord | PublishedScoreRecor
     return entry.published if record.scoring == "published" else entry.score
 
 
-def _right(title: str, score: ScoreRecord | PublishedScoreRecord) -> str:
+def _right(title: str, score: ScoreRecord | PublishedScoreRecord, *, is_wups: bool) -> str:
     sure = f" {interval(score.interval95)}" if score.interval95 else ""
+    if is_wups:
+        return f"WUPS {percent(score.accuracy)} on {title}{sure}"
     return f"{percent(score.accuracy)}% of {title} right{sure}"
+
+
+def _not_judged(record: RunRecord) -> Iterator[str]:
+    """What only a judge can tell."""
+    if waiting := [task for task in record.tasks if task.score.not_judged]:
+        named = ", ".join(f"{task.score.not_judged} answers to {task.title}" for task in waiting)
+        yield f"Not judged, and so in no score: {named} ({HOW_TO_JUDGE})."
 
 
 def _reported(record: RunRecord) -> Iterator[str]:
     """What was published for this very model, where the data are the benchmark's own."""
-    if is_mini(record) or not record.model.published:
+    if is_mini(record) or not record.model.published or not record.conditions.is_plain:
         return
     of_this = [model for model in published_models() if model.key == record.model.published]
     columns = [entry for entry in entries(record, folded=True) if entry.column]

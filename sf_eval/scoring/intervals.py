@@ -3,7 +3,7 @@
 The estimate is a mean of group means (one group: the plain accuracy). Its variance is the cluster-robust one:
 each sample's influence on the estimate is summed within its video, and the squares of the sums are added up.
 
-    u_i = (y_i - mean_k) / (K n_k)      sample i of group k; y is 0 or 1; K groups of n_k samples
+    u_i = (y_i - mean_k) / (K n_k)      sample i of group k; y from 0 to 1; K groups of n_k samples
     U_c = sum of u_i over the samples of video c
     Var = C / (C - 1) * sum of U_c^2    C videos
 
@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
-Observation = tuple[str, bool]  # video, right or wrong
+Observation = tuple[str, float]  # video, and 1 for right, 0 for wrong, between them for a part (WUPS)
 _P = 0.975
 _NO_WIDTH = 1e-18  # a variance below this is rounding
 _Z = NormalDist().inv_cdf(_P)
@@ -54,11 +54,11 @@ def interval95(groups: Sequence[Sequence[Observation]]) -> tuple[float, float] |
     )
 
 
-def running95(counts: Mapping[str, tuple[int, int]]) -> tuple[float, float] | None:
+def running95(counts: Mapping[str, tuple[int, float]]) -> tuple[float, float] | None:
     """`interval95` of one group, from counts that are kept while a run goes on.
 
     Args:
-        counts: by video, how many questions were judged and how many of them were right.
+        counts: by video, how many questions were judged, and the sum of their credits (1 for a right one).
     """
     clusters, asked = len(counts), sum(judged for judged, _ in counts.values())
     if clusters < 2:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.scoring.answers.extract import read_answer
+from sf_eval.scoring.answers.labels import read_labelled
 from sf_eval.scoring.answers.reading import Reading
 from sf_eval.scoring.outcome import Outcome
 
@@ -32,14 +32,19 @@ def judge(document: Document, text: str, *, cut_off: bool = False) -> Verdict:
     Args:
         cut_off: the model was stopped by its token limit (`finish_reason` is "length").
     """
-    return judge_words(text, document.options, document.answer, cut_off=cut_off)
+    return judge_words(text, document.options, document.answer, labels=document.labels, cut_off=cut_off)
 
 
 def judge_words(
-    text: str, options: Mapping[str, str], answer: str | None, *, cut_off: bool = False
+    text: str,
+    options: Mapping[str, str],
+    answer: str | None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    cut_off: bool = False,
 ) -> Verdict:
-    """As `judge`, where only the options and the right letter are known."""
-    reading = read_answer(text, options, cut_off=cut_off)
+    """As `judge`, where only the options, their labels (`Document.labels`) and the right letter are known."""
+    reading = read_labelled(text, options, labels, cut_off=cut_off)
     if answer is None:
         return Verdict(Outcome.unjudged, reading)
     if reading.letter is None:

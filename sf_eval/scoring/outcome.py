@@ -6,23 +6,29 @@ from enum import Enum
 
 
 class Outcome(str, Enum):
-    """How one question ended. Only `correct`, `wrong` and `no_answer` enter an accuracy.
+    """How one question ended. Only `correct`, `partial`, `wrong` and `no_answer` enter an accuracy.
 
-    `no_answer` (the model spoke, but named no option) counts as wrong. The failures lower the coverage
-    instead. `unjudged` is an answer to a question whose truth is not public: it is counted, and neither
-    right nor wrong.
+    `partial` is an open answer that earns a credit between 0 and 1 (WUPS). `no_answer` (the model spoke, but
+    named no option; or it said nothing to an open question) counts as wrong. The failures lower the coverage
+    instead. `unjudged` is an answer to a question whose truth is not public, `not_judged` one that only a
+    judge can tell and that none was asked about: they are counted, and neither right nor wrong.
+
+    `judge_error` is a failure too: the model answered, and the judge that was asked gave no verdict.
     """
 
     correct = "correct"
+    partial = "partial"
     wrong = "wrong"
     no_answer = "no_answer"
     unjudged = "unjudged"
+    not_judged = "not_judged"
     decode_error = "decode_error"
     missing_media = "missing_media"
     out_of_memory = "out_of_memory"
     timeout = "timeout"
     model_error = "model_error"
     worker_lost = "worker_lost"
+    judge_error = "judge_error"
 
     @property
     def is_scored(self) -> bool:
@@ -31,9 +37,9 @@ class Outcome(str, Enum):
 
     @property
     def is_failure(self) -> bool:
-        """The question was never answered: it is listed, and tried again on resume."""
+        """It was never answered, or never judged though a judge was asked: it is listed, and tried again."""
         return self in _FAILURES
 
 
-_SCORED = frozenset({Outcome.correct, Outcome.wrong, Outcome.no_answer})
-_FAILURES = frozenset(Outcome) - _SCORED - {Outcome.unjudged}
+_SCORED = frozenset({Outcome.correct, Outcome.partial, Outcome.wrong, Outcome.no_answer})
+_FAILURES = frozenset(Outcome) - _SCORED - {Outcome.unjudged, Outcome.not_judged}

@@ -51,12 +51,13 @@ class Judged:
     Attributes:
         video: the cluster.
         group: whose accuracies the benchmark's is the mean of, e.g. MLVU's task type; "" where there is one.
-        right: one entry a model, in the same order for all questions.
+        right: one entry a model, in the same order for all questions: 1 for right, 0 for wrong, and between
+            them for an open answer that earns a part (WUPS).
     """
 
     video: str
     group: str
-    right: tuple[bool, ...]
+    right: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class _Resampled:
     Attributes:
         settled: the draws had the models answered every benchmark alike on which they differ on fewer than
             `FEWEST` videos; `draws` itself where there is none such.
-        differing: videos on which not all models have the same answers right.
+        differing: videos on which not all models have as much right.
         least_p: the smallest p that a sign test gives so few of them; 0 where all benchmarks have enough.
         hidden_error: standard error of a difference (from 0 to 1) that C videos without any spread cannot
             rule out: a true share of up to 3/C of videos on which the two differ is missed with a chance of

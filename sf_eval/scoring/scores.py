@@ -26,6 +26,7 @@ class ScoredSample:
         in_published: False where the published average leaves the sample out (an empty MVBench output).
         has_truth: False where the right answer is not public: then the sample's failure says nothing of the
             accuracy. `no_answer` always means that there is one.
+        credit: from 0 to 1, of a scored answer that may earn a part; None for 1 or 0 by the outcome.
     """
 
     outcome: Outcome
@@ -34,6 +35,12 @@ class ScoredSample:
     published: PublishedVerdict | None = None
     in_published: bool = True
     has_truth: bool = True
+    credit: float | None = None
+
+    @property
+    def earned(self) -> float:
+        """What it adds to the right ones: 1 for a right answer."""
+        return float(self.outcome is Outcome.correct) if self.credit is None else self.credit
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,12 @@ class Score:
     """An accuracy and what stands beside it.
 
     Attributes:
-        accuracy: right among correct, wrong and no_answer; None where nothing could be judged.
+        accuracy: right among correct, partial, wrong and no_answer, partial ones by their credit; None where
+            nothing could be judged.
         interval95: None where there are fewer than two videos.
         n: samples that enter the accuracy.
         unjudged: answers to questions whose truth is not public.
+        not_judged: open answers that only a judge can tell, and none was asked about.
         failures: failed samples by outcome, without zeros.
         coverage: share of the samples that were answered; 100 where none was asked.
         bounds: the accuracy if all failed samples were wrong, and if all were right; None where the truth is
@@ -66,6 +75,8 @@ class Score:
     bounds: tuple[float, float] | None
     parts: int
     parts_total: int
+    partial: int = 0
+    not_judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,8 @@ def score_of_groups(groups: Sequence[Sequence[ScoredSample]], *, total: int | No
         bounds=_bounds(groups),
         parts=sum(map(bool, observed)),
         parts_total=len(groups) if total is None else total,
+        partial=outcomes[Outcome.partial],
+        not_judged=outcomes[Outcome.not_judged],
     )
 
 
@@ -193,14 +206,14 @@ def _reading_order(value: str) -> tuple[int, int, str]:
 
 
 def _observations(group: Sequence[ScoredSample]) -> list[Observation]:
-    return [(s.video_id, s.outcome is Outcome.correct) for s in group if s.outcome.is_scored]
+    return [(s.video_id, s.earned) for s in group if s.outcome.is_scored]
 
 
 def _bounds(groups: Sequence[Sequence[ScoredSample]]) -> tuple[float, float] | None:
     lows: list[float] = []
     highs: list[float] = []
     for group in groups:
-        right = sum(s.outcome is Outcome.correct for s in group)
+        right = sum(s.earned for s in group if s.outcome.is_scored)
         failed = sum(s.outcome.is_failure and s.has_truth for s in group)
         counted = failed + sum(s.outcome.is_scored for s in group)
         if counted:

@@ -45,6 +45,7 @@ class ClipPool:
 
     Attributes:
         waited_s: seconds that callers have waited for clips so far.
+        first_decoded_at: when the first clip was done, in seconds of `time.time()`; None before.
 
     Raises:
         UsageError: a negative number of decoders, no room at all, or what `ClipLoader` refuses.
@@ -66,25 +67,43 @@ class ClipPool:
             raise UsageError(f"there cannot be {decoders} decoders.", hint="Give 0 or more.")
         if max_bytes < 1:
             raise UsageError(f"no clip fits into {max_bytes} bytes.", hint="Give more.")
+        self._loader = partial(
+            ClipLoader, rule, backend=backend, timeout_s=timeout_s, seek=seek, threads=threads, resize=resize
+        )
         count = max(decoders, 1)
-        self._loaders = [
-            ClipLoader(rule, backend=backend, timeout_s=timeout_s, seek=seek, threads=threads, resize=resize)
-            for _ in range(count)
-        ]
+        self._loaders = [self._loader() for _ in range(count)]
         self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
+        self.resize, self.seek, self._asked_timeout_s = resize, seek, timeout_s
         self.decoders = decoders
         self.waited_s = 0.0
+        self.first_decoded_at: float | None = None
         self._waiting = threading.Lock()  # guards waited_s and the three below
         self._prefetched: dict[Clip, deque[Job]] = {}
         self._waiters, self._waiting_since = 0, 0.0
         clip_bytes = None if resize is None else rule.num_frames * resize.size**2 * 3
         self._queue = JobQueue(max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=count)
-        self._threads = [
-            threading.Thread(target=self._serve, args=(loader,), name="clip-pool", daemon=True)
-            for loader in self._loaders[:decoders]
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        for loader in self._loaders[:decoders]:
+            self._start(loader)
+
+    def decodes_as(
+        self, rule: SamplingRule, *, resize: Resize | None, backend: str, timeout_s: float, seek: bool
+    ) -> bool:
+        """Whether a pool made with these arguments would give the same of every clip."""
+        own = (self.rule, self.resize, self.backend, self._asked_timeout_s, self.seek)
+        return own == (rule, resize, backend, timeout_s, seek)
+
+    def grow(self, decoders: int) -> None:
+        """Go on with at least so many decoders; a pool that decodes nothing ahead stays as it is."""
+        while 0 < self.decoders < decoders:
+            self._loaders.append(self._loader())
+            self.decoders += 1
+            self._start(self._loaders[-1])
+
+    def _start(self, loader: ClipLoader) -> None:
+        thread = threading.Thread(target=self._serve, args=(loader,), name="clip-pool", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def prefetch(self, clips: Iterable[Clip]) -> None:
         """Decode `clips` ahead, in this order, one for each coming call of `load`; does not wait.
@@ -109,12 +128,7 @@ class ClipPool:
             VideoError: what is wrong with the clip; at once, if that is known.
             LoaderClosedError: after, or because of, `close`.
         """
-        with self._waiting:
-            jobs = self._prefetched.get(clip)
-            job = jobs.popleft() if jobs else Job(clip, ClipLoader.load)
-            if not jobs:
-                self._prefetched.pop(clip, None)
-        frames: Frames = self._result(job)
+        frames: Frames = self._result(self._ahead_or_new(clip))
         return frames
 
     def plan(self, clip: Clip) -> ClipPlan:
@@ -135,10 +149,17 @@ class ClipPool:
     def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
         """Each clip with its frames, or with what is wrong with it, in the order of `clips`.
 
+        What was prefetched is taken from there; what was prefetched and is not wanted now is given up.
+
         Raises:
             LoaderClosedError: after, or because of, `close`.
         """
-        return self._each([Job(clip, ClipLoader.load) for clip in clips])
+        jobs = [self._ahead_or_new(clip) for clip in clips]
+        with self._waiting:
+            unwanted = [job for left in self._prefetched.values() for job in left]
+            self._prefetched.clear()
+        self._queue.abandon(unwanted)
+        return self._each(jobs)
 
     def checked(
         self, clips: Iterable[Clip], indices: CheckedFrames = "ends"
@@ -179,6 +200,14 @@ class ClipPool:
         """Process ids of the decoders that run."""
         return [pid for loader in self._loaders if (pid := loader.worker_pid()) is not None]
 
+    def _ahead_or_new(self, clip: Clip) -> Job:
+        with self._waiting:
+            jobs = self._prefetched.get(clip)
+            job = jobs.popleft() if jobs else Job(clip, ClipLoader.load)
+            if not jobs:
+                self._prefetched.pop(clip, None)
+        return job
+
     def _serve(self, loader: ClipLoader) -> None:
         while (job := self._queue.next()) is not None:
             self._do(loader, job)
@@ -190,6 +219,7 @@ class ClipPool:
                 outcome = job.work(loader, job.clip)
             except Exception as error:  # whoever takes the job gets it
                 outcome = error
+        self.first_decoded_at = self.first_decoded_at or time.time()
         self._queue.finish(job, outcome)
 
     def _each(

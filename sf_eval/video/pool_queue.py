@@ -27,6 +27,7 @@ class Job:
         shows_pictures: whether its outcome is `Frames`, which take room until they are taken.
         remember: whether an error of the clip stands for all further jobs of the clip.
         done: where the job goes when it is finished.
+        queued: whether it was put among those that nobody waits for.
         begun: whether a decoder has taken it.
         outcome: None until it is finished.
         held_bytes: counted for it until it is taken.
@@ -37,6 +38,7 @@ class Job:
     shows_pictures: bool = True
     remember: bool = True
     done: deque[Job] | None = None
+    queued: bool = False
     begun: bool = False
     abandoned: bool = False
     outcome: Any = field(default=None, repr=False)
@@ -65,7 +67,7 @@ class JobQueue:
         self._closed = False
 
     def add(self, jobs: Iterable[Job]) -> None:
-        """Put jobs behind the others that nobody waits for.
+        """Put jobs behind the others that nobody waits for; those that were put there before stay there.
 
         Raises:
             LoaderClosedError: after `close`.
@@ -73,7 +75,10 @@ class JobQueue:
         with self._changed:
             if self._closed:
                 raise LoaderClosedError("the clip pool is closed")
-            self._ahead.extend(jobs)
+            for job in jobs:
+                if not job.queued:
+                    job.queued = True
+                    self._ahead.append(job)
             self._changed.notify_all()
 
     def next(self) -> Job | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.layout import HubLayout
 from sf_eval.benchmarks.options import LETTERS, by_position
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join, listed
-from sf_eval.benchmarks.readers import option_by_content, within_spaces
+from sf_eval.benchmarks.readers import last_letter
 from sf_eval.benchmarks.rows import RowReader
 
 _COLUMNS = tuple(f"option{place}" for place in range(5))
@@ -40,6 +41,17 @@ def read_row(index: int, row: Mapping[str, Any]) -> Document:
         },
         # The published prompt ends with a line break.
         prompt=join(SELECT, question, listed(options), ANSWER_DIRECTLY, ""),
+    )
+
+
+def read_row_with_subtitles(index: int, row: Mapping[str, Any]) -> Document:
+    """A row with where its subtitles are, and from when on they are its video's."""
+    reader = RowReader(row, index, "LongVideoBench")
+    return replace(
+        read_row(index, row),
+        subtitles=f"subtitles/{reader.path('subtitle_path')}",
+        subtitles_from_s=reader.optional_number("starting_timestamp_for_subtitles") or 0.0,
+        duration_s=reader.optional_number("duration"),
     )
 
 
@@ -73,42 +85,61 @@ def _is_no_option(text: str) -> bool:
     return plain in _MISSING_VALUES or plain.casefold().strip(".()[]") in _NOT_APPLICABLE
 
 
-def published_letter(output: str, options: Mapping[str, str]) -> str:
-    """Letters in brackets, else followed by a space, else by a full stop; of several the last one."""
-    text = within_spaces(output)
-    for form in ("({})", "{} ", "{}."):
-        found = [letter for letter in options if form.format(letter) in text]
-        if found:
-            shown = "({})" if form == "({})" else " {} "
-            places = [text.rfind(shown.format(letter)) for letter in found]
-            return found[places.index(max(places))]
-    return option_by_content(text, options, first=False)
+LONGVIDEOBENCH = Benchmark(
+    name="longvideobench",
+    title="LongVideoBench (validation)",
+    lmms_task="sf_longvideobench",
+    hub_id="longvideobench/LongVideoBench",
+    hub_config=None,
+    split="validation",
+    annotation_files=(
+        "validation-*.parquet", "data/validation-*.parquet", "lvb_val.json", "validation*.json",
+        "lvb_val.jsonl", "validation*.jsonl",
+    ),
+    media_root="",
+    read_row=read_row,
+    breakdown=("duration_group", "question_category"),
+    expected_questions=1337,
+    expected_videos=753,
+    published_column="longvideobench_val",
+    licence="CC-BY-NC-SA-4.0 (gated)",
+    folder="longvideobench",
+    aliases=("longvideobench_val", "longvideobench_val_v"),
+    setting="Without subtitles, as the published number; the benchmark's own setting has them between the "
+    "frames (--subtitles interleaved).",
+    published_reader=last_letter,
+    # Guides: videos.tar.part.aa to .be (31 parts of 5.2 GB), which hold videos/*.mp4; subtitles.tar (one
+    # guide: .zip), which holds subtitles/*.json.
+    layout=HubLayout(("videos.tar*", "videos.zip*", "subtitles.tar", "subtitles.zip"), media=()),
+)  # fmt: skip
 
+_WITH_SUBTITLES = replace(
+    LONGVIDEOBENCH,
+    read_row=read_row_with_subtitles,
+    published_column=None,
+    edition_of="longvideobench",
+)
 
 BENCHMARKS = (
-    Benchmark(
-        name="longvideobench",
-        title="LongVideoBench (validation)",
-        lmms_task="sf_longvideobench",
-        hub_id="longvideobench/LongVideoBench",
-        hub_config=None,
-        split="validation",
-        annotation_files=(
-            "validation-*.parquet", "data/validation-*.parquet", "lvb_val.json", "validation*.json",
-            "lvb_val.jsonl", "validation*.jsonl",
-        ),
-        media_root="",
-        read_row=read_row,
-        breakdown=("duration_group", "question_category"),
-        expected_questions=1337,
-        expected_videos=753,
-        published_column="longvideobench_val",
-        licence="CC-BY-NC-SA-4.0 (gated)",
-        folder="longvideobench",
-        aliases=("longvideobench_val", "longvideobench_val_v", "longvideobench_val_i"),
-        published_reader=published_letter,
-        # Guides: videos.tar.part.aa to .be (31 parts of 5.2 GB), which hold videos/*.mp4; subtitles.tar (one
-        # guide: .zip), which holds subtitles/*.json.
-        layout=HubLayout(("videos.tar*", "videos.zip*", "subtitles.tar", "subtitles.zip"), media=()),
+    LONGVIDEOBENCH,
+    replace(
+        _WITH_SUBTITLES,
+        name="longvideobench_w_subtitle",
+        title="LongVideoBench (validation), subtitles as text",
+        lmms_task="sf_longvideobench_w_subtitle",
+        subtitles="text",
+        aliases=(),
+        setting="With subtitles as one text before the question: neither the published number's setting "
+        "(without) nor the benchmark's own (between the frames).",
     ),
-)  # fmt: skip
+    replace(
+        _WITH_SUBTITLES,
+        name="longvideobench_interleaved",
+        title="LongVideoBench (validation), subtitles between frames",
+        lmms_task="sf_longvideobench_interleaved",
+        subtitles="interleaved",
+        aliases=("longvideobench_val_i",),
+        setting="With subtitles between the frames, the benchmark's own setting; the published number is "
+        "without. A slow-fast model has them between its fast frames, as no released one was trained.",
+    ),
+)

@@ -9,9 +9,11 @@ from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.layout import HubLayout
-from sf_eval.benchmarks.options import LETTERS
+from sf_eval.benchmarks.options import LETTERS as ALL_LETTERS
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT, join
 from sf_eval.benchmarks.rows import RowReader
+
+LETTERS = ALL_LETTERS[:6]
 
 # Folders of the original repository (MLVU/video/...), by task type.
 _ORIGINAL_FOLDERS = {

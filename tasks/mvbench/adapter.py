@@ -13,8 +13,6 @@ from sf_eval.benchmarks.options import by_position
 from sf_eval.benchmarks.prompts import ANSWER_DIRECTLY, SELECT_LETTER, join, listed
 from sf_eval.benchmarks.rows import RowReader
 
-GROUP = Group("mvbench", "MVBench", published_column="mvbench")
-
 FOLDERS = {
     "action_sequence": "star/Charades_v1_480",
     "action_prediction": "star/Charades_v1_480",
@@ -37,6 +35,7 @@ FOLDERS = {
     "episodic_reasoning": "tvqa/frames_fps3_hq",
     "counterfactual_inference": "clevrer/video_validation",
 }
+GROUP = Group("mvbench", "MVBench", published_column="mvbench", parts=tuple(FOLDERS))
 FRAMES_SUBTASK = "episodic_reasoning"
 _FRAMES_FPS = 3.0
 _MAY_LIE_DEEPER = ("clevrer/", "star/")

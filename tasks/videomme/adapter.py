@@ -98,6 +98,7 @@ BENCHMARKS = (
         read_row=read_row_with_subtitles,
         published_column="videomme_w_subtitle",
         edition_of="videomme",
+        subtitles="text",
         aliases=(),
     ),
 )

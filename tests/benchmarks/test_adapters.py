@@ -43,6 +43,11 @@ def test_answers() -> None:
         "egoschema": None,
         "egoschema_subset": "E",
         "longvideobench": "B",
+        "nextqa": "B",
+        "perceptiontest": "B",
+        "tempcompass_multi_choice": "B",
+        "tempcompass_yes_no": "B",
+        "tempcompass_caption_matching": "B",
     }
 
 
@@ -56,6 +61,11 @@ def test_video_places() -> None:
     )
     assert "data0613/star/Charades_v1_480/1.mp4" in read("mvbench_action_sequence", MVBENCH).media.candidates
     assert read("longvideobench", LONGVIDEOBENCH).media.candidates[0] == "videos/v.mp4"
+    assert read("nextqa", SOUND["nextqa"]).media.candidates[:2] == (
+        "NExTVideo/4010069381.mp4", "NExTVideo/4010069381.MP4",
+    )  # fmt: skip
+    assert read("perceptiontest", SOUND["perceptiontest"]).media.candidates[0] == "videos/video_1.mp4"
+    assert read("tempcompass_yes_no", SOUND["tempcompass_yes_no"]).media.candidates[0] == "videos/1.mp4"
 
 
 def test_a_folder_of_frames_keeps_its_clock_and_its_part() -> None:
@@ -107,6 +117,39 @@ def test_longvideobench_says_no_such_option_in_many_ways(absent: object) -> None
 @pytest.mark.parametrize("text", ["None", "Na", "No", "N", "A", "-", "0", "n/a or unknown", "NASA"])
 def test_longvideobench_options_that_only_look_absent_are_options(text: str) -> None:
     assert read("longvideobench", LONGVIDEOBENCH, option2=text).options["C"] == text
+
+
+# --- NExT-QA, Perception Test and TempCompass, as the authors' copy of lmms-eval shows them --------------
+
+
+def test_the_prompts_of_the_other_columns() -> None:
+    assert read("nextqa", SOUND["nextqa"]).prompt == (
+        "how does the man play\nA. roll\nB. tap it.\nC. strum\nD. hit\nE. pat"
+    )
+    assert read("perceptiontest", SOUND["perceptiontest"]).prompt == (
+        "Select the best answer to the following multiple-choice question based on the video.\n"
+        "Where is the cup?\nA. on the table\nB. in the box\nC. not known\n"
+        "Answer with the option's letter from the given choices directly."
+    )
+    assert read("tempcompass_multi_choice", SOUND["tempcompass_multi_choice"]).prompt == (
+        "Select the best answer to the following multiple-choice question based on the video.\n"
+        "What is he doing?\nA. dunking\nB. dribbling\nPlease directly give the best option:"
+    )
+    assert read("tempcompass_yes_no", SOUND["tempcompass_yes_no"]).prompt == (
+        "Is he dribbling?\nPlease answer yes or no:"
+    )
+    captions = read("tempcompass_caption_matching", SOUND["tempcompass_caption_matching"])
+    assert captions.prompt.endswith("\nOption 2: The man dribbles.\nPlease directly give the best option:")
+
+
+def test_options_keep_the_names_that_the_prompt_gives_them() -> None:
+    captions = read("tempcompass_caption_matching", SOUND["tempcompass_caption_matching"])
+    assert captions.options == {"A": "The man dunks: a hit.", "B": "The man dribbles."}
+    assert captions.labels == {"A": "Option 1", "B": "Option 2"}
+    assert captions.question == "Which description is a more suitable match for the video?"
+    yes_no = read("tempcompass_yes_no", SOUND["tempcompass_yes_no"])
+    assert (yes_no.options, yes_no.labels) == ({"A": "yes", "B": "no"}, {"A": "", "B": ""})
+    assert read("tempcompass_multi_choice", SOUND["tempcompass_multi_choice"]).labels is None
 
 
 # --- letters of options -------------------------------------------------------------------------------------
@@ -310,6 +353,26 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("longvideobench", "correct_choice", True),
     ("longvideobench", "option1", "N/A"),
     ("longvideobench", "option3", "after a gap"),
+    ("nextqa", "answer", 5),
+    ("nextqa", "a4", ""),
+    ("nextqa", "video", "../../etc/passwd"),
+    ("nextqa", "qid", 1.5),
+    ("perceptiontest", "options", ["one", "two"]),
+    ("perceptiontest", "options", ["one", "two", "three", "four"]),
+    ("perceptiontest", "answer_id", "3"),
+    ("perceptiontest", "video_name", "a/b"),
+    ("tempcompass_multi_choice", "question", "What is he doing?"),
+    ("tempcompass_multi_choice", "question", "A. dunking\nB. dribbling"),
+    ("tempcompass_multi_choice", "question", "What?\nA. dunking\nC. dribbling"),
+    ("tempcompass_multi_choice", "answer", "B. dunking"),
+    ("tempcompass_multi_choice", "answer", "dribbling"),
+    ("tempcompass_yes_no", "answer", "maybe"),
+    ("tempcompass_yes_no", "answer", True),
+    ("tempcompass_caption_matching", "question", "Which?\nCaption A: one"),
+    ("tempcompass_caption_matching", "question", "Which?\nCaption A: one\nCaption A: two"),
+    ("tempcompass_caption_matching", "question", "Caption A: one\nCaption B: two"),
+    ("tempcompass_caption_matching", "question", "Which?\nCaption A: one\nand\nCaption B: two"),
+    ("tempcompass_caption_matching", "answer", "Option 1"),
 ]
 
 
@@ -325,7 +388,8 @@ def test_a_damaged_row_is_one_error_that_names_row_and_column(name: str, column:
 
 @pytest.mark.parametrize("name", SOUND)
 def test_a_missing_column_is_named(name: str) -> None:
-    unread = {"video_id", "url", "duration", "start", "end", "fps", "subtitle_path", "answer"}
+    unread = {"video_id", "url", "duration", "start", "end", "fps", "subtitle_path", "answer", "tag"}
+    unread |= {"frame_count", "width", "height"}
     for column in SOUND[name].keys() - (
         unread if name != "longvideobench" else {"subtitle_path", "duration"}
     ):

@@ -11,6 +11,8 @@ from sf_eval.benchmarks.catalog import (
     get_group,
     group_names,
     members_of,
+    parts_total,
+    parts_without,
     resolve_tasks,
 )
 from sf_eval.core.errors import UsageError
@@ -28,6 +30,26 @@ def test_names_in_the_order_asked_each_once() -> None:
     assert len(names("mvbench")) == 20
     assert names("all") == benchmark_names()
     assert names("all,mlvu") == benchmark_names()
+
+
+POSE = "mvbench_fine_grained_pose"
+
+
+def test_a_name_with_a_minus_is_left_out_wherever_it_stands() -> None:
+    """So MVBench is asked without the clips that nobody can fetch."""
+    without = [name for name in members_of("mvbench") if name != POSE]
+    assert names(f"mvbench,-{POSE}") == names(f"-sf_{POSE}, mvbench") == without
+    assert not set(names("all,-mvbench")) & set(members_of("mvbench"))
+    assert resolve_tasks(f"mvbench,-{POSE}", groups=False) == []
+    assert parts_without("mvbench", without) == ["fine_grained_pose"]
+
+
+@pytest.mark.parametrize("text", ["mlvu,-mlvu", "-mlvu", "mvbench,-mvbench"])
+def test_leaving_everything_out_is_a_mistake(text: str) -> None:
+    with pytest.raises(UsageError, match="all that it names is left out"):
+        resolve_tasks(text)
+    with pytest.raises(UsageError, match="videomme"):
+        resolve_tasks("all,-vidomme")
 
 
 def test_what_there_is() -> None:
@@ -89,9 +111,14 @@ def test_every_benchmark_has_its_yaml(name: str) -> None:
     assert (shared.parent / "lmms_task.py").is_file()
 
 
-def test_the_group_lists_its_members() -> None:
-    config = yaml.safe_load((tasks_dir() / "mvbench" / "sf_mvbench.yaml").read_text())
-    assert sorted(config["task"]) == sorted(get_benchmark(name).lmms_task for name in members_of("mvbench"))
+@pytest.mark.parametrize("group", group_names())
+def test_a_group_lists_its_members(group: str) -> None:
+    config = yaml.safe_load((tasks_dir() / group / f"sf_{group}.yaml").read_text())
+    assert config["group"] == f"sf_{group}"
+    assert sorted(config["task"]) == sorted(get_benchmark(name).lmms_task for name in members_of(group))
+    found = get_group(group)
+    assert set(map(found.part_of, members_of(group))) <= set(found.parts)
+    assert parts_total(group) == len(found.parts)
 
 
 def test_the_page_of_benchmarks_has_the_sizes_we_expect() -> None:
@@ -103,7 +130,10 @@ def test_the_page_of_benchmarks_has_the_sizes_we_expect() -> None:
     for name in benchmark_names():
         benchmark = get_benchmark(name)
         if benchmark.group is not None:
-            assert listed[benchmark.group.name][2] == f"20 x {benchmark.expected_questions}"
+            counts = [get_benchmark(member).expected_questions for member in members_of(benchmark.group.name)]
+            alike = len(set(counts)) == 1
+            said = f"{len(counts)} x {counts[0]}" if alike else " + ".join(map(str, counts))
+            assert listed[benchmark.group.name][2] == said
             continue
         assert listed[name][2] == str(benchmark.expected_questions or "not known")
         assert listed[name][3] == str(benchmark.expected_videos or "not known")

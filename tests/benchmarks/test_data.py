@@ -274,13 +274,15 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 REPOSITORIES = {
     "Video-MME": "videomme", "MLVU_dev": "mlvu", "MLVU_Test": "mlvu_test", "MVBench": "mvbench",
-    "egoschema-copy": "egoschema", "LongVideoBench": "longvideobench",
+    "egoschema-copy": "egoschema", "LongVideoBench": "longvideobench", "NExTQA": "nextqa",
+    "PerceptionTest_Val": "perceptiontest", "TempCompass": "tempcompass",
 }  # fmt: skip
 BENCHMARKS = [
     ("videomme", "Video-MME"), ("videomme_w_subtitle", "Video-MME"), ("mlvu", "MLVU_dev"),
     ("mlvu_test", "MLVU_Test"), ("mvbench_action_sequence", "MVBench"),
     ("mvbench_episodic_reasoning", "MVBench"), ("egoschema", "egoschema-copy"),
-    ("egoschema_subset", "egoschema-copy"), ("longvideobench", "LongVideoBench"),
+    ("egoschema_subset", "egoschema-copy"), ("longvideobench", "LongVideoBench"), ("nextqa", "NExTQA"),
+    ("perceptiontest", "PerceptionTest_Val"), ("tempcompass_yes_no", "TempCompass"),
 ]  # fmt: skip
 
 

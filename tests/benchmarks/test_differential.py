@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark
+from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark, group_names
 from sf_eval.benchmarks.document import Document
 from sf_eval.core.paths import tasks_dir
 from sf_eval.scoring.answers.extract import extract_answer
@@ -220,5 +220,6 @@ def test_lmms_eval_indexes_our_tasks() -> None:
     from lmms_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=str(tasks_dir()), include_defaults=False)
-    expected = {get_benchmark(name).lmms_task for name in benchmark_names()} | {"sf_mvbench"}
+    expected = {get_benchmark(name).lmms_task for name in benchmark_names()}
+    expected |= {f"sf_{group}" for group in group_names()}
     assert set(manager.all_tasks) == expected

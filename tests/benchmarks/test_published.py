@@ -48,6 +48,11 @@ DEFECTS = [
     ("longvideobench", "b", GUESS),
     ("longvideobench", "what I see here is probably a dog", CORRECT),
     ("longvideobench", "it is a dog", GUESS),  # too short to be searched for an option's text
+    ("nextqa", "(A) or (B)", CORRECT),  # the last
+    ("nextqa", "b", GUESS),
+    ("perceptiontest", "A cup. The answer is B.", WRONG),  # the article
+    ("perceptiontest", "B because A is wrong", CORRECT),  # the first
+    ("perceptiontest", "in the box", WRONG),  # the option's text
 ]
 
 

@@ -25,7 +25,8 @@ from sf_eval.scoring.scores import (
 
 
 def sample(outcome: str, video: str, *, has_truth: bool = True, **categories: str) -> ScoredSample:
-    return ScoredSample(Outcome(outcome), video, categories, has_truth=has_truth)
+    credit = 0.25 if outcome == "partial" else None
+    return ScoredSample(Outcome(outcome), video, categories, has_truth=has_truth, credit=credit)
 
 
 def test_what_enters_the_accuracy() -> None:
@@ -200,6 +201,16 @@ def test_published_scores_count_guesses_and_exceptions_as_wrong() -> None:
     assert published_of_groups([samples, samples]).accuracy == 25.0
 
 
+def test_a_part_right_counts_by_its_credit_and_what_nobody_judged_not_at_all() -> None:
+    drawn = [sample(outcome, outcome) for outcome in ("correct", "partial", "wrong", "no_answer")]
+    result = score([*drawn, sample("not_judged", "a"), sample("judge_error", "b")])
+    assert result.accuracy == pytest.approx(100 * 1.25 / 4)
+    assert (result.n, result.correct, result.partial, result.not_judged) == (4, 1, 1, 1)
+    assert result.failures == {"judge_error": 1}
+    assert result.coverage == pytest.approx(100 * 5 / 6)
+    assert result.bounds == pytest.approx((100 * 1.25 / 5, 100 * 2.25 / 5))
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(o.value for o in Outcome)), st.integers(0, 5)),
@@ -209,7 +220,8 @@ def test_published_scores_count_guesses_and_exceptions_as_wrong() -> None:
 def test_a_score_holds_together(drawn: list[tuple[str, int]]) -> None:
     samples = [sample(outcome, f"v{video}", kind=str(video % 2)) for outcome, video in drawn]
     for result in (score(samples), headline_score(samples, "kind")):
-        assert result.n == result.correct + result.wrong + result.no_answer
+        assert result.n == result.correct + result.partial + result.wrong + result.no_answer
+        assert result.not_judged == sum(each.outcome is Outcome.not_judged for each in samples)
         assert 0 <= result.coverage <= 100
         assert (result.accuracy is None) == (result.n == 0)
         if result.interval95 is not None and result.accuracy is not None:

@@ -252,7 +252,7 @@ def assert_as_if_undisturbed(run: Path, out: Path) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_a_comparison_stopped_in_its_second_run_goes_on_there(
     zygote: Zygote, out: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -79,12 +79,15 @@ def test_a_group_is_one_line_unless_its_subtasks_are_asked_for(sf_eval: Callable
     assert line.split()[-1] == "4000"
     listed = [line.split()[0] for line in sf_eval("ls", "tasks").out.splitlines() if line.startswith(" ")]
     alone = [name for name in catalog.benchmark_names() if catalog.get_benchmark(name).group is None]
-    assert set(listed[1:]) - {"─" * len(listed[1])} == {"mvbench", *alone}
+    assert set(listed[1:]) - {"─" * len(listed[1])} == {*catalog.group_names(), *alone}
     opened = [
         line.split()[0] for line in sf_eval("ls", "tasks", "--all").out.splitlines() if line.startswith(" ")
     ]
-    assert {"mvbench", *catalog.benchmark_names()} <= set(opened)
-    assert len(opened) == len(listed) + 20
+    assert {*catalog.group_names(), *catalog.benchmark_names()} <= set(opened)
+    members = sum(len(catalog.members_of(group)) for group in catalog.group_names())
+    assert len(opened) == len(listed) + members
+    (line,) = [line for line in sf_eval("ls", "tasks").out.splitlines() if "tempcompass" in line.split()]
+    assert "TempCompass, 3 of 4 tasks" in line
 
 
 def test_ls_breaks_no_name_on_a_narrow_terminal(sf_eval: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

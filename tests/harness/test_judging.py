@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.harness.judging import Judging
 from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey, Result, StageTimings
 from sf_eval.scoring.outcome import Outcome
+from sf_eval.scoring.settling import Settling
 
 KEY, UNKNOWN = QuestionKey("videomme", 0), QuestionKey("videomme", 1)
+SETTLINGS = {"videomme": Settling(get_benchmark("videomme"))}
 
 
 def document(truth: str | None) -> Document:
@@ -21,7 +24,9 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[tuple[Result, bool, Outcome, str]] = []
 
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None:
+    def result(
+        self, result: Result, *, resumed: bool, outcome: Outcome, video: str, credit: float | None
+    ) -> None:
         self.seen.append((result, resumed, outcome, video))
 
 
@@ -44,13 +49,14 @@ def answer(words: str, *, key: QuestionKey = KEY, finish_reason: str = "stop") -
 @pytest.mark.parametrize("resumed", [False, True])
 def test_whoever_watches_is_told_the_outcome(result: Result, outcome: Outcome, resumed: bool) -> None:
     watcher = Watcher()
-    Judging({KEY: document("B"), UNKNOWN: document(None)}, watcher).result(result, resumed=resumed)
+    documents = {KEY: document("B"), UNKNOWN: document(None)}
+    Judging(documents, SETTLINGS, watcher).result(result, resumed=resumed)
     assert watcher.seen == [(result, resumed, outcome, "video")]
 
 
 def test_every_kind_of_failure_is_an_outcome() -> None:
     for kind in FailureKind:
         watcher = Watcher()
-        Judging({}, watcher).result(Failure(KEY, kind, "why"), resumed=False)
+        Judging({}, SETTLINGS, watcher).result(Failure(KEY, kind, "why"), resumed=False)
         ((_, _, outcome, _),) = watcher.seen
         assert outcome.is_failure

@@ -35,7 +35,7 @@ def run_out(said: str = "") -> None:
 class SmallMachine(SlowFastVideoModel):
     """The real model on a machine that holds so many frames, rows and encoded videos at once."""
 
-    most_frames = most_rows = most_videos = most_prefixes = 1 << 30
+    most_frames = most_rows = most_videos = most_prefixes = most_beside = 1 << 30
     said = ""
 
     def __init__(self, loaded: LoadedModel) -> None:
@@ -61,7 +61,7 @@ class SmallMachine(SlowFastVideoModel):
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         self.rows.append(len(asked))
-        if len(asked) > self.most_rows:
+        if len(asked) > self.most_rows or len(held(self.videos)) > self.most_beside:
             run_out(self.said)
         return super().answer(asked)
 
@@ -209,6 +209,37 @@ def test_videos_that_wait_for_their_batch_make_room(
     assert model.rows == rows
     assert engine.chunk_frames == CHUNK_FRAMES
     assert engine.degraded == [f"out of memory with a batch: going on with batches of {rows[0]}"]
+
+
+def test_a_question_that_does_not_fit_beside_other_videos_is_asked_again_when_they_are_gone(
+    model: SmallMachine, pool: ClipPool, questions: list[Question], singles: dict[QuestionKey, str]
+) -> None:
+    """Two questions do not fit while four videos are held, and do once the two others are answered."""
+    tight: list[int] = []
+
+    class Tight(SmallMachine):
+        def answer(self, asked: Sequence[Asked]) -> list[Generated]:
+            if "Really? Really?" not in asked[0].text and len(held(self.videos)) > 2:
+                tight.append(len(held(self.videos)))
+                run_out()
+            return super().answer(asked)
+
+    machine = Tight(model.loaded)
+    engine = Engine(machine, pool, batch_size=4, share=True)
+    given = texts(engine.answer([questions[number] for number in (0, 1, 2, 3)]))
+    assert given == {question.key: singles[question.key] for question in questions[:4]}
+    assert max(tight) > 2
+
+
+def test_videos_that_are_each_too_many_for_the_others_fail_one_by_one(
+    model: SmallMachine, pool: ClipPool, questions: list[Question]
+) -> None:
+    """Nothing goes on for ever: without a question done in between, the first fails and makes room."""
+    model.most_beside = 1
+    results = list(Engine(model, pool, batch_size=4, share=True).answer(questions[:4]))
+    kinds = [isinstance(result, Answer) for result in results]
+    assert sorted(kinds) == [False, False, False, True]
+    assert kinds[-1]
 
 
 def test_the_halves_of_a_batch_are_not_held_until_its_end(

@@ -97,7 +97,7 @@ class Talkative(SlowFastVideoModel):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.thorough)])
 def test_another_answer_in_float32_and_a_failure_in_any_dtype_are_no_pass(
     monkeypatch: pytest.MonkeyPatch, fails: bool, dtype: str
 ) -> None:

@@ -110,6 +110,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_it_leaves_a_checkpoint_that_says_where_it_came_from(whole: Path) -> None:
     files = {path.name for path in (whole / "mini").iterdir()}
     assert files == {
@@ -129,6 +130,7 @@ def test_it_leaves_a_checkpoint_that_says_where_it_came_from(whole: Path) -> Non
     assert all(0 <= right <= 100 for right in origin["tower"].values())
 
 
+@pytest.mark.thorough
 def test_the_same_command_again_leaves_what_is_finished(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +199,7 @@ def test_a_stage_that_asks_by_need_resumes_with_what_it_knows(
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
 
 
+@pytest.mark.thorough
 def test_another_training_does_not_go_into_the_same_directory(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

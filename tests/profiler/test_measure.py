@@ -115,6 +115,7 @@ def documented_gpu_command() -> list[str]:
     return shlex.split(command_line)
 
 
+@pytest.mark.thorough
 def test_documented_gpu_command_runs_on_the_cpu_with_the_mini_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +247,7 @@ def test_what_is_not_compiled_is_not_called_so(
         compiled.check()
 
 
+@pytest.mark.thorough
 def test_compile_measures_a_model_all_of_which_is_compiled(tmp_path: Path) -> None:
     config = tiny(num_hidden_layers=2, num_frames=2, model_type="llava_qwen_slow_fast")
     (tmp_path / "config.json").write_text(json.dumps(config))

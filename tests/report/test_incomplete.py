@@ -124,7 +124,10 @@ def test_a_subtask_without_an_answer_is_not_in_the_mean_nor_in_its_count(mvbench
     assert group.unanswered == [POSE]
     assert (group.score.parts, group.score.parts_total, group.score.accuracy) == (19, 20, 100)
     for text in (leaderboard.markdown(record), on_terminal(record)):
-        assert "MVBench (incomplete): mean of 19 of 20 subtasks." in text
+        assert (
+            "MVBench (19 of 20 subtasks, without fine_grained_pose): "
+            "mean of 19 of 20 subtasks (without fine_grained_pose)."
+        ) in text
         assert "no question of MVBench fine grained pose has a judged answer" in text
         assert "20 of 20" not in text
         assert "Reported" not in text, "a mean of 19 stands beside no published mean of 20"
@@ -173,7 +176,7 @@ def test_a_comparison_says_whose_mean_is_of_fewer(mvbench: RunPlan) -> None:
     ):
         record = build(runs, resamples=100)
         (column,) = record.benchmarks
-        assert column.title == "MVBench (incomplete)"
+        assert column.title == "MVBench (19 to 20 of 20 subtasks)"
         assert column.remark == "mean of 19 to 20 of 20 subtasks"
         assert column.tasks == list(SUBTASKS)
         parts = {run.name: run.scores[0].score.parts for run in record.runs}
@@ -181,7 +184,7 @@ def test_a_comparison_says_whose_mean_is_of_fewer(mvbench: RunPlan) -> None:
         text = comparison_tables.markdown(record)
         assert "lacking: MVBench is a mean of 19 of 20" in text
         assert "20 of 20" not in text.replace("19 to 20 of 20", "")
-        assert "MVBench (incomplete)" in record.mean_rule
+        assert "MVBench (19 to 20 of 20 subtasks)" in record.mean_rule
 
 
 # --- a mean over categories --------------------------------------------------------------------------------
@@ -331,5 +334,5 @@ def test_a_mean_of_19_is_compared_with_the_same_19(mvbench: RunPlan, tmp_path: P
     kept(finished(mvbench, without_counting, name="other 19"), tmp_path / "other 19")
     kept(finished(mvbench, right, name="whole"), tmp_path / "whole")
     found = compared(tmp_path / "own", own)
-    assert found["MVBench (incomplete)"] == ["own", "same"]
+    assert found["MVBench (19 of 20 subtasks, without fine_grained_pose)"] == ["own", "same"]
     assert "MVBench" not in found

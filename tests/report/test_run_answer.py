@@ -122,7 +122,7 @@ def test_a_group_is_one_line_on_the_screen_also_where_it_is_not_complete(
     record = played(planned(tmp_path, "mvbench"), play).record
     assert [entry.name for entry in leaderboard.entries(record, folded=True)] == ["mvbench"]
     (row,) = leaderboard.measured_table(record, folded=True).rows
-    assert row[0] == ("MVBench" if answered else "MVBench (incomplete)")
+    assert row[0] == ("MVBench" if answered else "MVBench (19 of 20 subtasks, without fine_grained_pose)")
     assert len(leaderboard.entries(record)) == (1 if answered else 21)
 
 

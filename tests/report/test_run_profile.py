@@ -27,7 +27,7 @@ from sf_eval.profiler.traced.trace import compare, meta_model
 from sf_eval.report.run_profile import build, cost_table, latency_table
 from sf_eval.report.run_profile_record import RunProfile
 
-FRAMES, TEXT, NEW = 24, 60, 33
+FRAMES, TEXT, NEW = 24, 60, 7
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Finished:
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Finished:
-    """A run of two questions with the mini model, each of 24 frames, 60 text tokens and 33 new ones."""
+    """A run of two questions with the mini model, each of 24 frames, 60 text tokens and 7 new ones."""
     settings = RunSettings(
         model="mini", tasks="mlvu", data="mini", limit=parse_limit("2"), batch_size=2, output=tmp_path / "run"
     )

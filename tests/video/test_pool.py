@@ -245,3 +245,31 @@ def test_settings_that_cannot_be_meant_are_refused():
     for settings in ({"decoders": -1}, {"decoders": 1, "max_bytes": 0}, {"decoders": 1, "timeout_s": 0}):
         with pytest.raises(UsageError):
             ClipPool(RULE, **settings)
+
+
+def test_what_was_prefetched_is_taken_in_order_and_the_rest_given_up(clips):
+    """What was begun before it was known what is wanted costs no second decoding, and keeps no room."""
+    with ClipPool(RULE, decoders=1) as pool:
+        pool.prefetch([clips[0], clips[1], clips[2]])
+        wait_for(lambda: pool.held_bytes >= CLIP_BYTES, "something is decoded")
+        given = [clip for clip, _ in pool.in_order([clips[2], clips[0]])]
+        assert given == [clips[2], clips[0]]
+        wait_for(lambda: pool.held_bytes == 0, "nothing is kept")
+
+
+def test_a_pool_goes_on_with_more_decoders(clips):
+    with ClipPool(RULE, decoders=1) as pool:
+        load(pool, clips[0])
+        pool.grow(3)
+        assert pool.decoders == 3
+        assert len(list(pool.in_order(clips))) == len(clips)
+    assert not pool.worker_pids()
+
+
+def test_a_pool_says_whether_it_decodes_as_another_would():
+    same = {"resize": Resize(64), "backend": "pyav", "timeout_s": 9.0, "seek": True}
+    with ClipPool(RULE, decoders=0, **same) as pool:
+        assert pool.decodes_as(RULE, **same)
+        others = ({"resize": None}, {"resize": Resize(32)}, {"timeout_s": 8.0}, {"seek": False})
+        assert not any(pool.decodes_as(RULE, **{**same, **other}) for other in others)
+        assert not pool.decodes_as(SamplingRule("uniform", 5), **same)

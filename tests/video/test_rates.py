@@ -34,7 +34,7 @@ def recorded(path, frames=300, stated=1000, every_ms=(33, 34, 33, 34, 50, 17)):
 
 
 @pytest.mark.parametrize("backend", available_backends())
-@pytest.mark.parametrize("suffix", ["mkv", "webm"])
+@pytest.mark.parametrize("suffix", ["mkv", pytest.param("webm", marks=pytest.mark.thorough)])
 def test_a_thousand_frames_a_second_are_measured(tmp_path, suffix, backend):
     path = recorded(tmp_path / f"screen.{suffix}")
     frames = load_clip(Clip(path), RULE, backend=backend)

@@ -52,18 +52,19 @@ class _Tally:
 
     def __init__(self) -> None:
         self.failed = 0
-        self._correct = self._judged = 0
-        self._by_video: dict[str, tuple[int, int]] = {}
+        self._judged = 0
+        self._correct = 0.0
+        self._by_video: dict[str, tuple[int, float]] = {}
         self._interval: tuple[int, str] = (0, "")  # for how many judged, and as it is shown
 
-    def count(self, outcome: Outcome, video: str) -> None:
+    def count(self, outcome: Outcome, video: str, credit: float | None = None) -> None:
         self.failed += outcome.is_failure
         if outcome.is_scored:
-            is_right = outcome is Outcome.correct
-            judged, right = self._by_video.get(video, (0, 0))
-            self._by_video[video] = (judged + 1, right + is_right)
+            earned = float(outcome is Outcome.correct) if credit is None else credit
+            judged, right = self._by_video.get(video, (0, 0.0))
+            self._by_video[video] = (judged + 1, right + earned)
             self._judged += 1
-            self._correct += is_right
+            self._correct += earned
 
     def shown(self) -> str:
         """ "81% [72, 90] of 64 right, 2 failed"; without what there is none of.
@@ -200,9 +201,11 @@ class RunProgress:
             self._bar, description=printable(what), total=total, completed=done, visible=done < total
         )
 
-    def result(self, result: Result, *, resumed: bool, outcome: Outcome, video: str) -> None:
+    def result(
+        self, result: Result, *, resumed: bool, outcome: Outcome, video: str, credit: float | None = None
+    ) -> None:
         assert self._asking is not None  # begin comes first
-        self._asking.tally.count(outcome, video)
+        self._asking.tally.count(outcome, video, credit)
         self._asking.pace.count(resumed=resumed)
         if isinstance(result, Failure) and self._asking.tally.failed <= _FAILURES_SHOWN:
             said = f" {printable(str(result.key))} ({result.kind.value}): {printable(result.reason)}"

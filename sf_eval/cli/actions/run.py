@@ -4,37 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 
+from sf_eval.cli.actions.ahead import Ahead
+from sf_eval.cli.actions.judge import judge_and_record
 from sf_eval.cli.actions.progress import RunProgress
 from sf_eval.core.errors import CheckpointError, DataError
 from sf_eval.harness import output_dir
+from sf_eval.harness.opening import opened
 from sf_eval.harness.plan import EMBEDDED, RunPlan, make_plan
 from sf_eval.harness.recording import SAMPLES, RunOutput
 from sf_eval.harness.run import execute, interrupted
 from sf_eval.harness.settings import FailurePolicy, RunSettings
 from sf_eval.lmms.replay import FOLDER, import_ahead, replay
 from sf_eval.report.run_report import Report, show, write
+from sf_eval.video import ClipPool
 
 Plan = TypeVar("Plan")
 
 
-def run_and_report(settings: RunSettings, *, all_tables: bool = False) -> int:
+def run_and_report(settings: RunSettings, *, ahead: Ahead, all_tables: bool = False) -> int:
     """Plan, run, report. Returns 0 only if every asked question was answered.
 
     Args:
+        ahead: what was begun while this module was imported.
         all_tables: on the screen; they are in the files anyway.
     """
     console = Console(stderr=False)
     progress = RunProgress(console)
     with progress.shown():
-        plan = planned(lambda: make_plan(settings, progress=progress.rendering), settings)
+        plan = planned(
+            lambda: make_plan(settings, progress=progress.rendering, opened=ahead.opened), settings
+        )
         announce(plan, console)
-        output, report = evaluate(plan, progress)
+        output, report = evaluate(plan, progress, ahead.pool)
     show(output, report, console, all_tables=all_tables)
     tell_of_page(plan.output, console)
     if output.stopped is not None:
@@ -42,8 +50,11 @@ def run_and_report(settings: RunSettings, *, all_tables: bool = False) -> int:
     return exit_code(output, plan.settings.failures, console, again=plan.output)
 
 
-def evaluate(plan: RunPlan, progress: RunProgress) -> tuple[RunOutput, Report]:
+def evaluate(plan: RunPlan, progress: RunProgress, ahead: ClipPool | None = None) -> tuple[RunOutput, Report]:
     """Run the plan in its own directory, write its report there and let lmms-eval replay it.
+
+    Args:
+        ahead: decodes already.
 
     Raises:
         InterruptedRunError: Ctrl-C before there was anything to report.
@@ -52,7 +63,9 @@ def evaluate(plan: RunPlan, progress: RunProgress) -> tuple[RunOutput, Report]:
     try:
         with output_dir.locked(plan.output):
             import_ahead()
-            output = execute(plan, progress)
+            output = execute(plan, progress, opening=partial(opened, ahead=ahead))
+            if plan.settings.judge is not None and output.stopped is None:
+                output = judge_and_record(plan.output, plan.settings.judge, progress, is_own=True)
             report = report_and_replay(output, progress)
     except KeyboardInterrupt:
         raise interrupted(plan) from None

@@ -129,11 +129,11 @@ def videos_of(questions: Iterable[Question], duration_of: Callable[[Question], f
     Args:
         duration_of: of a question's clip, in seconds, as far as known.
     """
-    members: dict[Clip | None, list[Question]] = {}
+    members: dict[tuple[Clip | None, str], list[Question]] = {}
     for question in questions:
-        members.setdefault(question.clip, []).append(question)
+        members.setdefault((question.clip, question.film), []).append(question)
     parts: list[tuple[float, Clip | None, Sequence[Question]]] = []
-    for clip, asked in members.items():
+    for (clip, _), asked in members.items():
         if clip is None:
             chunks = [asked[start : start + _WITHOUT_VIDEO] for start in range(0, len(asked), _WITHOUT_VIDEO)]
             parts += [(_QUESTION_S * len(chunk), None, chunk) for chunk in chunks]

@@ -31,4 +31,10 @@ def document_of(line: QuestionRecord) -> Document:
     """The document that was asked."""
     fields = line.document
     media = fields["media"]
-    return Document(**{**fields, "media": MediaRef(**{**media, "candidates": tuple(media["candidates"])})})
+    return Document(
+        **{
+            **fields,
+            "media": MediaRef(**{**media, "candidates": tuple(media["candidates"])}),
+            "references": tuple(fields.get("references", ())),  # version 1 has none
+        }
+    )

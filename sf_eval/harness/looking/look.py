@@ -26,7 +26,7 @@ from sf_eval.harness.rescoring import KeptRun
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.families import open_model, rule_of
-from sf_eval.inference.family import Asked, VideoModel, Watchable
+from sf_eval.inference.family import Asked, Interleaving, VideoModel, Watchable
 from sf_eval.model.looking import ASKERS, Look
 from sf_eval.video import Clip, ClipLoader, ClipPlan, Frames, VideoError
 
@@ -67,6 +67,8 @@ def plan_looks(
         UsageError: a question that the run did not ask or that two tasks have, nothing to look at, or more
             than `MOST_BYTES`.
     """
+    if not kept.facts.conditions.shows_video:
+        raise UsageError("the run showed no video: there is nothing that its model could look at.")
     if kept.facts.model.slow_path != "on":
         raise UsageError(
             f"{kept.facts.model.name} has no slow path: there is nothing that it could look at.",
@@ -137,8 +139,8 @@ def execute(
             )
             assert question.clip is not None
             try:
-                if video is None or video.clip != question.clip:
-                    video = _encoded(question.clip, loader.load(question.clip), model)
+                if video is None or (video.clip, video.film) != (question.clip, question.film):
+                    video = _encoded(question, loader.load(question.clip), model)
             except VideoError as error:
                 yield DataError(f"{asked.key}: {error}")
                 continue
@@ -208,16 +210,21 @@ class _Video:
     """A clip that is ready to be asked about."""
 
     clip: Clip
+    film: str
     frames: Frames
     features: Any
     prefix: Any
 
 
-def _encoded(clip: Clip, frames: Frames, model: VideoModel) -> _Video:
+def _encoded(question: Question, frames: Frames, model: VideoModel) -> _Video:
+    assert question.clip is not None
     pixels = torch.from_numpy(frames.pixels).to(model.device)
     shown = ClipPlan(frames.info, frames.indices, frames.times_s)
     features = model.encode(pixels, shown, chunk_frames=_CHUNK_FRAMES)
-    return _Video(clip, frames, features, model.prefix(features))
+    if said := question.said(frames.times_s):
+        assert isinstance(model, Interleaving)
+        features, _ = model.interleaved(features, frames.times_s, said)
+    return _Video(question.clip, question.film, frames, features, model.prefix(features))
 
 
 def _written(

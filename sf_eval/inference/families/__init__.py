@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from sf_eval.core.cards import SLOW_FAST, ModelCard
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.inference.family import Family, ModelSize, VideoModel
 from sf_eval.video import SamplingRule
+
+if TYPE_CHECKING:
+    import torch
 
 _HERE = "sf_eval.inference.families"
 MODULES: Mapping[str, str] = MappingProxyType(
@@ -88,6 +89,11 @@ def check_weights(card: ModelCard) -> None:
         CheckpointError: no such checkpoint, or one that is not whole or not of the card's family.
     """
     family_of(card).check_weights(card)
+
+
+def can_interleave(card: ModelCard) -> bool:
+    """Whether the card's model takes text between the frames of a video."""
+    return getattr(family_of(card), "interleaves", False)
 
 
 def rule_of(card: ModelCard) -> SamplingRule:

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 from sf_eval.core.cards import ModelCard
+from sf_eval.core.chat import Reply
 from sf_eval.core.errors import CheckpointError, UsageError, nearest
-from sf_eval.inference.families.endpoint_client import EndpointClient, Reply
+from sf_eval.inference.families.endpoint_client import EndpointClient
 from sf_eval.inference.families.endpoint_settings import EndpointSettings, read_settings
 from sf_eval.inference.families.jpeg import data_urls
 from sf_eval.inference.family import Asked, Generated, ModelFacts, ModelSize, Refused, plain_rule

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from urllib.parse import urlsplit
 
 from sf_eval.core.cards import ModelCard
+from sf_eval.core.chat import checked_address
 from sf_eval.core.errors import UsageError, nearest
 
 
@@ -47,21 +47,11 @@ def read_settings(card: ModelCard) -> EndpointSettings:
         raise UsageError(
             f"{where} needs the address of its server.", hint="Add --base-url http://HOST:PORT/v1."
         )
-    settings = EndpointSettings(**{**card.options, "model": model, "base_url": _address(base_url, where)})
+    settings = EndpointSettings(
+        **{**card.options, "model": model, "base_url": checked_address(base_url, where)}
+    )
     _check(settings, where)
     return settings
-
-
-def _address(base_url: object, where: str) -> str:
-    parts = urlsplit(base_url) if isinstance(base_url, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{where}: {base_url!r} is no address.", hint="Give http://HOST:PORT/v1.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise UsageError(
-            f"{where}: an address must hold no key, name, query or fragment: it is written into results.",
-            hint="Give the key in the environment variable OPENAI_API_KEY.",
-        )
-    return str(base_url).rstrip("/")
 
 
 def _check(settings: EndpointSettings, where: str) -> None:

@@ -13,7 +13,9 @@ from sf_eval.core.resize import Resize
 from sf_eval.inference.device import keep_float32_exact
 from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
 from sf_eval.inference.generation import generate_batch
+from sf_eval.inference.question import Said
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
+from sf_eval.model.interleaving import interleaved, marked
 from sf_eval.model.loading import (
     LoadedModel,
     build_on_meta,
@@ -60,7 +62,7 @@ class SlowFastVideoModel:
             dtype=str(loaded.model.dtype).removeprefix("torch."),
             config=loaded.model.config.to_dict(),
             closed_form=True,
-            text_before_video=self._ids("", True).index(VIDEO_TOKEN_ID),
+            text_before_video=self.loaded.processor.tokenize("")[0].tolist().index(VIDEO_TOKEN_ID),
             own={"resize": "device"} if self.resize is None else {},
             notes=loaded.notes,
         )
@@ -78,6 +80,12 @@ class SlowFastVideoModel:
         )
         return self.loaded.model.encode_video(normalised.contiguous(), chunk_frames=chunk_frames)
 
+    def interleaved(
+        self, video: VideoFeatures, times_s: Sequence[float], said: Sequence[Said]
+    ) -> tuple[VideoFeatures, str]:
+        with_words = interleaved(video, self.loaded.model.config, times_s, said)
+        return with_words, marked(with_words)
+
     def _squares(self, pictures: torch.Tensor) -> torch.Tensor:
         """As they are, where the decoder has resized them."""
         if self.resize is not None:
@@ -87,7 +95,7 @@ class SlowFastVideoModel:
     def prefix(self, video: VideoFeatures | None) -> Prefix | None:
         if not can_share_prefixes(self.loaded.model):
             return None
-        ids, _ = split_prompt(self._ids("", video is not None))
+        ids, _ = split_prompt(self._ids("", video))
         return prefill_prefix(self.loaded.model, ids, video)
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
@@ -95,7 +103,7 @@ class SlowFastVideoModel:
             return self._whole_prompts(asked)
         answers = answer_suffixes(
             self.loaded.model,
-            [(item.prefix, split_prompt(self._ids(item.text, item.video is not None))[1]) for item in asked],
+            [(item.prefix, split_prompt(self._ids(item.text, item.video))[1]) for item in asked],
             max_new_tokens=[item.max_new_tokens for item in asked],
             stop_ids=self.loaded.processor.eos_token_ids,
         )
@@ -120,7 +128,7 @@ class SlowFastVideoModel:
         seen = look(
             self.loaded.model,
             asked.prefix,
-            split_prompt(self._ids(asked.text, asked.video is not None))[1],
+            split_prompt(self._ids(asked.text, asked.video))[1],
             max_new_tokens=asked.max_new_tokens,
             stop_ids=self.loaded.processor.eos_token_ids,
         )
@@ -148,8 +156,11 @@ class SlowFastVideoModel:
             for item, result in zip(asked, results, strict=True)
         ]
 
-    def _ids(self, text: str, has_video: bool) -> list[int]:
-        ids: list[int] = self.loaded.processor.tokenize(text, has_video=has_video)[0].tolist()
+    def _ids(self, text: str, video: VideoFeatures | None) -> list[int]:
+        words = ("", "") if video is None else video.words
+        ids: list[int] = self.loaded.processor.tokenize(text, has_video=video is not None, words=words)[
+            0
+        ].tolist()
         return ids
 
     def _slow_tokens(self, video: VideoFeatures | None) -> int:
@@ -164,6 +175,8 @@ def parts_to_compile(model: SlowFastForConditionalGeneration) -> dict[str, torch
 
 class SlowFastFamily:
     """The slow-fast models and their self-attention-only baselines."""
+
+    interleaves = True
 
     def check(self, card: ModelCard) -> None:
         if card.sampling == "family":

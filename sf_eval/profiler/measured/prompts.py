@@ -27,6 +27,6 @@ class CountedPrompts(SlowFastProcessor):
     def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
         return ""
 
-    def _ids(self, prompt: str, has_video: bool) -> list[int]:
+    def _ids(self, prompt: str, words: Sequence[str] | None) -> list[int]:
         ids = [number % self._vocabulary for number in range(self._tokens)]
-        return [*ids[: self._before], VIDEO_TOKEN_ID, *ids[self._before :]] if has_video else ids
+        return [*ids[: self._before], VIDEO_TOKEN_ID, *ids[self._before :]] if words is not None else ids

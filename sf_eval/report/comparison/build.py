@@ -24,13 +24,14 @@ from sf_eval.report.comparison.pairing import (
 )
 from sf_eval.report.comparison.record import BenchmarkColumn, BenchmarkScore, ComparedRun, ComparisonRecord
 from sf_eval.report.comparison.verdict import TELL
-from sf_eval.report.leaderboard import incomplete
+from sf_eval.report.means import group_title, incomplete, made_of
+from sf_eval.report.settled import how_settled
 from sf_eval.scoring import paired
 
 MEAN_RULE = (
     "The mean is over benchmarks, each once and each counting alike, by its own headline score: {titles}. "
     "Left out are other editions of one that is in it (with subtitles, a test set) and what has no public "
-    "truth."
+    "truth.{not_judged}"
 )
 
 
@@ -59,7 +60,9 @@ def build(
         data=tested.run.data,
         seed=seed,
         resamples=resamples,
-        mean_rule=MEAN_RULE.format(titles=", ".join(titles) or "none of those asked"),
+        mean_rule=MEAN_RULE.format(
+            titles=", ".join(titles) or "none of those asked", not_judged=_not_judged(compared.values())
+        ),
         notes=_notes(compared),
         machine=tested.run.machine,
         benchmarks=columns,
@@ -83,7 +86,7 @@ def _columns(runs: Iterable[Contestant]) -> list[BenchmarkColumn]:
             tasks.setdefault(task.task, []).append(task)
         for group in run.groups:
             groups.setdefault(group.group, []).append(group)
-    in_mean = _in_mean([records[0] for records in tasks.values()])
+    in_mean = _in_mean([records[0] for records in tasks.values() if not any(map(_waits, records))])
     columns: dict[str, BenchmarkColumn] = {}
     for task_name, records in tasks.items():
         member_of = catalog.get_benchmark(task_name).group
@@ -99,7 +102,7 @@ def _task_column(records: Sequence[TaskRecord], *, in_mean: bool) -> BenchmarkCo
     """One task, as each run has it."""
     lacking = any(record.score.lacks_parts for record in records)
     made_of = f" ({_parts([record.score for record in records])})" if lacking else ""
-    remark = _remark(records[0])
+    remark = _remark(next(filter(_waits, records), records[0]))
     return BenchmarkColumn(
         name=records[0].task,
         title=incomplete(records[0].title, is_complete=not lacking),
@@ -115,10 +118,10 @@ def _group_column(records: Sequence[GroupRecord]) -> BenchmarkColumn:
     name = records[0].group
     return BenchmarkColumn(
         name=name,
-        title=incomplete(records[0].title, is_complete=all(record.complete for record in records)),
+        title=group_title(records),
         tasks=[task for task in catalog.members_of(name) if task in asked],
         in_mean=True,
-        remark=f"mean of {_parts([record.score for record in records])} subtasks",
+        remark=f"mean of {made_of(records)}",
     )
 
 
@@ -146,9 +149,22 @@ def _is_unjudged(task: TaskRecord) -> bool:
     return task.submission_file is not None or (task.micro.unjudged > 0 and task.micro.n == 0)
 
 
+def _waits(task: TaskRecord) -> bool:
+    """Some of its answers are not judged yet."""
+    return task.micro.not_judged > 0
+
+
+def _not_judged(runs: Iterable[Contestant]) -> str:
+    """Names what is not in the mean since a judge was not asked of every run."""
+    titles = dict.fromkeys(task.title for run in runs for task in run.tasks if _waits(task))
+    return f" Nor is what is not judged: {', '.join(titles)}." if titles else ""
+
+
 def _remark(task: TaskRecord) -> str:
     if _is_unjudged(task):
         return "its truth is not public: unjudged"
+    if how := how_settled(task):
+        return how
     return "" if task.mean_over is None else f"mean over {task.mean_over}"
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sf_eval.harness.controls.published_order import in_published_order
 from sf_eval.harness.record import GroupRecord, RunRecord, SampleRecord, ScoreRecord, TaskRecord
 from sf_eval.report.comparison.community import community_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.record import CommunityRecord, CostRecord, UnreadRecord
 from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
-from sf_eval.report.model_label import model_label
+from sf_eval.report.model_label import model_label, with_words
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Contestant:
         notes: what a reader must know before quoting its numbers.
         machine: where it ran, in words.
         is_scored_otherwise: its own tables are by other scorers than ours.
+        samples: those whose options stood in another order, by their published letters.
         unread: lines of a sample log that no question was found for.
+        words: in what it asked otherwise than the benchmark is.
     """
 
     model: str
@@ -46,6 +49,7 @@ class Contestant:
     folder: str | None = None
     community: CommunityRecord | None = None
     unread: Sequence[UnreadRecord] = field(default_factory=tuple)
+    words: Sequence[str] = ()
 
 
 def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[str] = ()) -> Contestant:
@@ -68,14 +72,24 @@ def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[s
         tasks=record.tasks,
         groups=record.groups,
         scores={entry.name: entry.score for entry in entries(record)},
-        samples=run.samples,
+        samples=[in_published_order(sample) for sample in run.samples],
         cost=_cost(run.profile, has_slow_path=record.model.slow_path == "on"),
         notes=[*caveats(record), *_failures(run), *notes],
         complete=record.complete,
         is_scored_otherwise=record.scoring != "sf-eval",
         folder=folder,
         community=community_of(run),
+        words=record.conditions.words,
     )
+
+
+def contestants_of(runs: Mapping[str, Finished]) -> dict[str, Contestant]:
+    """The runs of one comparison by what they are called, each in the folder that it is named after."""
+    found = {}
+    for folder, run in runs.items():
+        name = with_words(folder, run.record.conditions.words)
+        found[name] = contestant_of(run, folder=None if name == folder else folder)
+    return found
 
 
 def _failures(run: Finished) -> list[str]:

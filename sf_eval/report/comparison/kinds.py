@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sf_eval.harness.record import KindOfQuestionRecord
 from sf_eval.report.comparison.contestant import Contestant
 from sf_eval.report.comparison.finished import Key
+from sf_eval.report.comparison.pairing import credit_of
 from sf_eval.report.comparison.record import KindRecord, KindScore
 from sf_eval.scoring.intervals import interval95
 from sf_eval.scoring.outcome import Outcome
@@ -24,7 +25,7 @@ class _Asked:
     kind: KindOfQuestionRecord
     video: str
     options: int
-    is_right: bool
+    credit: float
 
 
 def kinds_compared(runs: Mapping[str, Contestant]) -> list[KindRecord]:
@@ -55,7 +56,7 @@ def _kind(
     is_group: bool,
 ) -> KindRecord:
     members = {run: [one for one in each if one.kind.name in kinds] for run, each in asked.items()}
-    chances = [1 / one.options for each in members.values() for one in each]
+    chances = [1 / one.options if one.options else 0.0 for each in members.values() for one in each]
     return KindRecord(
         name=name,
         is_group=is_group,
@@ -65,12 +66,12 @@ def _kind(
 
 
 def _kind_score(run: str, members: Sequence[_Asked]) -> KindScore:
-    observed = [(one.video, one.is_right) for one in members]
+    observed = [(one.video, one.credit) for one in members]
     bounds = interval95([observed])
     return KindScore(
         run=run,
         n=len(members),
-        accuracy=100 * sum(one.is_right for one in members) / len(members),
+        accuracy=100 * sum(one.credit for one in members) / len(members),
         interval95=None if bounds is None else (100 * bounds[0], 100 * bounds[1]),
     )
 
@@ -93,7 +94,7 @@ def _asked_by_kind(run: Contestant) -> list[_Asked]:
             kind=kind,
             video=f"{kind.row.partition('/')[0]}/{sample.video}",  # two editions may name a video alike
             options=len(sample.options),
-            is_right=sample.outcome == Outcome.correct.value,
+            credit=credit_of(sample),
         )
         for sample in run.samples
         if Outcome(sample.outcome).is_scored and (kind := kinds.get((sample.task, sample.doc_id))) is not None

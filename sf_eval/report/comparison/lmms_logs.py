@@ -19,8 +19,12 @@ from typing import Any
 from sf_eval.benchmarks import catalog
 from sf_eval.core.errors import DataError, UsageError
 from sf_eval.harness.failed_text import from_text
+from sf_eval.harness.finished import truth_of_sample
 from sf_eval.harness.record import SampleRecord
-from sf_eval.scoring.judge import judge_words
+from sf_eval.harness.recording import settled_fields
+from sf_eval.scoring.lexicons import settling_of
+from sf_eval.scoring.open_answers.matching import matches
+from sf_eval.scoring.settling import Settling
 
 PATTERN = "*_samples_*.jsonl"
 _NAME = re.compile(r"(?P<date>.+)_samples_(?P<task>.+)\.jsonl")
@@ -108,16 +112,21 @@ def read_log(path: Path) -> Log:
     return Log(_model_of(next(iter(by_task.values()))), tuple(lines))
 
 
-def matched(log: Log, known: Sequence[SampleRecord]) -> Matched:
+def matched(log: Log, known: Sequence[SampleRecord], *, is_mini: bool = False) -> Matched:
     """The lines of `log` whose question is among `known`, as samples.
 
     Args:
         known: samples of runs of ours; their answers do not matter.
+        is_mini: these are of the mini editions.
+
+    Raises:
+        DataError: open answers are settled by WordNet, and it is not here.
     """
     by_id = {(sample.task, sample.question_id): sample for sample in known}
     by_row = {(sample.task, sample.doc_id): sample for sample in known}
     samples: dict[tuple[str, str], SampleRecord] = {}
     unread: dict[Unread, list[str]] = {}
+    settlings: dict[str, Settling] = {}
     for line in log.lines:
         found = _question(line, by_id, by_row)
         if isinstance(found, SampleRecord) and (found.task, found.question_id) in samples:
@@ -125,7 +134,10 @@ def matched(log: Log, known: Sequence[SampleRecord]) -> Matched:
         if isinstance(found, Unread):
             unread.setdefault(found, []).append(f"{line.task}/{line.doc_id}")
         else:
-            samples[found.task, found.question_id] = _sample(found, line)
+            if found.task not in settlings:
+                benchmark = catalog.get_benchmark(found.task)
+                settlings[found.task] = settling_of(benchmark, is_mini=is_mini)
+            samples[found.task, found.question_id] = _sample(found, line, settlings[found.task])
     return Matched(list(samples.values()), unread)
 
 
@@ -148,6 +160,8 @@ def _question(
     if not named and not has_prompt:  # a row and a letter are those of many questions
         return Unread.no_prompt
     if found.target is not None and _letter(line.target, found.options) != found.target:
+        return Unread.other_truth
+    if found.references and not matches(line.target, found.references):
         return Unread.other_truth
     if has_prompt and not _in_order(found.options.values(), line.prompt):
         return Unread.other_options
@@ -176,7 +190,7 @@ def _in_order(texts: Any, prompt: str) -> bool:
     return True
 
 
-def _sample(question: SampleRecord, line: Line) -> SampleRecord:
+def _sample(question: SampleRecord, line: Line, settling: Settling) -> SampleRecord:
     """The question with the line's answer; nothing of what our own run measured."""
     asked = {
         name: getattr(question, name)
@@ -188,23 +202,21 @@ def _sample(question: SampleRecord, line: Line) -> SampleRecord:
             "video",
             "categories",
             "options",
+            "labels",
             "target",
+            "references",
             "kind",
         )
     }
     text = line.text or ""
     if (failure := from_text(text)) is not None:  # our own model under lmms-eval
         return SampleRecord(**asked, prompt=line.prompt, outcome=failure.value, failure_reason="in the log")
-    verdict = judge_words(text, question.options, question.target)
+    settled = settling.settle_words(truth_of_sample(question), text)
     return SampleRecord(
         **asked,
+        **settled_fields(settled),
         prompt=line.prompt,
         output=text,
-        answer=verdict.answer,
-        answer_rule=None if verdict.reading.rule is None else verdict.reading.rule.value,
-        answer_frame=verdict.reading.frame.value,
-        output_truncated=verdict.reading.truncated,
-        outcome=verdict.outcome.value,
         new_tokens=line.new_tokens,
     )
 

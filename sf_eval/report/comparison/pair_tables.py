@@ -32,9 +32,11 @@ def second_table(record: ComparisonRecord) -> Table | None:
         numeric=frozenset(_COLUMNS[1:]),
         notes=(
             "p: of no difference, by the resamples of the interval; Holm: over the benchmarks of one "
-            "reference. McNemar: exact, takes all questions for independent.",
+            "reference. McNemar: exact, takes all questions for independent; none where answers earn parts "
+            "(WUPS), which it does not know.",
             "gained, lost: questions that only the one or only the other got right (comparison.json lists "
-            "them). same answer: from both the same letter was read, or none.",
+            "them). same answer: from both the same letter was read, or none; the "
+            "same words were said to an open question.",
             "detectable: points of true difference that these videos show with a power of 80%; above "
             f"{record.tell:g} there are too few questions.",
         ),

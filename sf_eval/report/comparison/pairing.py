@@ -19,6 +19,7 @@ from sf_eval.report.comparison.record import (
 )
 from sf_eval.report.comparison.verdict import verdict, verdict_name
 from sf_eval.scoring import paired
+from sf_eval.scoring.open_answers.matching import normalised
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.paired import Judged
 from sf_eval.scoring.significance import holm, mcnemar
@@ -127,7 +128,7 @@ def judged_questions(
         is_group = column.name != sample.task
         group = sample.task if is_group else _group(sample, mean_over[sample.task])
         if group is not None:
-            right = tuple(each[key].outcome == Outcome.correct.value for each in runs)
+            right = tuple(credit_of(each[key]) for each in runs)
             judged[column.name].append(Judged(sample.video, group, right))
     return judged
 
@@ -135,6 +136,11 @@ def judged_questions(
 def scored_questions(samples: Mapping[Asked, SampleRecord]) -> set[Asked]:
     """Those with a judged answer."""
     return {key for key, sample in samples.items() if Outcome(sample.outcome).is_scored}
+
+
+def credit_of(sample: SampleRecord) -> float:
+    """What a judged answer earns: 1 for right, 0 for wrong, a part for an open one."""
+    return float(sample.outcome == Outcome.correct.value) if sample.credit is None else sample.credit
 
 
 def estimate(value: paired.Estimate | None) -> EstimateRecord | None:
@@ -157,7 +163,9 @@ class _Pairs:
         difference = estimate(compared.difference)
         assert difference is not None
         counts = Counter(item.right for name in names for item in self.judged[name])
-        gained, lost = counts[True, False], counts[False, True]
+        # A part right is neither: such questions have no four counts, and McNemar's test does not take them.
+        is_binary = {0.0, 1.0}.issuperset(credit for pair in counts for credit in pair)
+        gained, lost = counts[1.0, 0.0], counts[0.0, 1.0]
         return PairRecord(
             benchmark=benchmark,
             tested=compared.first,
@@ -169,16 +177,16 @@ class _Pairs:
             verdict=verdict_name(difference, compared.detectable, self.tell),
             p_value=compared.p_value,
             p_holm=None,
-            mcnemar_p=mcnemar(gained, lost),
-            gained=gained,
-            lost=lost,
+            mcnemar_p=mcnemar(gained, lost) if is_binary else None,
+            gained=gained if is_binary else None,
+            lost=lost if is_binary else None,
             agreement=self._agreement(names),
             detectable=compared.detectable,
         )
 
     def _agreement(self, names: Sequence[str]) -> float | None:
         tasks = {task for column in self.columns if column.name in names for task in column.tasks}
-        same = [self.one[key].answer == self.other[key].answer for key in self.both if key[0] in tasks]
+        same = [_said(self.one[key]) == _said(self.other[key]) for key in self.both if key[0] in tasks]
         return 100 * sum(same) / len(same) if same else None
 
 
@@ -194,8 +202,13 @@ def _with_holm(pairs: Sequence[PairRecord]) -> list[PairRecord]:
     return [pair.model_copy(update={"p_holm": by_name.get(pair.benchmark)}) for pair in pairs]
 
 
-def _says(sample: SampleRecord) -> tuple[str | None, dict[str, str]]:
-    return sample.target, sample.options
+def _says(sample: SampleRecord) -> tuple[str | None, dict[str, str], list[str]]:
+    return sample.target, sample.options, sample.references
+
+
+def _said(sample: SampleRecord) -> str | None:
+    """The letter that was read; of an open answer its words."""
+    return sample.answer if sample.options else normalised(sample.output or "")
 
 
 def _asked(samples: Mapping[Asked, SampleRecord]) -> set[tuple[Asked, str | None]]:
@@ -208,7 +221,8 @@ def _group(sample: SampleRecord, mean_over: str | None) -> str | None:
 
 
 def _is_flip(one: SampleRecord, other: SampleRecord) -> bool:
-    return (one.outcome == Outcome.correct.value) != (other.outcome == Outcome.correct.value)
+    partly = Outcome.partial.value in (one.outcome, other.outcome)
+    return not partly and (one.outcome == Outcome.correct.value) != (other.outcome == Outcome.correct.value)
 
 
 def _flip(key: Asked, one: SampleRecord, other: SampleRecord) -> FlipRecord:
@@ -218,20 +232,22 @@ def _flip(key: Asked, one: SampleRecord, other: SampleRecord) -> FlipRecord:
         video=one.video,
         gained=one.outcome == Outcome.correct.value,
         target=one.target,
-        tested=one.answer,
-        reference=other.answer,
+        tested=_said(one),
+        reference=_said(other),
     )
 
 
 def _shown(
     one: Mapping[Asked, SampleRecord], other: Mapping[Asked, SampleRecord], both: set[Asked]
 ) -> ShownRecord:
-    known = [key for key in both if one[key].pixels_digest and other[key].pixels_digest]
+    # A run that showed nothing, as a control, is not one of which nobody knows what it showed.
+    pictured = [key for key in both if one[key].num_frames != 0 and other[key].num_frames != 0]
+    known = [key for key in pictured if one[key].pixels_digest and other[key].pixels_digest]
     other_frames = {key for key in known if one[key].frames_digest != other[key].frames_digest}
     other_pixels = {key for key in known if one[key].pixels_digest != other[key].pixels_digest}
     return ShownRecord(
         compared=len(known),
-        unknown=len(both) - len(known),
+        unknown=len(pictured) - len(known),
         other_frames=_names(other_frames),
         other_pixels=_names(other_pixels - other_frames),
     )

@@ -16,6 +16,7 @@ from sf_eval.report.comparison.contestant import Contestant, contestant_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.lmms_logs import Log, Matched, is_log, matched, read_log
 from sf_eval.report.comparison.record import UnreadRecord
+from sf_eval.report.model_label import with_words
 
 _PROFILE = "profile.json"
 _EXAMPLES = 5
@@ -43,11 +44,19 @@ def contestants(paths: Sequence[Path]) -> dict[str, Contestant]:
         )
     _refuse_mixed(runs)
     known = [sample for run in runs.values() for sample in run.samples]
-    names = _names(folders)
+    names = _with_conditions(_names(folders), runs)
     return {
         names[path]: runs[path] if path in runs else _foreign(names[path], path, logs[path], known, runs)
         for path in folders
     }
+
+
+def _with_conditions(names: dict[Path, str], runs: Mapping[Path, Contestant]) -> dict[Path, str]:
+    """Controls by their names ("mini (blind)"), unless two would have the same."""
+    told = {
+        path: with_words(name, runs[path].words) if path in runs else name for path, name in names.items()
+    }
+    return told if len(set(told.values())) == len(told) else names
 
 
 def _expanded(path: Path) -> list[Path]:
@@ -92,7 +101,7 @@ def _refuse_mixed(runs: Mapping[Path, Contestant]) -> None:
 def _foreign(
     name: str, path: Path, log: Log, known: Sequence[SampleRecord], runs: Mapping[Path, Contestant]
 ) -> Contestant:
-    found = matched(log, known)
+    found = matched(log, known, is_mini=next(iter(runs.values())).is_mini)
     if not found.samples:
         why = "; ".join(f"{len(lines)}: {reason.value}" for reason, lines in found.unread.items())
         raise UsageError(f"no line of {path} has a question of the runs beside it ({why}).")

@@ -83,7 +83,9 @@ class CommunityRecord(Strict):
 
 
 class ComparedRun(Strict):
-    name: str = Field(description="In `sf-eval run` also the name of its folder beside this file.")
+    name: str = Field(
+        description="In `sf-eval run` also the name of its folder here, unless `folder` says another."
+    )
     source: Literal["sf-eval", "lmms-eval"] = Field(
         "sf-eval", description='"lmms-eval": a sample log; what it does not say is null or absent.'
     )
@@ -127,12 +129,16 @@ class PairRecord(Strict):
         None, description="p_value by Holm's rule over the benchmarks of this gain; null for the mean."
     )
     mcnemar_p: float | None = Field(
-        None, description="Exact, two-sided; takes questions for independent, so a second opinion."
+        None,
+        description="Exact, two-sided; takes questions for independent, so a second opinion. null, with "
+        "gained and lost, where answers earn parts (WUPS).",
     )
     gained: int | None = Field(None, description="Questions that only the tested run got right.")
     lost: int | None = Field(None, description="Questions that only the reference got right.")
     agreement: float | None = Field(
-        None, description="Percent of the questions from which the same letter, or none, was read."
+        None,
+        description="Percent of the questions from which the same letter, or none, was read; of open ones, "
+        "to which both said the same words.",
     )
     detectable: float | None = Field(
         None,
@@ -142,14 +148,16 @@ class PairRecord(Strict):
 
 
 class FlipRecord(Strict):
-    """A question that only one of the two got right."""
+    """A question that only one of the two got right; none that either got partly right (WUPS)."""
 
     task: str
     question_id: str
     video: str
     gained: bool = Field(description="The tested run is right; else the reference is.")
     target: str | None
-    tested: str | None = Field(description="The letter read from its output; null for none.")
+    tested: str | None = Field(
+        description="The letter read from its output, null for none; of an open answer its words, normalised."
+    )
     reference: str | None
 
 

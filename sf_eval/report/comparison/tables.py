@@ -27,6 +27,7 @@ from sf_eval.report.comparison.record import (
     KindScore,
     PairRecord,
 )
+from sf_eval.report.settled import score_cell
 
 CSV_COLUMNS = (
     "run", "model", "frames", "data", "measure", "of", "reference", "value", "interval95_low",
@@ -61,7 +62,7 @@ def score_table(record: ComparisonRecord) -> Table:
             f"Percent right. {record.mean_rule}",
             f"The mean's 95% interval: {record.resamples} resamples of the videos of each benchmark, "
             f"seed {record.seed}.",
-            *(f"{column.title}: {column.remark}." for column in record.benchmarks if column.remark),
+            *_remarks(record),
             *record.notes,
         ),
     )
@@ -102,7 +103,7 @@ def benchmark_table(record: ComparisonRecord) -> Table:
         columns=("benchmark", "questions", *names),
         rows=rows,
         numeric=frozenset({"questions", *names}),
-        notes=(f"{OUTSIDE.strip()} not in the mean.",) if has_outside else (),
+        notes=(*((f"{OUTSIDE.strip()} not in the mean.",) if has_outside else ()), *_remarks(record)),
     )
 
 
@@ -132,7 +133,7 @@ def gain_by_benchmark_table(record: ComparisonRecord) -> Table:
         columns=("against", "benchmark", *_PAIR_COLUMNS),
         rows=rows,
         numeric=frozenset(_PAIR_COLUMNS),
-        notes=_pair_notes(record),
+        notes=(*_pair_notes(record), *_remarks(record)),
     )
 
 
@@ -221,6 +222,11 @@ _PAIR_COLUMNS = (
 )  # fmt: skip
 
 
+def _remarks(record: ComparisonRecord) -> list[str]:
+    """How a benchmark's score is made, where it is not all questions alike by their letters."""
+    return [f"{column.title}: {column.remark}." for column in record.benchmarks if column.remark]
+
+
 def _frames(run: ComparedRun) -> str:
     return ABSENT if run.num_frames is None else str(run.num_frames)
 
@@ -233,7 +239,8 @@ def _mean(run: ComparedRun) -> str:
 
 
 def _score(run: ComparedRun, column: BenchmarkColumn) -> str:
-    return percent(next((one.score.accuracy for one in run.scores if one.benchmark == column.name), None))
+    score = next((one.score for one in run.scores if one.benchmark == column.name), None)
+    return ABSENT if score is None else score_cell(score)
 
 
 def _counts(record: ComparisonRecord, column: BenchmarkColumn) -> str:

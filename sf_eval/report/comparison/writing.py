@@ -79,7 +79,7 @@ def show(record: ComparisonRecord, folder: Path, console: Console, *, all_tables
     details = (
         f"Details in {folder}: {COMPARISON_MD} (gains by benchmark, kinds of questions, cost), "
         f"{COMPARISON_SVG}, {COMPARISON_CSV}, {COMPARISON_JSON}; each run in its own folder: "
-        f"{', '.join(run.name for run in record.runs)}."
+        f"{', '.join(run.folder or run.name for run in record.runs)}."
     )
     console.print(details, highlight=False, markup=False, soft_wrap=True)
 

@@ -13,6 +13,7 @@ from sf_eval import __version__
 from sf_eval.harness.record import SampleRecord
 from sf_eval.report.export.exported import MINI, Exported
 from sf_eval.report.leaderboard import Entry
+from sf_eval.report.settled import how_settled, metric_of
 from sf_eval.scoring.outcome import Outcome
 
 SCHEMA_VERSION = "0.3.0"
@@ -88,6 +89,7 @@ def _details(run: Exported) -> dict[str, str]:
 
 def _result(run: Exported, entry: Entry) -> dict[str, Any]:
     (task, *_) = run.tasks_of(entry)
+    metric, metric_name = metric_of(task)
     details: dict[str, Any] = {
         "score": entry.score.accuracy,
         "details": {
@@ -109,13 +111,15 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
             "num_samples": entry.score.n,
         }
     return {
-        "evaluation_result_id": f"{entry.name}/accuracy",
+        "evaluation_result_id": f"{entry.name}/{metric}",
         "evaluation_name": run.data_name(entry.title, run.tasks_of(entry)),
         "source_data": _source(run, entry, task.dataset, task.split),
         "metric_config": {
-            "evaluation_description": entry.remark or "Percent of the questions answered right.",
-            "metric_id": "accuracy",
-            "metric_name": "Accuracy",
+            "evaluation_description": how_settled(task)
+            or entry.remark
+            or "Percent of the questions answered right.",
+            "metric_id": metric,
+            "metric_name": metric_name,
             "metric_kind": "accuracy",
             "metric_unit": "percent",
             "lower_is_better": False,
@@ -149,13 +153,13 @@ def _source(run: Exported, entry: Entry, dataset: str, split: str) -> dict[str, 
 
 def _sample(run: Exported, sample: SampleRecord, entry: Entry, evaluation_id: str) -> dict[str, Any]:
     is_right = sample.outcome == Outcome.correct.value
-    reference = [sample.target] if sample.target is not None else []
+    reference = [sample.target] if sample.target is not None else list(sample.references)
     line: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": evaluation_id,
         "model_id": run.model_id,
         "evaluation_name": run.data_name(entry.title, run.tasks_of(entry)),
-        "evaluation_result_id": f"{entry.name}/accuracy",
+        "evaluation_result_id": f"{entry.name}/{metric_of(run.tasks_of(entry)[0])[0]}",
         "sample_id": f"{sample.task}/{sample.question_id}",
         "sample_hash": hashlib.sha256((sample.prompt + "".join(reference)).encode()).hexdigest(),
         "interaction_type": "single_turn",
@@ -169,12 +173,15 @@ def _sample(run: Exported, sample: SampleRecord, entry: Entry, evaluation_id: st
             {
                 "turn_idx": 0,
                 "source": "output.raw",
-                "extracted_value": sample.answer or "",
-                "extraction_method": f"sf-eval: {sample.answer_rule or 'no option named'}",
+                "extracted_value": sample.answer or ("" if sample.options else sample.output),
+                "extraction_method": _method(sample),
                 "is_terminal": True,
             }
         ],
-        "evaluation": {"score": float(is_right), "is_correct": is_right},
+        "evaluation": {
+            "score": float(is_right) if sample.credit is None else sample.credit,
+            "is_correct": is_right,
+        },
         "metadata": {"video": sample.video, "data": sample.data, "outcome": sample.outcome},
     }
     if sample.prompt_tokens is not None and sample.new_tokens is not None:
@@ -184,6 +191,12 @@ def _sample(run: Exported, sample: SampleRecord, entry: Entry, evaluation_id: st
             "total_tokens": sample.prompt_tokens + sample.new_tokens,
         }
     return line
+
+
+def _method(sample: SampleRecord) -> str:
+    if not sample.options:
+        return "sf-eval: an open answer, as it was said"
+    return f"sf-eval: {sample.answer_rule or 'no option named'}"
 
 
 def _uuid(run: Exported) -> uuid.UUID:

@@ -10,6 +10,7 @@ from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
 from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini
+from sf_eval.report.means import made_of
 from sf_eval.report.model_label import alterations, card_of, model_label
 
 MINI = "mini-edition"
@@ -39,7 +40,7 @@ class Exported:
     @property
     def marks(self) -> tuple[str, ...]:
         """What every file's name says of its content: mini data, a part of a run or of a benchmark."""
-        return (*([MINI] if self.is_mini else []), *self._part(self.record.tasks))
+        return (*([MINI] if self.is_mini else []), *self._conditions(), *self._part(self.record.tasks))
 
     @property
     def completeness(self) -> str:
@@ -70,7 +71,11 @@ class Exported:
 
     def alterations(self) -> list[str]:
         """What makes the model another one than its weights' repository holds; empty where nothing does."""
-        return alterations(self.record.model)
+        return [*self.record.conditions.words, *alterations(self.record.model)]
+
+    def _conditions(self) -> list[str]:
+        """In what it asked otherwise than the benchmark is, as a part of a file's name."""
+        return [word.replace(" ", "-") for word in self.record.conditions.words]
 
     def judged(self) -> list[Entry]:
         """Benchmarks with an accuracy, groups as one."""
@@ -81,7 +86,11 @@ class Exported:
 
     def data_name(self, title: str, tasks: Sequence[TaskRecord]) -> str:
         """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named so."""
-        said = [*([self.record.data] if self.is_mini else []), *self._part(tasks)]
+        said = [
+            *([self.record.data] if self.is_mini else []),
+            *self.record.conditions.words,
+            *self._part(tasks),
+        ]
         return f"{title} ({', '.join(said)})" if said else title
 
     def data_id(self, task: TaskRecord) -> str:
@@ -109,7 +118,7 @@ class Exported:
         found = [gap for task in tasks for gap in self._gaps_of(task)]
         names = {task.task for task in tasks}
         groups = [group for group in self.record.groups if names & {*group.tasks, *group.unanswered}]
-        return found + [f"{group.title}: not all subtasks" for group in groups if not group.complete]
+        return found + [f"{group.title}: {made_of([group])}" for group in groups if not group.complete]
 
     def _gaps_of(self, task: TaskRecord) -> Iterator[str]:
         expected = catalog.get_benchmark(task.task).expected_questions

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from sf_eval.core.tables import interval, percent, to_csv
 from sf_eval.harness.record import SampleRecord
 from sf_eval.report.export.exported import Exported
+from sf_eval.report.settled import metric_of
 
 _ASKED = ("task", "data", "doc_id", "question_id", "video", "target")
 _ANSWERED = (
     "output", "answer", "answer_rule", "outcome", "failure_reason", "published_verdict", "num_frames",
     "frames_missing", "frames_digest", "pixels_digest", "prompt_tokens", "fast_tokens", "slow_tokens",
-    "new_tokens", "finish_reason",
+    "new_tokens", "finish_reason", "credit", "judge_said",
 )  # fmt: skip
 _STAGES = (
     "decode_s",
@@ -26,10 +28,10 @@ _STAGES = (
     "generate_s",
     "batch_size",
 )
-SAMPLE_COLUMNS = ("model", "frames", "mini", "complete", *_ASKED, *_ANSWERED, *_STAGES)
+SAMPLE_COLUMNS = ("model", "frames", "mini", "complete", *_ASKED, "references", *_ANSWERED, *_STAGES)
 _SCORE_COLUMNS = (
     "model", "frames", "mini", "complete", "data", "benchmark", "accuracy", "interval95_low",
-    "interval95_high", "n", "coverage", "parts", "parts_total",
+    "interval95_high", "n", "coverage", "parts", "parts_total", "metric",
 )  # fmt: skip
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -93,6 +95,7 @@ def _row(run: Exported, sample: SampleRecord) -> dict[str, Any]:
     return {
         **_of_run(run),
         **{name: getattr(sample, name) for name in (*_ASKED, *_ANSWERED)},
+        "references": json.dumps(sample.references, ensure_ascii=False) if sample.references else None,
         **{name: timings.get(name) for name in _STAGES},
     }
 
@@ -120,6 +123,7 @@ def _scores(run: Exported) -> Iterator[dict[str, Any]]:
             "coverage": entry.score.coverage,
             "parts": entry.score.parts,
             "parts_total": entry.score.parts_total,
+            "metric": metric_of(run.tasks_of(entry)[0])[0],
         }
 
 
@@ -130,4 +134,4 @@ def _type(name: str) -> Any:
         return pyarrow.bool_()
     if name in ("frames", "doc_id", "num_frames", "frames_missing") or name.endswith("_tokens"):
         return pyarrow.int64()
-    return pyarrow.float64() if name in _STAGES else pyarrow.string()
+    return pyarrow.float64() if name == "credit" or name in _STAGES else pyarrow.string()

@@ -10,6 +10,7 @@ import yaml
 from sf_eval.core.errors import UsageError
 from sf_eval.report.export.exported import Exported
 from sf_eval.report.leaderboard import Entry
+from sf_eval.report.settled import how_settled, metric_of
 
 _TASK_TYPE = "video-text-to-text"
 
@@ -51,9 +52,11 @@ def model_index_files(run: Exported) -> Iterator[tuple[str, bytes]]:
             "dataset": _dataset(run, entry),
             "metrics": [
                 {
-                    "type": "accuracy",
+                    "type": metric_of(run.tasks_of(entry)[0])[0],
                     "value": entry.score.accuracy,
-                    "name": run.data_name(f"Accuracy on {entry.title}", run.tasks_of(entry)),
+                    "name": run.data_name(
+                        f"{metric_of(run.tasks_of(entry)[0])[1]} on {entry.title}", run.tasks_of(entry)
+                    ),
                 }
             ],
         }
@@ -69,13 +72,15 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
     if task.revision is not None:
         dataset["revision"] = task.revision
     low, high = entry.score.interval95 or (None, None)
+    how = how_settled(task)
+    settled = f"; {how}" if how else ""
     sure = "" if low is None else f"; 95% interval [{low:.1f}, {high:.1f}]"
     return {
         "dataset": dataset,
         "value": entry.score.accuracy,
         "date": run.record.created,
         "notes": f"sf-eval {run.record.versions.get('sf-eval', '')}; {run.record.model.num_frames} frames; "
-        f"n = {entry.score.n}{sure}",
+        f"n = {entry.score.n}{sure}{settled}",
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sf_eval.harness.record import SampleRecord, ScoreRecord, TaskRecord
 from sf_eval.report.export.exported import PARTIAL, Exported
+from sf_eval.report.settled import metric_of
 from sf_eval.scoring.outcome import Outcome
 
 _SCORER = "sf_eval"
@@ -80,7 +81,7 @@ def _scores(task: TaskRecord) -> dict[str, Any]:
         "unscored_samples": task.questions_asked - task.micro.n,
         "params": {},
         "metrics": {
-            **_metric("accuracy", task.micro),
+            **_metric(metric_of(task)[0], task.micro),
             **(_metric("headline", task.score) if task.mean_over else {}),
         },
     }
@@ -103,7 +104,7 @@ def _sample(sample: SampleRecord, model: str) -> dict[str, Any]:
         "epoch": 1,
         "input": sample.prompt,
         "choices": list(sample.options.values()),
-        "target": sample.target or "",
+        "target": sample.target or list(sample.references) or "",
         "metadata": {
             "video": sample.video,
             "categories": sample.categories,
@@ -129,15 +130,15 @@ def _sample(sample: SampleRecord, model: str) -> dict[str, Any]:
     spoken = {"role": "assistant", "content": sample.output, "source": "generate", "model": model}
     stop = "max_tokens" if sample.finish_reason == "length" else "stop"
     score = {
-        "value": _VALUES.get(outcome, "N"),
-        "answer": sample.answer,
+        "value": _VALUES.get(outcome, "N") if sample.credit is None else sample.credit,
+        "answer": sample.answer if sample.options else sample.output,
         "explanation": sample.outcome if sample.answer_rule is None else f"read by {sample.answer_rule}",
     }
     return {
         **asked,
         "messages": [user, spoken],
         "output": {"model": model, "choices": [{"message": spoken, "stop_reason": stop}]},
-        **({} if outcome is Outcome.unjudged else {"scores": {_SCORER: score}}),
+        **({"scores": {_SCORER: score}} if outcome.is_scored else {}),
     }
 
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 from sf_eval.benchmarks import catalog
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError, UsageError
+from sf_eval.report.model_label import with_words
 from sf_eval.report.view import chunks, frames, page, questions
 from sf_eval.report.view.kept import Key, Viewed, ViewedRun
 
@@ -163,7 +164,7 @@ def _run(run: ViewedRun) -> dict[str, Any]:
     model = run.record.model
     return {
         "name": run.name,
-        "title": model.title,
+        "title": with_words(model.title, run.record.conditions.words),
         "frames": model.num_frames,
         "slow_path": model.slow_path == "on",
         "complete": run.record.complete,

@@ -61,9 +61,10 @@ def rule_of(run: ViewedRun) -> SamplingRule:
 def estimated_bytes(runs: Sequence[ViewedRun], side: int) -> int:
     """What the pictures of all videos will take, about."""
     videos: dict[tuple[SamplingRule, str, str], int] = {}
-    for run in runs:
+    for run in (run for run in runs if run.record.conditions.shows_video):
         for sample in run.samples.values():
-            place = (rule_of(run), sample.data, sample.video)
+            video = (sample.change and sample.change.shown_video) or sample.video
+            place = (rule_of(run), sample.data, video)
             videos[place] = max(videos.get(place, 0), sample.num_frames or 0)
     return int(sum(videos.values()) * side * side * _BYTES_A_PIXEL)
 
@@ -113,6 +114,8 @@ def decode(
     Args:
         pictures: of the runs before; those of this one are added.
     """
+    if not run.record.conditions.shows_video:
+        return {key: without_pictures(run, key, "no video was shown: a control") for key in run.samples}
     if run.record.model.sampling == _FAMILYS_OWN:
         why_not = "the model's family chose the frames by a rule of its own, which a page does not know"
         return {key: without_pictures(run, key, why_not) for key in run.samples}

@@ -68,13 +68,13 @@ def read(folder: Path) -> Viewed:
         comparison = _validated(folder / _COMPARISON, ComparisonRecord)
         runs = []
         for compared in comparison.runs:
-            name = compared.name
-            if Path(name).name != name or not (folder / name).is_dir():
+            place = compared.folder or compared.name
+            if Path(place).name != place or not (folder / place).is_dir():
                 raise OutputError(
-                    f"{folder / _COMPARISON} compares {name!r}, which has no folder beside it.",
+                    f"{folder / _COMPARISON} compares {compared.name!r}, which has no folder beside it.",
                     hint="View the runs one by one.",
                 )
-            runs.append(_run(name, folder / name))
+            runs.append(_run(compared.name, folder / place))
         return Viewed(folder, tuple(runs), comparison)
     if (folder / _RESULTS).is_file():
         return Viewed(folder, (_run(folder.resolve().name, folder),), None)

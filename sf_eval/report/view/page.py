@@ -99,10 +99,13 @@ def _sentence(run: ViewedRun) -> str:
     """Right answers of those that could be judged, and what is beside them."""
     outcomes = [Outcome(sample.outcome) for sample in run.samples.values()]
     judged = [outcome for outcome in outcomes if outcome.is_scored]
-    unjudged = outcomes.count(Outcome.unjudged)
-    failed = len(outcomes) - len(judged) - unjudged
+    partly = judged.count(Outcome.partial)
+    unjudged, waiting = outcomes.count(Outcome.unjudged), outcomes.count(Outcome.not_judged)
+    failed = sum(outcome.is_failure for outcome in outcomes)
     said = f"{run.name}: {judged.count(Outcome.correct)} of {len(judged)} judged answers right"
+    said += f", {partly} partly right" if partly else ""
     said += f", {unjudged} unjudged (their truth is not public)" if unjudged else ""
+    said += f", {waiting} not judged (only a judge can tell)" if waiting else ""
     said += f", {failed} failed" if failed else ""
     return said + ("." if run.record.complete else "; the run was stopped before its end.")
 

@@ -84,7 +84,8 @@ def searched(viewed: Viewed, key: Key) -> str:
     """All that the search box looks through, in small letters."""
     sample = first_sample(viewed, key)
     said = [run.samples[key].output or "" for run in viewed.runs if key in run.samples]
-    parts = [sample.question_id, sample.video, _question(viewed, key), *sample.options.values(), *said]
+    truths = [*sample.options.values(), *sample.references]
+    parts = [sample.question_id, sample.video, _question(viewed, key), *truths, *said]
     return _clean("\n".join(part[:_SEARCHED] for part in parts)).lower()
 
 
@@ -142,6 +143,7 @@ def _detail(viewed: Viewed, key: Key, looks: Mapping[tuple[int, Key], str]) -> d
         "question": shortened(_question(viewed, key)),
         "options": [[letter, shortened(text)] for letter, text in sample.options.items()],
         "target": sample.target,
+        "accepted": [shortened(text) for text in sample.references],
         "video": _clean(sample.video),
         "categories": [[_clean(name), _clean(value)] for name, value in _categories(sample)],
         "prompt": shortened(sample.prompt),
@@ -158,6 +160,8 @@ def _said(sample: SampleRecord, look: str) -> dict[str, Any]:
         "outcome": OUTCOMES.index(sample.outcome),
         "output": None if sample.output is None else shortened(sample.output),
         "answer": sample.answer,
+        "credit": sample.credit,
+        "judge": None if sample.judge_said is None else shortened(sample.judge_said),
         "rule": sample.answer_rule,
         "frame": sample.answer_frame,
         "truncated": bool(sample.output_truncated),
@@ -166,11 +170,24 @@ def _said(sample: SampleRecord, look: str) -> dict[str, Any]:
         "tokens": tokens,
         "frames": sample.num_frames,
         "missing": sample.frames_missing or 0,
-        "notes": [_clean(note.detail) for note in sample.video_notes],
+        "notes": [*_changed(sample), *(_clean(note.detail) for note in sample.video_notes)],
         "finish": sample.finish_reason,
         "timings": _timings(sample),
         "look": look,
     }
+
+
+def _changed(sample: SampleRecord) -> list[str]:
+    """In what it was asked otherwise than its row has it, for people."""
+    change = sample.change
+    if change is None:
+        return []
+    told = [f"another video was shown: {_clean(change.shown_video)}"] if change.shown_video else []
+    if change.order_kept:
+        told.append(f"the options kept their order: {_clean(change.order_kept)}")
+    elif change.options_order:
+        told.append(f"the options stood in the order {change.options_order}")
+    return told
 
 
 def _timings(sample: SampleRecord) -> list[list[Any]]:

@@ -35,7 +35,7 @@ sfView.dom = (() => {
     const minutes = Math.floor(value / 60);
     return minutes ? `${minutes}:${String(Math.floor(value % 60)).padStart(2, "0")}` : `${value.toFixed(1)} s`;
   };
-  const MARKS = { correct: "✓", wrong: "✗", no_answer: "?", unjudged: "•" };
+  const MARKS = { correct: "✓", partial: "◐", wrong: "✗", no_answer: "?", unjudged: "•", not_judged: "•" };
   const kind = (outcome) => (outcome in MARKS ? outcome : outcome ? "failed" : "absent");
   const mark = (outcome) => MARKS[outcome] || (outcome ? "!" : "–");
   return { h, svg, long, seconds, clock, kind, mark, shown };

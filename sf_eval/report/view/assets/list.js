@@ -37,7 +37,7 @@ sfView.list = (() => {
     meta = given;
     choose = onChoose;
     const right = meta.outcomes.indexOf("correct");
-    const judged = (outcome) => ["correct", "wrong", "no_answer"].includes(meta.outcomes[outcome]);
+    const judged = (outcome) => ["correct", "partial", "wrong", "no_answer"].includes(meta.outcomes[outcome]);
     const outcomeOptions = (number) => meta.outcomes.map((name, at) => [`${number}:${at}`, words(name)]);
     const failedOptions = (number) => [`${number}:failed`, "failed, of any kind"];
     const parts = [];
@@ -51,7 +51,7 @@ sfView.list = (() => {
         const [number, wanted] = value.split(":");
         const outcome = row[4][Number(number)];
         if (wanted !== "failed") return outcome === Number(wanted);
-        return outcome >= 0 && !judged(outcome) && meta.outcomes[outcome] !== "unjudged";
+        return outcome >= 0 && !judged(outcome) && !["unjudged", "not_judged"].includes(meta.outcomes[outcome]);
       }));
     if (meta.runs.length > 1) {
       const first = meta.runs[0].name;

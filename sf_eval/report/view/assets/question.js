@@ -14,16 +14,23 @@ sfView.question = (() => {
         h("b", { class: "letter" }, letter), long(text, { class: "given option" }),
         h("span", { class: "by" }, right && h("span", { class: "tag good" }, "✓ right"),
           chosen(letter).map(([, at]) => h("span", { class: `tag run${at % 6}`, dir: "auto" }, meta.runs[at].name))));
-    }), detail.target === null && h("li", { class: "soft" }, "The right answer is not public."));
+    }), detail.accepted.map((text) => h("li", { class: "right" }, long(text, { class: "given option" }),
+      h("span", { class: "by" }, h("span", { class: "tag good" }, "✓ accepted")))),
+    detail.target === null && !detail.accepted.length && h("li", { class: "soft" }, "The right answer is not public."));
   }
 
-  function rule(run) {
+  function rule(run, outcome, detail) {
+    if (detail.accepted.length) {
+      if (outcome === "not_judged") return "only a judge can tell; none was asked";
+      const earned = run.credit === null || run.credit === undefined ? "" : `earns ${run.credit.toFixed(3)}`;
+      return [earned, run.judge && ["; the judge said: ", long(run.judge)]];
+    }
     if (run.answer === null || run.answer === undefined) return "no letter was read";
     const frame = run.frame && run.frame !== "plain" ? `, ${words(run.frame)}` : "";
     return [`read as `, h("b", {}, run.answer), ` by the rule “${words(run.rule)}”${frame}`];
   }
 
-  function said(run, about, meta, at) {
+  function said(run, about, meta, at, detail) {
     const outcome = run.outcome < 0 ? "" : meta.outcomes[run.outcome];
     const [prompt, fast, slow, fresh] = run.tokens || [];
     const facts = [];
@@ -39,7 +46,7 @@ sfView.question = (() => {
         h("span", { class: `tag ${kind(outcome)}` }, `${mark(outcome)} ${words(outcome) || "not asked"}`)),
       h("p", { class: "soft", dir: "auto" }, `${about.title}, ${about.frames} frames`),
       run.output && h("blockquote", {}, run.output.text === "" ? h("span", { class: "soft" }, "(no words)") : long(run.output)),
-      run.output && h("p", { class: "read" }, rule(run), run.truncated && "; its middle was too long to be read"),
+      run.output && h("p", { class: "read" }, rule(run, outcome, detail), run.truncated && "; its middle was too long to be read"),
       run.reason && h("p", { class: "reason" }, long(run.reason)),
       (run.notes || []).map((note) => h("p", { class: "note", dir: "auto" }, note)),
       facts.length > 0 && h("dl", {}, facts),
@@ -89,7 +96,7 @@ sfView.question = (() => {
       head(row, detail, meta),
       options(detail, meta),
       ...sections.slice(0, 1),
-      h("div", { class: "all-said" }, detail.runs.map((run, number) => said(run, meta.runs[number], meta, number))),
+      h("div", { class: "all-said" }, detail.runs.map((run, number) => said(run, meta.runs[number], meta, number, detail))),
       ...sections.slice(1),
       ...whyNot.map((text) => h("p", { class: "note warn", dir: "auto" }, `No frames: ${text}`)),
       h("details", { class: "card prompt" }, h("summary", {}, "The prompt, word for word"), long(detail.prompt, { class: "given pre" })));

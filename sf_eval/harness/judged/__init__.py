@@ -1,0 +1,1 @@
+"""Open answers judged by a language model: asking it, and what it said, kept in the run's folder."""

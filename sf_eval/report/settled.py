@@ -1,0 +1,53 @@
+"""What tables say of open answers: how they were settled, and that they were not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sf_eval.core.tables import percent
+from sf_eval.harness.record import ScoreRecord, TaskRecord
+
+NOT_JUDGED = "not judged"
+HOW_TO_JUDGE = "sf-eval score RUN --judge URL --judge-model NAME"
+_DIGITS = 12  # of a prompt's digest, as tables show it
+
+
+def score_cell(score: ScoreRecord) -> str:
+    """Percent; of answers that nobody judged, that."""
+    return NOT_JUDGED if score.accuracy is None and score.not_judged else percent(score.accuracy)
+
+
+def metric_of(task: TaskRecord) -> tuple[str, str]:
+    """The score's metric, for machines and for people."""
+    return {
+        "letter": ("accuracy", "Accuracy"),
+        "match": ("exact_match", "Exact match"),
+        "wups": ("wups", "WUPS"),
+        "judge": ("judged_accuracy", "Judged accuracy"),
+    }[task.settled_by]
+
+
+def settled_notes(tasks: Iterable[TaskRecord]) -> Iterator[str]:
+    """A sentence a task whose answers no letter settles: by what they were settled, or that they were not."""
+    for task in tasks:
+        if how := how_settled(task):
+            yield f"{task.title}: {how}."
+
+
+def how_settled(task: TaskRecord) -> str:
+    """By what a task's open answers were settled, as a phrase; "" where letters did."""
+    if task.settled_by == "match":
+        return "open answers, right where they say the words of an accepted one (normalised)"
+    if task.settled_by == "wups":
+        return f"WUPS, the mean likeness of open answers to accepted ones, over {task.lexicon}"
+    if task.settled_by == "letter":
+        return ""
+    unknown = task.micro.not_judged
+    if task.judge is None:
+        return f"not judged, only a judge can tell of its {unknown} open answers ({HOW_TO_JUDGE})"
+    judge = task.judge
+    told = (
+        f"open answers, judged by {judge.model} at {judge.base_url} with the prompt {judge.prompt} "
+        f"({judge.prompt_digest[:_DIGITS]})"
+    )
+    return f"{told}; {unknown} are not judged yet ({HOW_TO_JUDGE})" if unknown else told
