@@ -882,15 +882,11 @@ def test_an_unknown_edition_names_the_nearest() -> None:
 # The large ones together, as they were first rendered; the small ones each by itself.
 RENDERED = {
     "large": "99ac0e33585b0432",
-    "nextqa": "d4c4274cfe8dd172",
-    "perceptiontest": "9af5c73adf3bde6e",
-    "tempcompass": "1de276274146cafe",
     "nextqa": "ded470f4e24816e4",
     "perceptiontest": "9af5c73adf3bde6e",
     "tempcompass": "4346b09de6441b55",
     "videomme_v2": "1be39c8ccba0ea6b",
     "lvbench": "977e0430600d23bc",
-    "nextqa_oe": "d05c139f7a67d0e1",
     "activitynetqa": "a539cb57607532cb",
 }
 
