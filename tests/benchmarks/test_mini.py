@@ -882,9 +882,9 @@ def test_an_unknown_edition_names_the_nearest() -> None:
 # The large ones together, as they were first rendered; the small ones each by itself.
 RENDERED = {
     "large": "99ac0e33585b0432",
-    "nextqa": "ded470f4e24816e4",
+    "nextqa": "90cbdf55532c569f",
     "perceptiontest": "9af5c73adf3bde6e",
-    "tempcompass": "4346b09de6441b55",
+    "tempcompass": "1de276274146cafe",
     "videomme_v2": "1be39c8ccba0ea6b",
     "lvbench": "977e0430600d23bc",
     "activitynetqa": "a539cb57607532cb",
