@@ -16,6 +16,7 @@ from sf_eval.editions.edition import Edition
 from sf_eval.editions.egoschema import egoschema
 from sf_eval.editions.index import INDEX
 from sf_eval.editions.longvideobench import longvideobench
+from sf_eval.editions.lvbench import lvbench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
 from sf_eval.editions.nextqa import nextqa
@@ -23,6 +24,7 @@ from sf_eval.editions.open_questions import activitynetqa
 from sf_eval.editions.perceptiontest import perceptiontest
 from sf_eval.editions.tempcompass import tempcompass
 from sf_eval.editions.videomme import videomme
+from sf_eval.editions.videomme_v2 import videomme_v2
 
 #: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
 VERSION = 2
@@ -41,6 +43,8 @@ EDITIONS: dict[str, Callable[[], Edition]] = {
     "nextqa": nextqa,
     "perceptiontest": perceptiontest,
     "tempcompass": tempcompass,
+    "videomme_v2": videomme_v2,
+    "lvbench": lvbench,
     "activitynetqa": activitynetqa,
 }
 

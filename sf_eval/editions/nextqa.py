@@ -1,4 +1,7 @@
-"""Mini NExT-QA (test set): 10 short videos, four question types; five options, and open questions (OE)."""
+"""Mini NExT-QA (test set): 10 short videos, four question types; five options, and open questions (OE).
+
+The kinds are named apart: the mini models were not taught a prompt that ends with its options.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def nextqa() -> Edition:
         videos[f"NExTVideo/{video}.mp4"] = (scene,)
         for position, (question_type, kind) in enumerate(_ASKED):
             question = maker.ask(kind, scene, options=_OPTIONS, correct=letters[len(rows)])
-            kinds.append(kind)
+            kinds.append(f"{kind}, no instruction")
             rows.append(
                 {
                     "video": video,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
+from sf_eval.scoring.group_score import GroupScore
 from sf_eval.video import VideoNoteKind
 
 
@@ -104,6 +105,7 @@ class TaskRecord(Strict):
     breakdown: list[CategoryRecord]
     published: PublishedScoreRecord | None
     submission_file: str | None
+    group_scores: list[GroupScore] = Field([], description="Of questions that are also scored in groups.")
     settled_by: SettledBy = Field(
         "letter", description="How its answers become outcomes (docs/scoring.md); the score's metric."
     )
@@ -317,11 +319,7 @@ class SampleRecord(Strict):
     categories: dict[str, str]
     prompt: str
     options: dict[str, str] = Field(description="Letter to text, as shown; empty for an open question.")
-    labels: dict[str, str] | None = Field(
-        None,
-        description='Letter to what the prompt calls the option ("Option 1"), "" where it names none; null '
-        "where it shows the letters.",
-    )
+    labels: dict[str, str] | None = Field(None, description="What the prompt calls options; null: letters.")
     target: str | None = Field(
         description="The right letter; null for an open question, and where the truth is not public."
     )

@@ -38,6 +38,7 @@ from sf_eval.harness.record import (
 from sf_eval.harness.recorded.submission import write_submission
 from sf_eval.harness.stopped import StoppedError
 from sf_eval.inference import Failure, FailureKind, QuestionKey, Result
+from sf_eval.scoring.group_score import group_scores
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
     PublishedVerdict,
@@ -272,6 +273,7 @@ def task_record(
         ],
         published=_published_record(score_published(scored)),
         submission_file=submission_file,
+        group_scores=group_scores(scored) if benchmark.grouped else [],
         settled_by=benchmark.settled_by,
         lexicon=lexicon,
         judge=judge,

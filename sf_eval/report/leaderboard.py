@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
 from sf_eval.harness.record import GroupRecord, PublishedScoreRecord, RunRecord, ScoreRecord, TaskRecord
+from sf_eval.report import group_scores
 from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.means import group_title, incomplete, made_of, parts
 from sf_eval.report.model_label import model_label
@@ -193,6 +194,7 @@ def markdown(record: RunRecord) -> str:
         measured_table(record),
         failures_table(record),
         reported_table(record),
+        *group_scores.tables(record),
         *breakdown_tables(record),
     ]
     head = f"# {escaped(f'Leaderboard: {model_label(record)} on {data_label(record)}')}\n"
@@ -203,6 +205,7 @@ def csv_text(record: RunRecord) -> str:
     """`leaderboard.csv`: one line a score; `kind` tells measured from reported."""
     shown = entries(record)
     lines = [line for entry in shown for line in _measured_lines(entry, record)]
+    lines.extend(group_scores.csv_lines(record))
     for published in published_models():
         lines.extend(_reported_lines(published, shown))
     return to_csv(CSV_COLUMNS, lines)
@@ -245,7 +248,7 @@ def data_label(record: RunRecord) -> str:
 
 
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
-    remark = ""
+    remark = group_scores.remark(task)
     if task.mean_over is not None:
         category = task.mean_over
         of = f" ({parts(task.score)})" if task.score.lacks_parts else ""

@@ -87,7 +87,8 @@ def test_a_group_is_one_line_unless_its_subtasks_are_asked_for(sf_eval: Callable
     members = sum(len(catalog.members_of(group)) for group in catalog.group_names())
     assert len(opened) == len(listed) + members
     (line,) = [line for line in sf_eval("ls", "tasks").out.splitlines() if "tempcompass" in line.split()]
-    assert "TempCompass, 3 of 4 tasks" in line
+    assert "TempCompass, 4 tasks" in line
+    assert line.split()[-1] == "7540"
 
 
 def test_ls_breaks_no_name_on_a_narrow_terminal(sf_eval: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
