@@ -76,7 +76,7 @@ def test_a_group_is_one_line_unless_its_subtasks_are_asked_for(sf_eval: Callable
     (line,) = [line for line in sf_eval("ls", "tasks").out.splitlines() if "mvbench" in line.split()]
     assert "MVBench, 20 subtasks" in line
     assert "OpenGVLab/MVBench" in line
-    assert line.split()[-1] == "4000"
+    assert "4000" in line.split()
     listed = [line.split()[0] for line in sf_eval("ls", "tasks").out.splitlines() if line.startswith(" ")]
     alone = [name for name in catalog.benchmark_names() if catalog.get_benchmark(name).group is None]
     assert set(listed[1:]) - {"─" * len(listed[1])} == {*catalog.group_names(), *alone}
@@ -88,7 +88,7 @@ def test_a_group_is_one_line_unless_its_subtasks_are_asked_for(sf_eval: Callable
     assert len(opened) == len(listed) + members
     (line,) = [line for line in sf_eval("ls", "tasks").out.splitlines() if "tempcompass" in line.split()]
     assert "TempCompass, 4 tasks" in line
-    assert line.split()[-1] == "7540"
+    assert "7540" in line.split()
 
 
 def test_ls_breaks_no_name_on_a_narrow_terminal(sf_eval: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
