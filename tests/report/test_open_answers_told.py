@@ -113,6 +113,9 @@ def test_every_table_of_a_run_names_who_judged(plan: RunPlan, tmp_path: Path) ->
     ]
     for table in tables:
         assert said in " ".join(table.notes), table.title
+    rows = csv.DictReader(io.StringIO(leaderboard.csv_text(run.record)))
+    lines = {row["benchmark"]: row for row in rows if row["kind"] == "measured"}
+    assert said in lines["activitynetqa"]["settled"]
     assert "judge_error" in str(leaderboard.failures_table(run.record).rows)
     again = read_finished(tmp_path / "run").output  # as a comparison reads it
     assert again.record.tasks == run.record.tasks
