@@ -257,8 +257,9 @@ def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
     raise DataError(
         f"{task.benchmark.name}: the video {first.video_id} is missing; looked for "
         f"{', '.join(map(str, first.looked_at))}.{others}",
-        hint="Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing "
-        "files are then recorded as missing_media.",
+        hint=task.benchmark.layout.note
+        or "Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing files "
+        "are then recorded as missing_media.",
     )
 
 

@@ -6,7 +6,7 @@ lie in its folder, so that `sf-eval score` records it anew from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from sf_eval.core import files
 from sf_eval.data.known_bad import known_bad
 from sf_eval.harness.ask import Asked
 from sf_eval.harness.controls.record import ChangeRecord
-from sf_eval.harness.judged.judgements import JudgedTask, judged_tasks
+from sf_eval.harness.judged.judgements import judged_tasks
+from sf_eval.harness.judged.settled import settled_fields, settlings_of
 from sf_eval.harness.questions import ClipMode
 from sf_eval.harness.record import (
     CategoryRecord,
@@ -37,7 +38,7 @@ from sf_eval.harness.record import (
 from sf_eval.harness.recorded.submission import write_submission
 from sf_eval.harness.stopped import StoppedError
 from sf_eval.inference import Failure, FailureKind, QuestionKey, Result
-from sf_eval.scoring.lexicons import settling_of
+from sf_eval.scoring.group_score import group_scores
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
     PublishedVerdict,
@@ -55,7 +56,7 @@ from sf_eval.scoring.scores import (
     score_of_groups,
     score_published,
 )
-from sf_eval.scoring.settling import Settled, Settling
+from sf_eval.scoring.settling import Settling
 from sf_eval.video.digest import digest_of_indices
 
 RESULTS = "results.json"
@@ -173,26 +174,6 @@ def questions_recorded(folder: Path) -> int:
     return sum(task.questions_asked for task in kept.tasks)
 
 
-def settlings_of(facts: RunFacts, judged: Mapping[str, JudgedTask] | None = None) -> dict[str, Settling]:
-    """How the answers of each task become outcomes, by the task's name.
-
-    Args:
-        judged: what a judge said, by task.
-
-    Raises:
-        DataError: what that takes (WordNet) is not here.
-    """
-    judged = judged or {}
-    return {
-        task.task: settling_of(
-            catalog.get_benchmark(task.task),
-            is_mini=task.is_mini,
-            judgements=judged[task.task].by_row if task.task in judged else None,
-        )
-        for task in facts.planned
-    }
-
-
 def sample_record(
     task: TaskFacts, question: AskedDocument, result: Result, settling: Settling
 ) -> SampleRecord:
@@ -248,23 +229,6 @@ def _reason(task: str, document: Document, failure: Failure) -> str:
     return failure.reason if found is None else f"{failure.reason}; {found.sentence}"
 
 
-def settled_fields(settled: Settled) -> dict[str, Any]:
-    """What a `SampleRecord` says of how an answer was settled."""
-    fields: dict[str, Any] = {"outcome": settled.outcome.value}
-    if settled.reading is not None:
-        reading = settled.reading
-        return fields | {
-            "answer": reading.letter,
-            "answer_rule": None if reading.rule is None else reading.rule.value,
-            "answer_frame": reading.frame.value,
-            "output_truncated": reading.truncated,
-        }
-    said = None if settled.judgement is None else settled.judgement.said
-    if settled.outcome is Outcome.judge_error:
-        return fields | {"failure_reason": said}
-    return fields | {"credit": settled.credit, "judge_said": said}
-
-
 def _published_verdict(task: str, document: Document, output: str) -> str | None:
     if document.answer is None:
         return None
@@ -310,6 +274,7 @@ def task_record(
         ],
         published=_published_record(score_published(scored)),
         submission_file=submission_file,
+        group_scores=group_scores(scored) if benchmark.grouped else [],
         settled_by=benchmark.settled_by,
         lexicon=lexicon,
         judge=judge,

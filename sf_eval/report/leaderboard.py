@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
 from sf_eval.harness.record import GroupRecord, PublishedScoreRecord, RunRecord, ScoreRecord, TaskRecord
-from sf_eval.report.conditions import condition_notes
-from sf_eval.report.means import group_title, incomplete, made_of, parts, without
+from sf_eval.report import group_scores
+from sf_eval.report.caveats import caveats, is_mini
+from sf_eval.report.means import group_title, incomplete, made_of, parts
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
 from sf_eval.report.settled import score_cell, settled_notes
@@ -193,6 +194,7 @@ def markdown(record: RunRecord) -> str:
         measured_table(record),
         failures_table(record),
         reported_table(record),
+        *group_scores.tables(record),
         *breakdown_tables(record),
     ]
     head = f"# {escaped(f'Leaderboard: {model_label(record)} on {data_label(record)}')}\n"
@@ -203,6 +205,7 @@ def csv_text(record: RunRecord) -> str:
     """`leaderboard.csv`: one line a score; `kind` tells measured from reported."""
     shown = entries(record)
     lines = [line for entry in shown for line in _measured_lines(entry, record)]
+    lines.extend(group_scores.csv_lines(record))
     for published in published_models():
         lines.extend(_reported_lines(published, shown))
     return to_csv(CSV_COLUMNS, lines)
@@ -235,66 +238,6 @@ def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, objec
         }
 
 
-def caveats(record: RunRecord) -> list[str]:
-    """What a reader must know before quoting a number of this run."""
-    notes = []
-    if not record.complete:
-        notes.append("The run was stopped before its end: only what was answered until then is counted.")
-    if is_mini(record):
-        notes.append(f"{record.data}: synthetic questions in the real format, not the benchmark itself.")
-    if record.model.untrained:
-        notes.append(
-            "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
-        )
-    notes.extend(condition_notes(record))
-    notes.extend(_size_notes(record))
-    notes.extend(_unanswered_notes(record))
-    notes.extend(settled_notes(record.tasks))
-    if not record.model.decode_slow_attention:
-        notes.append("Response tokens did not see slow tokens, as in the published code.")
-    notes.extend(record.notes)
-    return notes
-
-
-def _size_notes(record: RunRecord) -> Iterator[str]:
-    """Questions that were not asked, and annotations that are not the benchmark's."""
-    counts: dict[str, tuple[int, int]] = {}  # a group's subtasks together
-    for task in record.tasks:
-        group = catalog.get_benchmark(task.task).group
-        title = task.title if group is None else group.title
-        asked, total = counts.get(title, (0, 0))
-        counts[title] = (asked + task.questions_asked, total + task.questions_total)
-    limited = [f"{title} {asked} of {total}" for title, (asked, total) in counts.items() if asked < total]
-    if limited:
-        yield f"Not all questions were asked: {', '.join(limited)}."
-    for task in record.tasks:
-        expected = catalog.get_benchmark(task.task).expected_questions
-        if not is_mini(record) and expected is not None and task.questions_total != expected:
-            yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
-
-
-def _unanswered_notes(record: RunRecord) -> Iterator[str]:
-    """What is missing in a mean, since it was not asked, or nothing of it was answered."""
-    titles = {task.task: task.title for task in record.tasks}
-    for group in record.groups:
-        if group.unanswered:
-            yield _unanswered(group.title, [titles[task] for task in group.unanswered], group.score)
-        elif without(group):
-            yield f"{group.title} is a mean of {made_of([group])}: not comparable with a mean of all."
-    for task in record.tasks:
-        if task.score.lacks_parts:
-            category = task.mean_over
-            empty = [part.value for part in task.breakdown if part.category == category and not part.score.n]
-            yield _unanswered(task.title, empty, task.score)
-
-
-def _unanswered(title: str, names: list[str], score: ScoreRecord) -> str:
-    return (
-        f"{title} is a mean of {parts(score)}, since no question of {', '.join(names)} has a judged answer: "
-        "not comparable with a mean of all."
-    )
-
-
 def data_label(record: RunRecord) -> str:
     """The data source; with MVBench also which part of a file was shown where a row names one."""
     modes = {task.clip for task in record.tasks if catalog.get_benchmark(task.task).rows_have_times}
@@ -304,12 +247,8 @@ def data_label(record: RunRecord) -> str:
     return f"{record.data}; MVBench: {shown}"
 
 
-def is_mini(record: RunRecord) -> bool:
-    return any(task.is_mini for task in record.planned)
-
-
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
-    remark = ""
+    remark = group_scores.remark(task)
     if task.mean_over is not None:
         category = task.mean_over
         of = f" ({parts(task.score)})" if task.score.lacks_parts else ""

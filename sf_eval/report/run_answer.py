@@ -10,7 +10,8 @@ from sf_eval.core.tables import interval, percent, scaled, seconds, times
 from sf_eval.data.known_bad import known_bad
 from sf_eval.harness.record import PublishedScoreRecord, RunRecord, ScoreRecord
 from sf_eval.harness.recording import RunOutput
-from sf_eval.report.leaderboard import Entry, entries, is_mini
+from sf_eval.report.caveats import is_mini
+from sf_eval.report.leaderboard import Entry, entries
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 from sf_eval.report.run_profile_record import RunProfile

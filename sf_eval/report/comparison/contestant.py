@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from sf_eval.harness.controls.published_order import in_published_order
 from sf_eval.harness.record import GroupRecord, RunRecord, SampleRecord, ScoreRecord, TaskRecord
+from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.comparison.community import community_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.record import CommunityRecord, CostRecord, UnreadRecord
-from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
+from sf_eval.report.leaderboard import data_label, entries
 from sf_eval.report.model_label import model_label, with_words
 
 

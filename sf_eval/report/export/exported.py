@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
-from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini
+from sf_eval.report.caveats import caveats, is_mini
+from sf_eval.report.leaderboard import Entry, entries
 from sf_eval.report.means import made_of
 from sf_eval.report.model_label import alterations, card_of, model_label
 
