@@ -277,8 +277,8 @@ def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
         f"{task.benchmark.name}: the video {first.video_id} is missing; looked for "
         f"{', '.join(map(str, first.looked_at))}.{others}",
         hint=task.benchmark.layout.note
-        or "Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing files are "
-        "then recorded as missing_media.",
+        or "Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing files "
+        "are then recorded as missing_media.",
     )
 
 
