@@ -21,6 +21,7 @@ from sf_eval.core.foreign_cards import ENDPOINT, base_of_slow_path, of_checkpoin
 SLOW_FAST = "slow_fast"
 """The family of a card that names none."""
 
+_SLOW = "+slow"  # what `sf-eval profile` calls a card's model with an attached slow path
 SlowPath = Literal["on", "off"]
 SamplingRule = Literal["published", "uniform", "family"]
 
@@ -130,6 +131,11 @@ def card_for(model: str) -> ModelCard:
     if model.startswith(ENDPOINT) and len(model) > len(ENDPOINT):
         return ModelCard(**of_endpoint(model))
     directory = Path(model).expanduser()
+    if model.endswith(_SLOW) and model.removesuffix(_SLOW) in card_names():
+        raise UsageError(
+            f"{model} is a shape to profile: nobody has trained that slow path.",
+            hint="sf-eval attach train does; then give the directory that it wrote (docs/attaching.md).",
+        )
     if model in card_names() or not directory.is_dir():
         if "/" in model or model.startswith((".", "~")):
             raise UsageError(
@@ -140,13 +146,22 @@ def card_for(model: str) -> ModelCard:
     name = directory.resolve().name
     own = directory / "sf_eval_card.yaml"
     if own.is_file():
-        return replace(read_card(own), name=name, weights=str(directory))
+        return _own_card(directory, read_card(own))
     foreign = of_checkpoint(directory)
     if foreign is not None:
         return ModelCard(**{"name": name, "title": name, "weights": str(directory), **foreign})
     if (base := base_of_slow_path(directory)) is not None:
         return _attached(directory, base)
     return ModelCard(name=name, title=name, weights=str(directory), num_frames=_frames_of(directory))
+
+
+def _own_card(directory: Path, card: ModelCard) -> ModelCard:
+    """The card that lies in a directory: of its weights, or of the slow path that it holds alone."""
+    card = replace(card, name=directory.resolve().name)
+    base = base_of_slow_path(directory)
+    if base is None or (directory / "config.json").is_file():
+        return replace(card, weights=str(directory))
+    return replace(card, weights=card.weights or base, options={**card.options, "slow_path": str(directory)})
 
 
 def _attached(directory: Path, base: str) -> ModelCard:

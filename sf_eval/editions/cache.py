@@ -20,7 +20,7 @@ from sf_eval.editions.lvbench import lvbench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
 from sf_eval.editions.nextqa import nextqa
-from sf_eval.editions.open_questions import activitynetqa, nextqa_oe
+from sf_eval.editions.open_questions import activitynetqa
 from sf_eval.editions.perceptiontest import perceptiontest
 from sf_eval.editions.tempcompass import tempcompass
 from sf_eval.editions.videomme import videomme
@@ -45,7 +45,6 @@ EDITIONS: dict[str, Callable[[], Edition]] = {
     "tempcompass": tempcompass,
     "videomme_v2": videomme_v2,
     "lvbench": lvbench,
-    "nextqa_oe": nextqa_oe,
     "activitynetqa": activitynetqa,
 }
 

@@ -121,6 +121,7 @@ def _forecast(plan: RunPlan, model: VideoModel, batch_size: int) -> int | None:
         plan.card,
         batch_size,
         value_bytes(getattr(torch, known.dtype)),
+        model.device.type,
         share=plan.settings.share,
         questions_per_video=questions_per_video(plan),
     ).peak

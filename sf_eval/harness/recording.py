@@ -6,7 +6,6 @@ lie in its folder, so that `sf-eval score` records it anew from there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
+from sf_eval.data.known_bad import told
 from sf_eval.harness.ask import Asked
-from sf_eval.harness.controls.published_order import published_letter_of
-from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
+from sf_eval.harness.controls.record import ChangeRecord
 from sf_eval.harness.judged.judgements import judged_tasks
 from sf_eval.harness.judged.settled import settled_fields, settlings_of
 from sf_eval.harness.questions import ClipMode
@@ -36,8 +35,9 @@ from sf_eval.harness.record import (
     Usage,
     VideoNoteRecord,
 )
+from sf_eval.harness.recorded.submission import write_submission
 from sf_eval.harness.stopped import StoppedError
-from sf_eval.inference import Failure, QuestionKey, Result
+from sf_eval.inference import Failure, FailureKind, QuestionKey, Result
 from sf_eval.scoring.group_score import group_scores
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
@@ -152,7 +152,7 @@ def record(
                 clip=facts.clip,
                 lexicon=_lexicon_name(settlings[task.task]),
                 judge=judged[task.task].judge if task.task in judged else None,
-                submission_file=_write_submission(
+                submission_file=write_submission(
                     task, by_task[task.task], folder, conditions=facts.conditions, complete=complete
                 ),
             )
@@ -195,7 +195,10 @@ def sample_record(
     }
     if isinstance(result, Failure):
         return SampleRecord(
-            **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
+            **asked,
+            prompt=document.prompt,
+            outcome=result.kind.value,
+            failure_reason=_reason(task.task, document, result),
         )
     settled = settling.settle(document, result.text, cut_off=result.finish_reason == "length")
     return SampleRecord(
@@ -216,6 +219,13 @@ def sample_record(
         finish_reason=result.finish_reason,
         timings=asdict(result.timings),
     )
+
+
+def _reason(task: str, document: Document, failure: Failure) -> str:
+    """Why there is no answer; of a video that cannot be decoded also whether others could not read it."""
+    if failure.kind is not FailureKind.DECODE_ERROR:
+        return failure.reason
+    return f"{failure.reason}; {told(catalog.get_benchmark(task), document.media.candidates[0])}"
 
 
 def _published_verdict(task: str, document: Document, output: str) -> str | None:
@@ -324,47 +334,3 @@ def _scored(sample: SampleRecord) -> ScoredSample:
 def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     """None where no output carries a published verdict: the truth is not public, or every sample failed."""
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
-
-
-def _submission_name(task: TaskFacts, conditions: ConditionsRecord, *, complete: bool) -> str:
-    """The mini edition, a control and a part of a run are named, so that nobody submits them."""
-    control = [conditions.control] if conditions.control else []
-    options = ["options_shuffled"] if conditions.options == "shuffled" else []
-    marks = [
-        *(["mini_edition"] if task.is_mini else []),
-        *control,
-        *options,
-        *([] if complete else ["partial"]),
-    ]
-    return f"{'_'.join(['submission', task.task, *marks])}.json"
-
-
-def _write_submission(
-    task: TaskFacts,
-    samples: Sequence[SampleRecord],
-    folder: Path,
-    *,
-    conditions: ConditionsRecord,
-    complete: bool,
-) -> str | None:
-    """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
-
-    The index is that of the published order, whatever order was shown.
-
-    Nothing is written for a task whose truth is public.
-
-    The server knows a question by its video, since it has one question per video. Where the data has more,
-    they are known by their own ids: no answer may take another's place.
-    """
-    if not catalog.get_benchmark(task.task).writes_submission:
-        return None
-    answers = {
-        sample.video if task.one_question_per_video else sample.question_id: -1
-        if sample.answer is None
-        else ord(published_letter_of(sample.answer, sample.change)) - ord("A")
-        for sample in samples
-    }
-    name = _submission_name(task, conditions, complete=complete)
-    files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
-    (folder / _submission_name(task, conditions, complete=not complete)).unlink(missing_ok=True)
-    return name

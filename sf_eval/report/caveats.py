@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.record import RunRecord, ScoreRecord
+from sf_eval.report.conditions import condition_notes
 from sf_eval.report.means import made_of, parts, without
 from sf_eval.report.settled import settled_notes
 
@@ -25,9 +26,7 @@ def caveats(record: RunRecord) -> list[str]:
         notes.append(
             "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
         )
-    notes.extend(_condition_notes(record))
-    told = ((task, catalog.get_benchmark(task.task).setting) for task in record.tasks)
-    notes.extend(f"{task.title}: {setting}" for task, setting in told if setting)
+    notes.extend(condition_notes(record))
     notes.extend(_size_notes(record))
     notes.extend(_unanswered_notes(record))
     notes.extend(settled_notes(record.tasks))
@@ -35,22 +34,6 @@ def caveats(record: RunRecord) -> list[str]:
         notes.append("Response tokens did not see slow tokens, as in the published code.")
     notes.extend(record.notes)
     return notes
-
-
-def _condition_notes(record: RunRecord) -> Iterator[str]:
-    """In what the run is not the benchmark as it is."""
-    asked = record.conditions
-    if asked.control == "blind":
-        yield "A control: no video was shown (blind); question and options alone."
-    if asked.control == "shuffled":
-        yield (
-            "A control: every question was asked about another video of the same benchmark (shuffled, seed "
-            f"{asked.video_seed})."
-        )
-    if asked.options == "shuffled":
-        kept = asked.order_kept or 0
-        said = f"; {kept} questions kept theirs, since it cannot be changed honestly" if kept else ""
-        yield f"Each question's options stood in another order (seed {asked.options_seed}{said})."
 
 
 def _size_notes(record: RunRecord) -> Iterator[str]:

@@ -159,7 +159,7 @@ def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Ta
         size.config, size.parameters, card, device, width, share=share
     )
     foresight = foreseen(
-        size.config, size.parameters, card, batch_size, width,
+        size.config, size.parameters, card, batch_size, width, device.type,
         share=share, questions_per_video=questions_per_video(plan),
     )  # fmt: skip
     rows = (

@@ -6,12 +6,12 @@ python -m sf_eval.report.readme --check   exit code 1 where README.md is not wha
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sf_eval.core import files
+from sf_eval.core.marked import filled
 from sf_eval.core.tables import Table, escaped, to_markdown
 from sf_eval.report import speed
 from sf_eval.report.comparison import tables as comparison_tables
@@ -22,8 +22,6 @@ README = Path("README.md")
 MINI = Path("results/mini/comparison.json")
 THROUGHPUT = Path("results/benchmarks/throughput.json")
 DECODING = Path("results/benchmarks/decoding.json")
-_BEGIN = "<!-- begin:{name} -->\n"
-_END = "<!-- end:{name} -->"
 
 
 def blocks(root: Path) -> dict[str, str]:
@@ -58,12 +56,7 @@ def made(readme: str, figures: Mapping[str, str]) -> str:
     Raises:
         ValueError: figures have no markers, or markers have no figures.
     """
-    marked = re.findall(r"<!-- begin:([a-z-]+) -->", readme)
-    if sorted(marked) != sorted(figures):
-        raise ValueError(f"README.md marks {marked}, the figures are {list(figures)}.")
-    for name, text in figures.items():
-        readme = _replaced(readme, name, text)
-    return readme
+    return filled(readme, figures, name="README.md")
 
 
 def _quoted(record: ComparisonRecord) -> str:
@@ -87,14 +80,6 @@ def _rows(table: Table) -> str:
 
 def _with_notes(table: Table) -> str:
     return _rows(table) + "".join(f"\n{escaped(note)}\n" for note in table.notes)
-
-
-def _replaced(readme: str, name: str, text: str) -> str:
-    before, begin, rest = readme.partition(_BEGIN.format(name=name))
-    _, end, after = rest.partition(_END.format(name=name))
-    if not begin or not end:
-        raise ValueError(f"README.md has no end of {name}.")
-    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def main(arguments: Sequence[str]) -> int:

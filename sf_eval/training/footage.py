@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -52,7 +52,12 @@ def draw_scenes(seed: str, count: int, durations_s: Sequence[float]) -> list[Sce
 
 
 def watch(scene: Scene, image_size: int) -> Pixels:
-    """Encode a scene, decode it, and take the frame at each of its ticks: [T, S, S, 3]."""
+    """A scene's ticks as a square tower sees them: [T, S, S, 3]."""
+    return np.stack([centre_square(frame, image_size) for frame in watch_whole(scene)])
+
+
+def watch_whole(scene: Scene) -> Pixels:
+    """Encode a scene, decode it, and take the frame at each of its ticks: [T, H, W, 3]."""
     import av
 
     file = io.BytesIO()
@@ -64,17 +69,19 @@ def watch(scene: Scene, image_size: int) -> Pixels:
     with av.open(file) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
-                shown.append(centre_square(frame.to_ndarray(format="rgb24"), image_size))
+                shown.append(frame.to_ndarray(format="rgb24"))
     return np.stack(shown)
 
 
-def watch_all(scenes: Sequence[Scene], image_size: int, processes: int | None = None) -> Iterator[Pixels]:
-    """`watch` each scene, in order, `processes` at a time (as many as there are cores)."""
+def watch_all(
+    scenes: Sequence[Scene], look: Callable[[Scene], Pixels], processes: int | None = None
+) -> Iterator[Pixels]:
+    """`look` at each scene, in order, `processes` at a time (as many as there are cores)."""
     ignored = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=signal.signal, initargs=ignored
     ) as pool:
-        yield from pool.map(watch, scenes, [image_size] * len(scenes), chunksize=4)
+        yield from pool.map(look, scenes, chunksize=4)
 
 
 @torch.inference_mode()

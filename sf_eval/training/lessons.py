@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+import torch
 
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.document import Document
@@ -18,7 +20,6 @@ from sf_eval.editions import egoschema, longvideobench, mlvu, mvbench, videomme
 from sf_eval.editions.questions import KINDS, WORDS, Question, SceneMaker, most_options
 from sf_eval.editions.scene import BRIGHT, DARK, DIRECTIONS, Scene
 from sf_eval.model.modeling import VIDEO_TOKEN_ID
-from sf_eval.model.processor import SlowFastProcessor
 
 Row = dict[str, Any]
 
@@ -121,6 +122,18 @@ class Asker:
         return document, question, prompt
 
 
+class Prompter(Protocol):
+    """A processor of any family, as far as a teacher needs it."""
+
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def eos_token_ids(self) -> tuple[int, ...]: ...
+    def tokenize(self, prompt: str) -> torch.Tensor:
+        """One user's turn as ids [1, L], with `VIDEO_TOKEN_ID` where the video's tokens are."""
+        ...
+
+
 class Teacher:
     """Turns an asker's questions into tokens.
 
@@ -129,7 +142,7 @@ class Teacher:
         end: the token that ends an answer.
     """
 
-    def __init__(self, processor: SlowFastProcessor) -> None:
+    def __init__(self, processor: Prompter) -> None:
         self._processor = processor
         tokenizer = processor.tokenizer
         self._letters = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in "ABCDEF"]

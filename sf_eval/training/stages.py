@@ -5,17 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from sf_eval.editions.questions import KINDS
-from sf_eval.model.modeling import SlowFastForConditionalGeneration
-from sf_eval.training.decoder import AuxiliaryHeads, forward, losses, parameter_groups
+from sf_eval.training.decoder import AuxiliaryHeads, Output, forward, losses, parameter_groups
 from sf_eval.training.footage import Video
 from sf_eval.training.lessons import Asker, Lesson, Teacher
-from sf_eval.training.packing import pack
+from sf_eval.training.packing import QuestionBatch, pack
 from sf_eval.training.recipe import FAST_FRAMES, Budget, Showing
 from sf_eval.training.store import Store, optimizer_tensors, prefixed, restore_optimizer, under
 
@@ -53,6 +53,7 @@ class Trainer:
     """A model with its auxiliary heads and its optimisers.
 
     Args:
+        model: a slow-fast model; of another kind where `_draw` and `_forward` are overridden.
         videos: what it learns from.
         teacher: asks about them.
         kinds: of the questions, each as often as it stands there; at least as many as a step asks of a video.
@@ -60,7 +61,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: SlowFastForConditionalGeneration,
+        model: Any,
         heads: AuxiliaryHeads,
         *,
         videos: Sequence[Video],
@@ -107,9 +108,9 @@ class Trainer:
         self._set_rate(step, stage.steps)
         # The name of the variant is not in it: all variants are asked the same about the same videos.
         rng = random.Random(f"{self._seed} {stage.name} {step}")
-        features, lessons = self._draw(stage, step, rng)
+        shown, lessons = self._draw(stage, step, rng)
         questions = pack(lessons, self.model.device)
-        output = forward(self.model, self.heads, features, self._teacher.prefix, questions)
+        output = self._forward(shown, questions)
         loss = losses(output, questions, self._teacher.end).total(self._budget.auxiliary_weight)
         for optimizer in self._optimizers:
             optimizer.zero_grad()
@@ -123,7 +124,11 @@ class Trainer:
             )
         return loss.item()
 
-    def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[torch.Tensor, list[Lesson]]:
+    def _forward(self, features: Any, questions: QuestionBatch) -> Output:
+        """The model's output for what `_draw` has drawn."""
+        return forward(self.model, self.heads, features, self._teacher.prefix, questions)
+
+    def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[Any, list[Lesson]]:
         """Features [B, T, g, g, C] and questions of one step."""
         count = stage.frames(step / stage.steps)
         fitting = [video for video in self._videos if len(video.features) >= count]

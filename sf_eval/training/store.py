@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
-from sf_eval.training.recipe import VARIANTS, VERSION, Budget, config
 
 _STATE = "training.json"
 _UNFINISHED = "unfinished"
@@ -35,8 +34,11 @@ class Store:
 
     folder: Path
 
-    def open(self, budget: Budget, seed: int, commit: str | None) -> tuple[str, ...]:
+    def open(self, settings: Mapping[str, Any], commit: str | None) -> tuple[str, ...]:
         """Claim the directory for this training, or find that it is this training's already.
+
+        Args:
+            settings: all that determines what is trained.
 
         Returns:
             The commits that have worked in it, `commit` included.
@@ -44,11 +46,7 @@ class Store:
         Raises:
             OutputError: it holds another training.
         """
-        shapes = {variant.name: config(variant) for variant in VARIANTS}
-        mine = {
-            "schema_version": 1, "recipe": VERSION, "budget": asdict(budget), "seed": seed, "configs": shapes,
-        }  # fmt: skip
-        wanted = json.loads(json.dumps(mine))
+        wanted = json.loads(json.dumps({"schema_version": 1, **settings}))
         found = self._state(wanted)
         commits = dict.fromkeys([*found.get("commits", []), *([commit] if commit else [])])
         if differing := [key for key in wanted if found.get(key) != wanted[key]]:

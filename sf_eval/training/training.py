@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,7 @@ from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.vision import VisionTower
 from sf_eval.training import recipe, release
 from sf_eval.training.decoder import AuxiliaryHeads, adopt_slow_path, draw_weights
-from sf_eval.training.footage import Pixels, Video, draw_scenes, see, watch_all
+from sf_eval.training.footage import Pixels, Video, draw_scenes, see, watch, watch_all
 from sf_eval.training.lessons import Teacher, training_prompts
 from sf_eval.training.recipe import Budget, Variant
 from sf_eval.training.stages import Stage, Trainer, examine
@@ -83,7 +83,9 @@ def train(
     """
     store = Store(output / "work")
     _refuse_others(output, store, variants)
-    commits = store.open(budget, seed, git_commit())
+    shapes = {variant.name: recipe.config(variant) for variant in recipe.VARIANTS}
+    settings = {"recipe": recipe.VERSION, "budget": asdict(budget), "seed": seed, "configs": shapes}
+    commits = store.open(settings, git_commit())
     work = _Work(store, budget, seed, device, watcher, _Clock(store))
     teacher = Teacher(_processor(work))
     footage = _footage(work)
@@ -203,7 +205,7 @@ def _footage(work: _Work) -> Footage:
         work.clock.start()
         work.watcher.stage(f"Rendering and decoding {len(scenes)} videos")
         pixels: list[Pixels] = []
-        for shown in watch_all(scenes, recipe.IMAGE_SIZE, processes=torch.get_num_threads()):
+        for shown in watch_all(scenes, partial(watch, image_size=recipe.IMAGE_SIZE), torch.get_num_threads()):
             pixels.append(shown)
             work.watcher.step("videos", len(pixels), len(scenes))
         work.watcher.stage("Training the vision tower on single frames")

@@ -130,6 +130,13 @@ PARQUET_COLUMNS = {
     "perceptiontest/mc_question_val/validation-00000-of-00001.parquet": {
         "video_name", "question", "question_id", "options", "answer_id", "area", "reasoning", "tag",
     },
+    "nextqa/OE/test-00000-of-00001.parquet": {
+        "video", "frame_count", "width", "height", "question", "answer", "qid", "type",
+        "additional_ref_answer",
+    },
+    "activitynetqa/data/test-00000-of-00001.parquet": {
+        "video_name", "question", "question_id", "answer", "type",
+    },
     "lvbench/data/train-00000-of-00001.parquet": {
         "key", "type", "uid", "question_type", "time_reference", "video_path", "question", "options",
         "answer",
@@ -141,6 +148,9 @@ PARQUET_COLUMNS = {
     "tempcompass/multi-choice/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
     "tempcompass/yes_no/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
     "tempcompass/caption_matching/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
+    "tempcompass/captioning/test-00000-of-00001.parquet": {
+        "video_id", "question", "dim", "mc_question", "mc_answer",
+    },
 }  # fmt: skip
 
 
@@ -872,12 +882,11 @@ def test_an_unknown_edition_names_the_nearest() -> None:
 # The large ones together, as they were first rendered; the small ones each by itself.
 RENDERED = {
     "large": "99ac0e33585b0432",
-    "nextqa": "ded470f4e24816e4",
+    "nextqa": "90cbdf55532c569f",
     "perceptiontest": "9af5c73adf3bde6e",
-    "tempcompass": "4346b09de6441b55",
+    "tempcompass": "1de276274146cafe",
     "videomme_v2": "1be39c8ccba0ea6b",
     "lvbench": "977e0430600d23bc",
-    "nextqa_oe": "d05c139f7a67d0e1",
     "activitynetqa": "a539cb57607532cb",
 }
 

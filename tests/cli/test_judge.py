@@ -177,3 +177,13 @@ def test_a_comparison_leaves_what_is_not_judged_out_of_the_mean_by_name(
     pairs = {pair["benchmark"]: pair for pair in record["gains"][0]["by_benchmark"]}
     assert (pairs["activitynetqa"]["gained"], pairs["activitynetqa"]["lost"]) == (3, 0)
     assert f"judged by {MODEL}" in (tmp_path / "judged" / "comparison.md").read_text()
+    results = json.loads((other / "results.json").read_text())
+    for task in results["tasks"]:
+        if task["judge"] is not None:
+            task["judge"]["model"] = "another/judge"
+    (other / "results.json").write_text(json.dumps(results))
+    assert sf_eval("compare", run, other, "--output", tmp_path / "apart").code == 0
+    record = json.loads((tmp_path / "apart" / "comparison.json").read_text())
+    column = next(column for column in record["benchmarks"] if column["name"] == "activitynetqa")
+    assert not column["in_mean"]
+    assert f"different judges or prompts ({MODEL}, another/judge)" in column["remark"]

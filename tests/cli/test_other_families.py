@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoModelForImageTextToText
 
 from sf_eval.harness.record import RunRecord
+from sf_eval.model.attach import attach_slow_path, save_slow_path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))  # for two helper modules
 
@@ -36,6 +39,27 @@ def samples_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
 
 
+@pytest.fixture(scope="module")
+def attached(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slow path alone, for the checkpoint that it names."""
+    base = AutoModelForImageTextToText.from_pretrained(checkpoints["qwen3_vl"])
+    folder = tmp_path_factory.mktemp("slow") / "attached"
+    save_slow_path(attach_slow_path(base, layers=[0, 2], temporal_stride=2, spatial_stride=1), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pooled(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same checkpoint with a card that pools its tokens: the control of the attached one."""
+    folder = tmp_path_factory.mktemp("control") / "pooled"
+    shutil.copytree(checkpoints["qwen3_vl"], folder)
+    (folder / "sf_eval_card.yaml").write_text(
+        "title: pooled\nfamily: qwen3_vl\nsampling: family\nslow_path: 'off'\n"
+        "options: {temporal_stride: 2, spatial_stride: 1}\n"
+    )
+    return folder
+
+
 @pytest.mark.parametrize(
     "families",
     [
@@ -44,10 +68,15 @@ def samples_of(folder: Path) -> list[dict[str, Any]]:
     ],
 )
 def test_other_families_and_ours_stand_in_one_comparison(
-    sf_eval: Callable, checkpoints: dict[str, Path], tmp_path: Path, families: tuple[str, ...]
+    sf_eval: Callable,
+    checkpoints: dict[str, Path],
+    pooled: Path,
+    attached: Path,
+    tmp_path: Path,
+    families: tuple[str, ...],
 ) -> None:
-    """Families of transformers and the slow-fast model: one table, one journal each, no FLOPs made up."""
-    models = ",".join([*(str(checkpoints[family]) for family in families), "mini"])
+    """Plain, pooled, attached and slow-fast models: one table, one journal each, no FLOPs made up."""
+    models = ",".join(map(str, [*(checkpoints[family] for family in families), pooled, attached, "mini"]))
     command = (*RUN, "--model", models, "--max-new-tokens", "4", "--output", tmp_path / "all")
     done = sf_eval(*command)
     assert done.code == 0, done.err
@@ -62,6 +91,13 @@ def test_other_families_and_ours_stand_in_one_comparison(
         assert "not counted" in (tmp_path / "all" / family / "profile.md").read_text()
         assert family in done.out
     assert record_of(tmp_path / "all" / "mini").model.family == "slow_fast"
+    assert record_of(tmp_path / "all" / "pooled").model.slow_path == "off"
+    assert record_of(tmp_path / "all" / "attached").model.slow_path == "on"
+    answers = {
+        name: [sample["output"] for sample in samples_of(tmp_path / "all" / name)]
+        for name in ("pooled", "attached")
+    }
+    assert answers["pooled"] == answers["attached"], "gates are shut at first"
     assert any("nothing is shared" in note for note in record_of(tmp_path / "all" / "generic").notes)
     comparison = json.loads((tmp_path / "all" / "comparison.json").read_text())
     costs = {run["model"]: run["cost"] for run in comparison["runs"]}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
+from sf_eval.cli.actions.training_progress import TrainingProgress
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.core.tables import Table, print_table
 from sf_eval.harness import output_dir
@@ -19,41 +17,6 @@ from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference.device import resolve_device
 from sf_eval.training.recipe import BUDGETS, VARIANTS, Variant
 from sf_eval.training.training import Trained, train
-
-
-class _TrainingProgress:
-    """One bar, for whatever is being counted."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"),
-            console=console,
-            transient=True,
-        )
-        self._bar = self._progress.add_task("", total=None, visible=False, loss="")
-        self._what = ""
-
-    @contextmanager
-    def shown(self) -> Iterator[_TrainingProgress]:
-        with self._progress:
-            yield self
-
-    def stage(self, text: str) -> None:
-        self._console.print(Text(text, style="dim"))
-
-    def step(self, what: str, done: int, total: int, loss: float | None = None) -> None:
-        if what != self._what:
-            self._what = what
-            self._progress.reset(self._bar, description=what, total=total, visible=True)
-        shown = "" if loss is None else f"loss {loss:.3f}"
-        self._progress.update(self._bar, completed=done, total=total, loss=shown)
-        if not self._console.is_terminal and loss is not None and done % 100 == 0:
-            self._console.print(f"{what} {done}/{total} {shown}", highlight=False, markup=False)
 
 
 def train_and_report(
@@ -71,7 +34,7 @@ def train_and_report(
     variants = _variants(models)
     if threads is not None:
         torch.set_num_threads(threads)
-    progress = _TrainingProgress(console)
+    progress = TrainingProgress(console)
     resolved = resolve_device(device)
     try:
         with output_dir.locked(output), progress.shown():

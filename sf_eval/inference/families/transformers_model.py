@@ -160,7 +160,7 @@ class TransformersVideoModel:
             return Prefix([], Rows(None, torch.ones(1, 0, dtype=torch.bool)), placing.counted(0), None)
         ids, starts = self.writer.ids("", video.placeholder)
         ids = ids[: starts[-1] + video.placeholder.runs[-1]]
-        places = self._places(len(ids), starts, video)
+        places = self.places_of(len(ids), starts, video)
         rows, _, slow = self._prefill(ids, places, video)
         return Prefix(ids, rows, places, slow)
 
@@ -227,7 +227,7 @@ class TransformersVideoModel:
     def _read_whole(self, item: Asked) -> tuple[_Read, Rows]:
         video: EncodedVideo | None = item.video
         ids, starts = self.writer.ids(item.text, None if video is None else video.placeholder)
-        places = self._places(len(ids), starts, video)
+        places = self.places_of(len(ids), starts, video)
         rows, logits, slow = self._prefill(ids, places, video)
         return _Read(logits, places.generated, len(ids), slow), rows
 
@@ -264,7 +264,8 @@ class TransformersVideoModel:
             raise PromptError("the prompt does not begin with what its video's prompts share.")
         return ids[count:]
 
-    def _places(self, length: int, starts: Sequence[int], video: EncodedVideo | None) -> placing.Places:
+    def places_of(self, length: int, starts: Sequence[int], video: EncodedVideo | None) -> placing.Places:
+        """Where the tokens of a prompt of `length` tokens stand; a video's runs begin at `starts`."""
         if self.traits.layout.axes == 1:
             return placing.counted(length)
         runs = [] if video is None else video.runs(starts)
@@ -282,14 +283,15 @@ class TransformersVideoModel:
         at = at[None] if at.ndim == 1 else at[:, None]
         slow = None
         if self._attached:
-            slow = self._slow_context(input_ids, mask, at, video)
+            slow = self.slow_context_of(input_ids, mask, at, video)
         rows = Rows(DynamicCache(config=self.model.config.get_text_config()), mask)
         features = None if video is None else self.traits.layout.pack([video.fast])
         return rows, self._forward(input_ids, at, rows, features=features, slow=slow), slow
 
-    def _slow_context(
+    def slow_context_of(
         self, ids: torch.Tensor, mask: torch.Tensor, at: torch.Tensor, video: EncodedVideo | None
     ) -> SlowContext:
+        """The slow side of one prompt: ids and mask [1, L], places [1, L] or [3, 1, L]."""
         # Under M-RoPE the attached model's fourth axis is the text's own count.
         position_ids = at if at.ndim == 2 else torch.cat([(mask.long().cumsum(-1) - 1)[None], at])
         inputs = {"input_ids": ids, "attention_mask": mask.long(), "position_ids": position_ids}

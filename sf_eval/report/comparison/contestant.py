@@ -51,6 +51,7 @@ class Contestant:
     community: CommunityRecord | None = None
     unread: Sequence[UnreadRecord] = field(default_factory=tuple)
     words: Sequence[str] = ()
+    is_control: bool = False
 
 
 def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[str] = ()) -> Contestant:
@@ -81,6 +82,7 @@ def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[s
         folder=folder,
         community=community_of(run),
         words=record.conditions.words,
+        is_control=record.conditions.control is not None,
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
 from sf_eval.core.tables import Table
-from sf_eval.training.attached.toy import Budget, Result
+from sf_eval.training.attached.toy import Budget, Result, attached
 from sf_eval.training.attached.toy_videos import CHANCE, KINDS
 
 FILE = "attached_toy.json"
@@ -108,6 +108,22 @@ def toy_table(report: ToyReport) -> Table:
         numeric=frozenset(KINDS),
         notes=("64 slow tokens, 4 fast ones. Tokens drawn by rule: evidence about no real model.",),
     )
+
+
+def finding(report: ToyReport) -> str:
+    """What the rotation of slow keys decides, in one sentence, with its figures."""
+    own, published = (_of(report, attached(rope), "when") for rope in ("own", "published"))
+    return (
+        f'With the language model frozen, "early or late?" is answered right in {own} percent of held-out '
+        f"videos where slow keys are rotated at their own places, in {published} where they are not, as "
+        f"published (chance {100 * CHANCE['when']:.0f}; "
+        f"seeds {', '.join(str(run.seed) for run in report.runs)})."
+    )
+
+
+def _of(report: ToyReport, name: str, kind: str) -> str:
+    found = [result.accuracy[kind] for run in report.runs for result in run.results if result.name == name]
+    return " and ".join(f"{100 * share:.1f}" for share in found)
 
 
 def main() -> None:

@@ -64,39 +64,56 @@ class Result:
     loss: float | None
 
 
+def attached(rope: str) -> str:
+    """What the model with an attached slow path is called."""
+    return f"attached, rope {rope}, LLM frozen"
+
+
 def learn_toy(seed: int, budget: Budget, say: Callable[[str], None] = lambda _: None) -> list[Result]:
     """Train everything of one seed; the same seed gives the same results on the same machine."""
-    torch.manual_seed(seed)
     results: list[Result] = []
 
-    def add(name: str, model: Any, watching: _Watching, loss: float | None) -> None:
-        results.append(Result(name, _examine(model, watching, seed), loss))
+    def add(name: str, model: Any, *, pooled: bool, loss: float | None) -> None:
+        results.append(Result(name, examine(model, pooled=pooled, seed=seed), loss))
         right = ", ".join(f"{kind} {share:.0%}" for kind, share in results[-1].accuracy.items())
         say(f"seed {seed}: {name}: {right}")
 
-    base = _plain_model()
-    close, pooled = _Watching(pooled=False), _Watching(pooled=True)
     say(f"seed {seed}: plain model, unpooled videos")
-    loss = _train(base, close, f"base {seed}", budget.base_steps, budget, base.parameters())
-    add("plain, unpooled", base, close, loss)
-    add("plain, pooled", base, pooled, None)
+    base, loss = learn_plain(seed, budget)
+    add("plain, unpooled", base, pooled=False, loss=loss)
+    add("plain, pooled", base, pooled=True, loss=None)
     for rope in ("own", "published"):
-        model = copy.deepcopy(base)
-        attach_slow_path(
-            model,
-            layers=_POOLING.layers,
-            temporal_stride=_POOLING.temporal_stride,
-            spatial_stride=_POOLING.spatial_stride,
-            rope=rope,
-        )
-        freeze_all_but_slow_path(model)
-        groups = slow_parameter_groups(model, budget.learning_rate)
-        loss = _train(model, pooled, f"{rope} {seed}", budget.steps, budget, groups)
-        add(f"attached, rope {rope}, LLM frozen", model, pooled, loss)
+        model, loss = learn_attached(base, rope, seed, budget)
+        add(attached(rope), model, pooled=True, loss=loss)
     control = copy.deepcopy(base)
-    loss = _train(control, pooled, f"pooled {seed}", budget.steps, budget, control.parameters())
-    add("plain, pooled, LLM trained", control, pooled, loss)
+    loss = _train(
+        control, _Watching(pooled=True), f"pooled {seed}", budget.steps, budget, control.parameters()
+    )
+    add("plain, pooled, LLM trained", control, pooled=True, loss=loss)
     return results
+
+
+def learn_plain(seed: int, budget: Budget) -> tuple[Any, float]:
+    """A plain model that has learned from unpooled videos, and its loss."""
+    torch.manual_seed(seed)
+    model = _plain_model()
+    watching = _Watching(pooled=False)
+    return model, _train(model, watching, f"base {seed}", budget.base_steps, budget, model.parameters())
+
+
+def learn_attached(base: Any, rope: str, seed: int, budget: Budget) -> tuple[Any, float]:
+    """A copy of `base` whose attached slow path has learned from pooled videos, LLM frozen, and its loss."""
+    model = copy.deepcopy(base)
+    attach_slow_path(
+        model,
+        layers=_POOLING.layers,
+        temporal_stride=_POOLING.temporal_stride,
+        spatial_stride=_POOLING.spatial_stride,
+        rope=rope,
+    )
+    freeze_all_but_slow_path(model)
+    groups = slow_parameter_groups(model, budget.learning_rate)
+    return model, _train(model, _Watching(pooled=True), f"{rope} {seed}", budget.steps, budget, groups)
 
 
 def _plain_model() -> Any:
@@ -212,9 +229,11 @@ def _schedule(step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def _examine(model: Any, watching: _Watching, seed: int) -> dict[str, float]:
+def examine(model: Any, *, pooled: bool, seed: int, count: int = _HELD_OUT) -> dict[str, float]:
+    """Accuracy on `count` held-out videos, a share of 1 by kind of question."""
     model.eval()
-    videos = watching.draw(_HELD_OUT, f"held out {seed}")
+    watching = _Watching(pooled)
+    videos = watching.draw(count, f"held out {seed}")
     chosen = watching.logits(model, videos).argmax(-1).view(-1, len(KINDS))
     right = (chosen == videos.answers).float().mean(0)
     return dict(zip(KINDS, right.tolist(), strict=True))

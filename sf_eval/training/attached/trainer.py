@@ -10,10 +10,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
+from torch.nn.functional import cross_entropy
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError, UsageError
@@ -26,10 +28,13 @@ from sf_eval.model.attach import (
 from sf_eval.model.attach.inspecting import settings_of, slow_modules
 from sf_eval.training.store import optimizer_tensors, prefixed, restore_optimizer, under
 
+WORK = "work"
 _PLAN, _STATE = "training.json", "training.safetensors"
 _STEP = "step"
+_IGNORED = -100
 
-#: What a step learns from: for each question a processor's inputs (one row or more) with `labels` [B, L].
+#: What a step learns from: for each question a processor's inputs (one row or more) with `labels` [B, L], or
+#: what the attached model itself takes (`slow` among it), with `labels`.
 Draw = Callable[[int], Sequence[Mapping[str, Any]]]
 
 
@@ -59,13 +64,22 @@ class Plan:
 
 
 def train(
-    model: Any, draw: Draw, plan: Plan, folder: Path, say: Callable[[int, float], None] = lambda *_: None
+    model: Any,
+    draw: Draw,
+    plan: Plan,
+    folder: Path,
+    say: Callable[[int, float], None] = lambda *_: None,
+    learns_from: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Train `model`'s slow path in place; leaves it in `folder` (with the whole model if the LLM learned).
+
+    What resuming needs is in `folder/work`.
 
     Args:
         draw: the questions of a step, by its number: the same ones whenever it is asked.
         say: told of each step and its loss, the mean over questions, in nats.
+        learns_from: whatever else determines the outcome, as plain data: a folder that began with another
+            model or other questions is refused.
 
     Raises:
         SlowPathError: the model has no slow path.
@@ -75,12 +89,13 @@ def train(
     settings = settings_of(model)
     if plan.steps < 1:
         raise UsageError(f"{plan.steps} steps train nothing.")
-    _claim(folder, {"schema_version": 1, "plan": asdict(plan), "slow_path": asdict(settings)})
+    wanted = {"schema_version": 1, "plan": asdict(plan), "slow_path": asdict(settings), **learns_from}
+    _claim(folder / WORK, wanted)
     groups = _parameter_groups(model, plan)
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     highest = [group["lr"] for group in optimizer.param_groups]
     learning = _learning(model)
-    first = _restore(folder, learning, optimizer)
+    first = _restore(folder / WORK, learning, optimizer)
     model.train()
     for step in range(first, plan.steps):
         for group, rate in zip(optimizer.param_groups, highest, strict=True):
@@ -91,7 +106,7 @@ def train(
         optimizer.zero_grad()
         say(step, loss)
         if (step + 1) % plan.save_every == 0 or step + 1 == plan.steps:
-            _keep(folder, learning, optimizer, step + 1)
+            _keep(folder / WORK, learning, optimizer, step + 1)
     model.eval()
     if plan.llm_learning_rate:
         model.save_pretrained(folder)
@@ -104,11 +119,19 @@ def _step(model: Any, questions: Sequence[Mapping[str, Any]]) -> float:
     total = 0.0
     for inputs in questions:
         with torch.no_grad():  # the tower is frozen
-            ready = slow_fast_inputs(model, inputs)
-        loss = model(**ready, use_cache=False).loss / len(questions)
+            ready = dict(inputs) if "slow" in inputs else slow_fast_inputs(model, inputs)
+        loss = _loss(model, ready, ready.pop("labels")) / len(questions)
         loss.backward()
         total += float(loss.detach())
     return total
+
+
+def _loss(model: Any, inputs: Mapping[str, Any], labels: torch.Tensor) -> torch.Tensor:
+    """Mean over the labelled tokens, in nats. Logits are made where labels are: a vocabulary is large."""
+    length = labels.shape[1]
+    first = max(int((labels != _IGNORED).any(0).nonzero()[0]), 1)  # the first column predicts nothing
+    logits = model(**inputs, use_cache=False, logits_to_keep=length - first + 1).logits[:, :-1]
+    return cross_entropy(logits.flatten(0, 1).float(), labels[:, first:].flatten(), ignore_index=_IGNORED)
 
 
 def _parameter_groups(model: Any, plan: Plan) -> list[dict[str, Any]]:
@@ -142,7 +165,10 @@ def _claim(folder: Path, wanted: dict[str, Any]) -> None:
         except (OSError, ValueError) as error:
             raise OutputError(f"{path} cannot be read ({error}).", hint="Name a new folder.") from error
         if found != wanted:
-            raise OutputError(f"{folder} holds a training by another plan.", hint="Name a new folder.")
+            differing = ", ".join(sorted(key for key in wanted if found.get(key) != wanted[key]))
+            raise OutputError(
+                f"{folder} holds a training by another plan ({differing}).", hint="Name a new --output."
+            )
         files.remove_half_written(folder)
         return
     files.write_json(path, wanted)

@@ -1,0 +1,48 @@
+"""What `sf-eval attach base` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sf_eval.cli.actions.training_progress import TrainingProgress
+from sf_eval.core.tables import Table, print_table
+from sf_eval.harness import output_dir
+from sf_eval.harness.stopped import InterruptedRunError
+from sf_eval.training.mini_qwen.recipe import BUDGETS
+from sf_eval.training.mini_qwen.training import Scores, train
+
+
+def train_base(*, output: Path, seed: int, budget: str, threads: int, command: Sequence[str]) -> int:
+    """Train, then say what was written and how well it does on held-out videos of its own kind.
+
+    Raises:
+        OutputError: the folder cannot be written, or holds another training.
+    """
+    console = Console()
+    torch.set_num_threads(threads)
+    progress = TrainingProgress(console)
+    try:
+        with output_dir.locked(output), progress.shown():
+            folder, scores = train(output, BUDGETS[budget], seed=seed, command=command, watcher=progress)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted; what was trained until then is kept in {output}.",
+            hint="Run the same command again to go on.",
+        ) from None
+    print_table(console, _table(scores))
+    console.print(f"mini-qwen: {folder}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _table(scores: Scores) -> Table:
+    kinds = tuple(next(iter(scores.values())))
+    return Table(
+        title="Percent right a kind of question, on held-out videos in the training's wordings",
+        columns=("decoder", *kinds),
+        rows=tuple((state, *(f"{found[kind]:.0f}" for kind in kinds)) for state, found in scores.items()),
+        numeric=frozenset(kinds),
+    )

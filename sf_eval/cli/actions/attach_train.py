@@ -1,0 +1,146 @@
+"""What `sf-eval attach train` does."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from sf_eval.cli.actions.training_progress import TrainingProgress
+from sf_eval.core import files
+from sf_eval.core.cards import ModelCard, card_for
+from sf_eval.core.errors import UsageError
+from sf_eval.harness import output_dir
+from sf_eval.harness.stopped import InterruptedRunError
+from sf_eval.inference.device import resolve_device
+from sf_eval.inference.families import open_model
+from sf_eval.inference.families.transformers_model import TransformersVideoModel
+from sf_eval.model.attach import attach_slow_path, has_slow_path
+from sf_eval.training.attached import release
+from sf_eval.training.attached.examples import Examples
+from sf_eval.training.attached.questions import mini_split, read_questions, table_below
+from sf_eval.training.attached.trainer import Plan, train
+from sf_eval.video import ClipLoader
+
+MINI = "mini"
+_LAST = 50
+
+
+@dataclass(frozen=True)
+class AttachOptions:
+    """What `attach_slow_path` takes."""
+
+    every_n_layers: int | None
+    temporal_stride: int
+    spatial_stride: int
+    rope: str
+
+
+def train_attached(
+    *,
+    model: str,
+    data: str,
+    media: Path | None,
+    videos: int,
+    output: Path,
+    attaching: AttachOptions,
+    plan: Plan,
+    questions: int,
+    cache_gib: float,
+    num_frames: int | None,
+    device: str,
+    dtype: str,
+    threads: int | None,
+    command: tuple[str, ...],
+) -> int:
+    """Attach a slow path to a model, train it, and write a directory that `sf-eval run --model` takes.
+
+    Raises:
+        UsageError: a model that is not of transformers' known families, or has a slow path already.
+        DataError: a table that cannot be read, or videos that are not there.
+        OutputError: the folder cannot be written, or holds another training.
+    """
+    card = card_for(model).with_frames(num_frames)
+    _refuse(card, plan)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    table = None if data == MINI else table_below(Path(data).expanduser())
+    asked = [] if table is None else read_questions(table, media)
+    console = Console()
+    progress = TrainingProgress(console)
+    try:
+        with output_dir.locked(output), progress.shown():
+            if table is None:
+                progress.stage("Videos of the mini editions' kind")
+                table = mini_split(videos, lambda done, total: progress.step("videos", done, total))
+                asked = read_questions(table)
+            progress.stage(f"{len(asked)} questions about {len({item.video for item in asked})} videos")
+            opened = _opened(card, attaching, device=device, dtype=dtype)
+            facts = {
+                "model": opened.loaded.digest,
+                "data": files.sha256(table),
+                "rule": asdict(opened.rule),
+                "questions_a_step": questions,
+                "dtype": dtype,
+            }
+            losses: deque[float] = deque(maxlen=_LAST)
+
+            def say(step: int, loss: float) -> None:
+                losses.append(loss)
+                progress.step("steps", step + 1, plan.steps, loss)
+
+            with ClipLoader(opened.rule) as loader:
+                examples = Examples(
+                    opened, asked, loader, seed=plan.seed, count=questions, cache_bytes=int(cache_gib * 2**30)
+                )
+                train(opened.model, examples.draw, plan, output, say, facts)
+            release.write(
+                output,
+                card,
+                processor=opened.processor if plan.llm_learning_rate else None,
+                facts={**facts, "plan": asdict(plan), "attached": asdict(attaching)},
+                command=command,
+            )
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted; what was trained until then is kept in {output}.",
+            hint="Run the same command again to go on.",
+        ) from None
+    if losses:
+        mean = sum(losses) / len(losses)
+        console.print(f"Loss of the last {len(losses)} steps: {mean:.3f} nats.", highlight=False)
+    console.print(
+        f"Attached model: {output}. Evaluate it: sf-eval run --model {output} --data ...",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _refuse(card: ModelCard, plan: Plan) -> None:
+    if card.slow_path == "on":
+        raise UsageError(
+            f"{card.name} has a slow path already; the slow path of a slow-fast model is trained otherwise "
+            "(sf-eval mini train)."
+        )
+    if plan.steps < 1:
+        raise UsageError(f"--steps is {plan.steps}; it must be 1 or more.")
+
+
+def _opened(card: ModelCard, attaching: AttachOptions, *, device: str, dtype: str) -> Any:
+    opened = open_model(card, device=resolve_device(device), dtype=dtype)
+    if not isinstance(opened, TransformersVideoModel):
+        raise UsageError(
+            f"{card.name}: a slow path is trained on Qwen2.5-VL, Qwen3-VL, LLaVA-OneVision, InternVL and "
+            f"LLaVA-NeXT-Video alone; this model's family is {card.family}.",
+            hint="For others see sf_eval.training.attached.trainer (docs/attaching.md).",
+        )
+    assert not has_slow_path(opened.model)
+    attach_slow_path(opened.model, **asdict(attaching))
+    release.name_base(opened.model, card)
+    return TransformersVideoModel(opened.loaded, opened.traits, opened.options, opened.rule)
