@@ -1,15 +1,21 @@
-"""`--tasks all` on the mini editions: every benchmark is planned, answered, scored and told, whatever its form."""
+"""`--tasks all` on the mini editions: every benchmark is planned, answered, scored and told.
+
+Nobody watches the videos here: functions answer instead of a model, and so none is rendered.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sf_eval.benchmarks.catalog import benchmark_names, get_benchmark, get_group, group_names
 from sf_eval.benchmarks.document import Document
+from sf_eval.editions import edition
+from sf_eval.editions.scene import Scene
 from sf_eval.harness.plan import RunPlan, TaskPlan, make_plan
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.settings import RunSettings, parse_limit
@@ -18,17 +24,29 @@ from sf_eval.report import leaderboard
 from .test_comparison import finished
 
 
+def empty_video(path: Path, *_: Scene) -> None:
+    path.touch()
+
+
+def empty_frames(folder: Path, *_: Scene) -> None:
+    folder.mkdir(parents=True)
+    (folder / "00001.jpg").touch()
+
+
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> RunPlan:
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPlan]:
     output = tmp_path_factory.mktemp("all") / "run"
     output.mkdir()
-    return make_plan(
-        RunSettings(model="mini", tasks="all", data="mini", limit=parse_limit("4"), output=output)
-    )
+    settings = RunSettings(model="mini", tasks="all", data="mini", limit=parse_limit("4"), output=output)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SF_EVAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(edition, "write_video", empty_video)
+        patch.setattr(edition, "write_frames_folder", empty_frames)
+        yield make_plan(settings)
 
 
 def in_the_words_shown(_: TaskPlan, document: Document) -> str:
-    """The right answer as the prompt calls it: a letter, "Option 2", "yes", or the words of an open answer."""
+    """The right answer as the prompt calls it: a letter, "Option 2", "yes", or an open answer's words."""
     if document.references:
         return document.references[0]
     letter = document.answer or "A"
@@ -62,12 +80,12 @@ def test_a_right_answer_in_the_words_that_were_shown_is_right(record: RunRecord,
 def test_the_group_score_stands_beside_the_accuracy(record: RunRecord) -> None:
     for name in ("videomme_v2", "videomme_v2_w_subtitle"):
         (task,) = (task for task in record.tasks if task.task == name)
-        assert [(score.part, score.score, score.groups) for score in task.group_scores][0] == ("all", 100, 1)
+        assert next((score.part, score.score, score.groups) for score in task.group_scores) == ("all", 100, 1)
         title = task.title
         text = leaderboard.markdown(record)
         assert f"{title}: group score 100.0 of 1 groups of four questions." in text
         assert f"## {title}, group score: " in text
-    lines = [line for line in csv.DictReader(io.StringIO(leaderboard.csv_text(record)))]
+    lines = list(csv.DictReader(io.StringIO(leaderboard.csv_text(record))))
     grouped = [line for line in lines if line["scoring"] == "group score"]
     assert [(line["benchmark"], line["accuracy"], line["n"]) for line in grouped] == [
         ("videomme_v2", "100.0", "1"), ("videomme_v2_w_subtitle", "100.0", "1"),
