@@ -237,8 +237,8 @@ class Usage(Strict):
     )
     first_video_s: float | None = Field(
         default=None,
-        description="Seconds from the start of the process to the first decoded video, imports and loading "
-        "beside it; null where not measured.",
+        description="Seconds from the start of the process to the first decoded video, where decoding began "
+        "before the libraries were imported; null where it did not.",
     )
     degraded: list[str] = Field(
         default_factory=list,

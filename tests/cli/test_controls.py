@@ -153,6 +153,7 @@ def test_finished_folders_are_compared_under_their_names(sf_eval: Callable[..., 
     ended = sf_eval("compare", out / "mini-shuffled", out / "mini", out / "mini-blind")
     assert ended.code == 0, ended.err
     assert "mini (shuffled): Mini slow-fast model (shuffled), 12 frames." in ended.out
+    assert "showed other" not in ended.out  # a control does by its nature
     assert "mini (blind)" in ended.out
 
 
