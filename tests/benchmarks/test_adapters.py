@@ -204,6 +204,7 @@ def test_lvbench_has_its_options_in_a_column_or_below_the_question() -> None:
         ([" Red ", "Blue\t"], ["A. Red", "B. Blue"]),
         (["1. Red", "2. Blue"], ["A. 1. Red", "B. 2. Blue"]),
         (["B", "A"], ["A. B", "B. A"]),
+        (["H. pylori", "Blue"], ["A. H. pylori", "B. Blue"]),  # no set of so few has an option H
         # As they are, where each has its own.
         (["A. Red", "B. Blue"], ["A. Red", "B. Blue"]),
         (["(A) Red", "(B) Blue"], ["(A) Red", "(B) Blue"]),
