@@ -43,6 +43,11 @@ def toy(**options: Any) -> int:
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--budget", type=click.Choice(["full", "small"]), default="full", show_default=True)
+@click.option(
+    "--video-steps",
+    type=click.IntRange(min=0),
+    help="Of the decoder on pooled videos, default: the budget's; 0 leaves it as it begins.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 def base(**options: Any) -> int:
     """Train a plain video model on videos of the mini editions' kind: it has no slow path yet.

@@ -64,7 +64,12 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
 
         def took() -> Took:
             memory = measure(model.device, forecast=_forecast(plan, model, report.batch_size))
-            return Took(memory, pool.waited_s, tuple(engine.degraded), first_video_s=_since_start(pool) if pool is ahead else None)
+            return Took(
+                memory,
+                pool.waited_s,
+                tuple(engine.degraded),
+                first_video_s=_since_start(pool) if pool is ahead else None,
+            )
 
         with _compiled(plan, model, watcher):
             yield Opened(report, engine, lambda: pool.waiting_s, took)

@@ -14,7 +14,7 @@ from typing import Any
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
-from sf_eval.data.known_bad import told
+from sf_eval.data.known_bad import known_bad
 from sf_eval.harness.ask import Asked
 from sf_eval.harness.controls.record import ChangeRecord
 from sf_eval.harness.judged.judgements import judged_tasks
@@ -222,10 +222,11 @@ def sample_record(
 
 
 def _reason(task: str, document: Document, failure: Failure) -> str:
-    """Why there is no answer; of a video that cannot be decoded also whether others could not read it."""
+    """Why there is no answer; of a video that others could not read either, that and where they said so."""
     if failure.kind is not FailureKind.DECODE_ERROR:
         return failure.reason
-    return f"{failure.reason}; {told(catalog.get_benchmark(task), document.media.candidates[0])}"
+    found = known_bad(catalog.get_benchmark(task), document.media.candidates[0])
+    return failure.reason if found is None else f"{failure.reason}; {found.sentence}"
 
 
 def _published_verdict(task: str, document: Document, output: str) -> str | None:

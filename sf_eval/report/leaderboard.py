@@ -18,7 +18,7 @@ from sf_eval.report.settled import score_cell, settled_notes
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
     "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high",
-    "complete", "source",
+    "complete", "source", "settled",
 )  # fmt: skip
 _FAILED = "samples.jsonl names each failed sample and its reason. Failed samples are not in n."
 
@@ -235,6 +235,7 @@ def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, objec
             "bound_high": best,
             "complete": "yes" if record.complete else "partial",
             "source": "this run",
+            "settled": " ".join(settled_notes(task for task in record.tasks if task.task in entry.tasks)),
         }
 
 

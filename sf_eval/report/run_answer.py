@@ -110,8 +110,8 @@ def _known(output: RunOutput) -> str:
     ]
     known = sum(known_bad(catalog.get_benchmark(task), video) is not None for task, video in videos)
     return (
-        f" Of the {len(undecoded)} whose video cannot be decoded, {known} are about files known to be bad, "
-        f"{len(undecoded) - known} about files that are damaged here."
+        f" Questions whose video cannot be decoded: {known} of known bad files, {len(undecoded) - known} of "
+        "files that are damaged here."
     )
 
 

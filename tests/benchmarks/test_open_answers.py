@@ -6,7 +6,8 @@ tagger over a small lexicon in WordNet's format: WordNet itself is on few machin
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.core.errors import DataError
 from sf_eval.editions import words
 from sf_eval.editions.scene import BRIGHT, DARK, DIRECTIONS
+from sf_eval.harness.looking.kept_questions import document_of
+from sf_eval.harness.record import QuestionRecord
 from sf_eval.scoring.lexicons import MINI, settling_of
 from sf_eval.scoring.open_answers import wordnet as wordnet_module
 from sf_eval.scoring.open_answers.matching import matches
@@ -27,6 +30,7 @@ from sf_eval.scoring.open_answers.wups import content_words, wups
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.settling import Judgement, Settling, Truth
 
+SOUND = json.loads((Path(__file__).parent / "sound_rows.json").read_text(encoding="utf-8"))
 NEXTQA, ACTIVITYNET = get_benchmark("nextqa_oe"), get_benchmark("activitynetqa")
 
 
@@ -108,6 +112,22 @@ def test_a_question_has_options_or_accepted_answers(changes: dict[str, object], 
     document = ACTIVITYNET.read_row(0, row_of_activitynet())
     with pytest.raises(DataError, match=said):
         check_document(replace(document, **changes), 0)
+
+
+def test_questions_that_an_earlier_version_kept_are_read() -> None:
+    document = get_benchmark("mlvu").read_row(0, SOUND["mlvu"])
+    fields = {
+        name: value
+        for name, value in asdict(document).items()
+        if name not in ("references", "asked_of_judge", "labels")
+    }
+    line = QuestionRecord.model_validate(
+        {"schema_version": 1, "task": "mlvu", "digest": "d", "document": fields}
+    )
+    assert document_of(line) == document
+    open_one = NEXTQA.read_row(0, row_of_nextqa(additional_ref_answer="turn it"))
+    line = QuestionRecord(task="nextqa_oe", digest="d", document=asdict(open_one))
+    assert document_of(QuestionRecord.model_validate_json(line.model_dump_json())) == open_one
 
 
 # --- matching -----------------------------------------------------------------------------------------------

@@ -187,3 +187,25 @@ def test_a_comparison_leaves_what_is_not_judged_out_of_the_mean_by_name(
     column = next(column for column in record["benchmarks"] if column["name"] == "activitynetqa")
     assert not column["in_mean"]
     assert f"different judges or prompts ({MODEL}, another/judge)" in column["remark"]
+
+
+def test_the_stock_command_shows_no_accuracy_for_what_nobody_judged() -> None:
+    """`lmms-eval --tasks sf_activitynetqa`: its table has nan and how many wait, never 0."""
+    import math
+
+    from sf_eval.data.source import parse_source
+    from sf_eval.lmms import context
+    from sf_eval.lmms.task import SlowFastTask
+
+    config = {"task": "sf_activitynetqa", "test_split": "test", "output_type": "generate_until"}
+    with context.activate(context.StockContext(parse_source("mini"))):
+        task = SlowFastTask({**config, "dataset_path": "none", "metadata": {"version": 1.0}})
+        docs = list(task.test_docs())
+        metrics = [task.process_results(doc, ["red"]) for doc in docs[:3]]
+    assert task.doc_to_target(docs[0]) == task.document(docs[0]).references[0]
+    told = {
+        name: aggregate([each[name] for each in metrics]) for name, aggregate in task.aggregation().items()
+    }
+    assert set(told) == {"accuracy", "coverage", "not_judged"}
+    assert math.isnan(told["accuracy"])
+    assert (told["coverage"], told["not_judged"]) == (100.0, 3.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,15 @@ from sf_eval.training.mini_qwen.recipe import BUDGETS
 from sf_eval.training.mini_qwen.training import Scores, train
 
 
-def train_base(*, output: Path, seed: int, budget: str, threads: int, command: Sequence[str]) -> int:
+def train_base(
+    *,
+    output: Path,
+    seed: int,
+    budget: str,
+    video_steps: int | None,
+    threads: int,
+    command: Sequence[str],
+) -> int:
     """Train, then say what was written and how well it does on held-out videos of its own kind.
 
     Raises:
@@ -24,10 +33,13 @@ def train_base(*, output: Path, seed: int, budget: str, threads: int, command: S
     """
     console = Console()
     torch.set_num_threads(threads)
+    chosen = BUDGETS[budget]
+    if video_steps is not None:
+        chosen = replace(chosen, video_steps=video_steps)
     progress = TrainingProgress(console)
     try:
         with output_dir.locked(output), progress.shown():
-            folder, scores = train(output, BUDGETS[budget], seed=seed, command=command, watcher=progress)
+            folder, scores = train(output, chosen, seed=seed, command=command, watcher=progress)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted; what was trained until then is kept in {output}.",

@@ -22,6 +22,7 @@ Progress = Callable[[str, int, int], None]
 
 AT_ONCE = 8
 _MAX_TOKENS = 256  # a verdict has about 15; some models think first
+_KEPT = 2000  # characters of what a judge says
 _GIVE_UP_AFTER = 20
 """So many answers one after the other without a verdict: nobody there judges, and the rest is not asked."""
 
@@ -143,6 +144,6 @@ def _ask(client: ChatClient, one: _Answered) -> Judgement | Unanswered:
     if isinstance(reply, Unanswered):
         return reply
     try:
-        return Judgement(one.prompt.read(reply.text, one.document), reply.text)
+        return Judgement(one.prompt.read(reply.text, one.document), reply.text[:_KEPT])
     except VerdictError as error:
         return Judgement(None, str(error))

@@ -96,7 +96,7 @@ def _columns(runs: Iterable[Contestant]) -> list[BenchmarkColumn]:
             columns[name] = _task_column(records, in_mean=name in in_mean)
         elif name not in columns:
             members = [each for task, each in tasks.items() if task in catalog.members_of(name)]
-            columns[name] = _group_column(groups[name], in_mean=not any(map(_judged_apart, members)))
+            columns[name] = _group_column(groups[name], is_apart=any(map(_judged_apart, members)))
     return list(columns.values())
 
 
@@ -117,17 +117,22 @@ def _task_column(records: Sequence[TaskRecord], *, in_mean: bool) -> BenchmarkCo
     )
 
 
-def _group_column(records: Sequence[GroupRecord], *, in_mean: bool) -> BenchmarkColumn:
-    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too."""
+def _group_column(records: Sequence[GroupRecord], *, is_apart: bool) -> BenchmarkColumn:
+    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too.
+
+    Args:
+        is_apart: a task of it was judged by different judges.
+    """
+    waits = any(record.score.not_judged and not record.score.n for record in records)
     asked = {task for record in records for task in (*record.tasks, *record.unanswered)}
     name = records[0].group
     return BenchmarkColumn(
         name=name,
         title=group_title(records),
         tasks=[task for task in catalog.members_of(name) if task in asked],
-        in_mean=in_mean,
+        in_mean=not is_apart and not waits,
         remark=f"mean of {made_of(records)}"
-        + ("" if in_mean else ", parts of it judged by different judges or prompts: not comparable"),
+        + (", parts of it judged by different judges or prompts: not comparable" if is_apart else ""),
     )
 
 
