@@ -77,6 +77,12 @@ class Document:
     subtitles_from_s: float = 0.0
     duration_s: float | None = None
 
+    def called(self, letter: str) -> str:
+        """An option as the prompt calls it: its letter, its label, or its text where it has no name."""
+        if self.labels is None:
+            return letter
+        return self.labels[letter] or self.options[letter]
+
     @property
     def has_truth(self) -> bool:
         """Whether somebody here knows what is right."""

@@ -15,7 +15,7 @@ from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.core.cards import load_card
 from sf_eval.core.errors import UsageError
 from sf_eval.harness.controls.asking import other_videos
-from sf_eval.harness.controls.choice import most_frequent_letters
+from sf_eval.harness.controls.choice import most_frequent_answers, most_frequent_letters
 from sf_eval.harness.controls.conditions import Conditions
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.harness.controls.taking import that_can_be_asked
@@ -57,6 +57,14 @@ def question(index: int, letters: str, answer: str | None) -> Document:
 def test_the_most_frequent_right_letter(asked: list[tuple[str, str | None]], letters: str) -> None:
     documents = [question(index, *each) for index, each in enumerate(asked)]
     assert "".join(most_frequent_letters(documents).values()) == letters
+
+
+def test_the_most_frequent_answer_is_given_in_the_words_that_were_shown() -> None:
+    """A lone letter is no answer to a question that is asked without letters."""
+    lettered = question(0, "AB", "B")
+    nameless = replace(question(1, "AB", "B"), options={"A": "yes", "B": "no"}, labels={"A": "", "B": ""})
+    numbered = replace(question(2, "AB", "B"), labels={"A": "Option 1", "B": "Option 2"})
+    assert most_frequent_answers([lettered, nameless, numbered]) == {0: "B", 1: "no", 2: "Option 2"}
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,7 @@ def in_the_words_shown(_: TaskPlan, document: Document) -> str:
     """The right answer as the prompt calls it: a letter, "Option 2", "yes", or an open answer's words."""
     if document.references:
         return document.references[0]
-    letter = document.answer or "A"
-    if document.labels is None:
-        return letter
-    return document.labels[letter] or document.options[letter]
+    return document.called(document.answer or "A")
 
 
 @pytest.fixture(scope="module")
