@@ -78,9 +78,11 @@ class SubtitledPrompt:
 
     @property
     def identity(self) -> str:
-        """The document's prompt and the content of the file."""
+        """The document's prompt, the content of the file, and where in it the video begins."""
         digest = "none" if self.subtitles is None else sha256(self.subtitles)
-        return f"subtitles {digest}\n{self.document.prompt}"
+        begins_s = self.document.subtitles_from_s
+        begins = f" from {begins_s}" if begins_s else ""
+        return f"subtitles {digest}{begins}\n{self.document.prompt}"
 
     def text(self, times_s: Sequence[float]) -> str:
         """The prompt for frames shown at `times_s`, in seconds since the beginning of the file.

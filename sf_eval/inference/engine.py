@@ -11,14 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from sf_eval.core.errors import SfEvalError
 from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import is_out_of_memory
-from sf_eval.inference.family import Asked, Generated, Interleaving, Refused, VideoModel
+from sf_eval.inference.family import Interleaving, VideoModel
 from sf_eval.inference.grouping import (
     ClipSource,
     Group,
@@ -29,7 +30,8 @@ from sf_eval.inference.grouping import (
     grouped,
     with_pictures,
 )
-from sf_eval.inference.question import Answer, Failure, FailureKind, Question, Result, StageTimings
+from sf_eval.inference.question import Failure, FailureKind, Question, Result, Said
+from sf_eval.inference.ready import Ready, Shown, hidden, to_answer
 from sf_eval.inference.waiting import synchronise
 from sf_eval.video import (
     Clip,
@@ -37,7 +39,6 @@ from sf_eval.video import (
     Frames,
     VideoError,
     VideoErrorReason,
-    VideoNote,
 )
 
 logger = logging.getLogger(__name__)
@@ -47,51 +48,6 @@ _FAILURE_OF_VIDEO = {
     VideoErrorReason.missing: FailureKind.MISSING_MEDIA,
     VideoErrorReason.timeout: FailureKind.TIMEOUT,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """A video that is ready to be asked about; none for questions without one.
-
-    Attributes:
-        video, prefix: the family's.
-        between: how the text between its frames reads, for people; "" without any.
-        shared_by: how many questions share the times.
-    """
-
-    video: Any
-    prefix: Any
-    frame_indices: tuple[int, ...] = ()
-    frames_missing: int = 0
-    notes: tuple[VideoNote, ...] = ()
-    pixels_digest: str = ""
-    times_s: tuple[float, ...] = ()
-    between: str = ""
-    decode_s: float = 0.0
-    preprocess_s: float = 0.0
-    upload_s: float = 0.0
-    vision_s: float = 0.0
-    prefix_s: float = 0.0
-    shared_by: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class _Ready:
-    """A question whose video is ready.
-
-    Attributes:
-        tried_at: how many questions were done when it was last asked alone and did not fit beside other
-            videos; None if it never was.
-    """
-
-    question: Question
-    text: str
-    shown: _Shown
-    tried_at: int | None = None
-
-    @property
-    def asked(self) -> Asked:
-        return Asked(self.text, self.shown.video, self.shown.prefix, self.question.max_new_tokens)
 
 
 class Engine:
@@ -142,7 +98,7 @@ class Engine:
         return self._answer_groups(arriving(videos, load, share=self.share))
 
     def _answer_groups(self, groups: ShownGroups) -> Iterator[Result]:
-        waiting: deque[_Ready] = deque()
+        waiting: deque[Ready] = deque()
         with closing(groups):
             for arrived in groups:
                 if arrived is None:
@@ -166,7 +122,7 @@ class Engine:
                 yield from self._answer_batches(waiting, least=self.batch_size)
         yield from self._answer_batches(waiting, least=1)
 
-    def _show(self, group: Group, pictures: Pictures, *, alone: bool) -> tuple[list[_Ready], list[Failure]]:
+    def _show(self, group: Group, pictures: Pictures, *, alone: bool) -> tuple[list[Ready], list[Failure]]:
         """The group's questions with their video, encoded and prefilled; and those that cannot be asked.
 
         Args:
@@ -182,23 +138,27 @@ class Engine:
             return [], failures
         try:
             if pictures is None:
-                shown = _Shown(None, self.model.prefix(None) if self.share else None)
+                shown = Shown(None, self.model.prefix(None) if self.share else None)
             else:
-                shown = self._encode(pictures, [question for question, _ in texts], alone)
+                said = texts[0][0].said(pictures.times_s)  # the same for all of them
+                shown = self._encode(pictures, said, len(texts), alone)
         except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
             if ends_everything(error):
                 raise
             return [], failures + _failures([question for question, _ in texts], error)
-        return [_Ready(question, text, shown) for question, text in texts], failures
+        return [Ready(question, text, shown) for question, text in texts], failures
 
-    def _encode(self, frames: Frames, questions: Sequence[Question], alone: bool) -> _Shown:
-        """Upload, encode and prefill, for questions with the same text between the frames.
+    def _encode(self, frames: Frames, said: Sequence[Said], shared_by: int, alone: bool) -> Shown:
+        """Upload, encode and prefill.
+
+        Args:
+            said: the text between the frames; none for most prompts.
 
         Raises:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
         """
         if frames.missing:
-            logger.info("%s: %s", frames.info.path, _hidden(frames))
+            logger.info("%s: %s", frames.info.path, hidden(frames))
         for note in frames.notes:
             logger.info("%s: %s.", frames.info.path, note.detail)
         device = self.model.device
@@ -213,7 +173,7 @@ class Engine:
         video = self._tower(pixels, shown, may_shrink=alone)
         del pixels
         between = ""
-        if said := questions[0].said(frames.times_s):
+        if said:
             if not isinstance(self.model, Interleaving):
                 raise TypeError("the plan lets no such model be asked with text between the frames")
             video, between = self.model.interleaved(video, frames.times_s, said)
@@ -221,7 +181,7 @@ class Engine:
         encoded = time.perf_counter()
         prefix = self.model.prefix(video) if self.share else None
         synchronise(device)
-        return _Shown(
+        return Shown(
             video=video,
             prefix=prefix,
             frame_indices=frames.indices,
@@ -235,7 +195,7 @@ class Engine:
             upload_s=uploaded - start,
             vision_s=encoded - uploaded,
             prefix_s=time.perf_counter() - encoded,
-            shared_by=len(questions),
+            shared_by=shared_by,
         )
 
     def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
@@ -253,7 +213,7 @@ class Engine:
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
 
-    def _may_fit_later(self, ready: _Ready, beside: Sequence[_Ready]) -> bool:
+    def _may_fit_later(self, ready: Ready, beside: Sequence[Ready]) -> bool:
         """Whether other videos are held now, and some question was done since it was asked alone before."""
         holds_others = any(other.shown.video is not ready.shown.video for other in beside)
         return holds_others and ready.tried_at != self._done
@@ -273,7 +233,7 @@ class Engine:
         self.degraded.append(what)
         logger.warning("%s.", what)
 
-    def _answer_batches(self, waiting: deque[_Ready], *, least: int) -> Iterator[Result]:
+    def _answer_batches(self, waiting: deque[Ready], *, least: int) -> Iterator[Result]:
         """Answer what waits, in batches of what is the batch size by then, as long as at least `least` wait.
 
         Takes them out of `waiting`: a video whose questions are answered is held by nobody.
@@ -282,7 +242,7 @@ class Engine:
             batch = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
             yield from self._answer_batch(batch, waiting)
 
-    def _answer_batch(self, batch: list[_Ready], waiting: deque[_Ready]) -> Iterator[Result]:
+    def _answer_batch(self, batch: list[Ready], waiting: deque[Ready]) -> Iterator[Result]:
         """Empties `batch`; a question of it that does not fit beside the other videos in hand waits again."""
         parts = [batch[:]]
         batch.clear()
@@ -302,7 +262,7 @@ class Engine:
             self._done += len(results or ())
             yield from results or ()
 
-    def _results(self, batch: list[_Ready], beside: Sequence[_Ready]) -> list[Result] | None:
+    def _results(self, batch: list[Ready], beside: Sequence[Ready]) -> list[Result] | None:
         """Of every question of the batch; None if it must be asked in halves, or one question again later.
 
         Args:
@@ -324,7 +284,7 @@ class Engine:
                     "a batch of %d failed, answering it in halves: %s", len(batch), _first_line(error)
                 )
             return None
-        return [_to_answer(ready, result, len(batch)) for ready, result in zip(batch, generated, strict=True)]
+        return [to_answer(ready, result, len(batch)) for ready, result in zip(batch, generated, strict=True)]
 
 
 def _texts(
@@ -340,53 +300,16 @@ def _texts(
     return texts, failures
 
 
-def _to_answer(ready: _Ready, result: Generated | Refused, batch_size: int) -> Result:
-    if isinstance(result, Refused):
-        return Failure(ready.question.key, result.kind, result.reason)
-    if not result.finite:
-        reason = "the logits are not finite (NaN or infinite): the weights or the dtype overflow"
-        return Failure(ready.question.key, FailureKind.MODEL_ERROR, reason)
-    shown = ready.shown
-    return Answer(
-        key=ready.question.key,
-        prompt=f"{shown.between}\n{ready.text}" if shown.between else ready.text,
-        text=result.text,
-        num_frames=len(shown.frame_indices),
-        frame_indices=shown.frame_indices,
-        prompt_tokens=result.prompt_tokens,
-        fast_tokens=result.visual_tokens,
-        slow_tokens=result.slow_tokens,
-        new_tokens=result.new_tokens,
-        finish_reason=result.finish_reason,
-        timings=StageTimings(
-            decode_s=shown.decode_s,
-            preprocess_s=shown.preprocess_s,
-            upload_s=shown.upload_s,
-            vision_s=shown.vision_s,
-            prefix_s=shown.prefix_s,
-            shared_by=shown.shared_by,
-            prefill_s=result.prefill_s,
-            generate_s=result.generate_s,
-            batch_size=batch_size,
-        ),
-        frames_missing=shown.frames_missing,
-        video_notes=shown.notes,
-        pixels_digest=shown.pixels_digest,
-    )
-
-
-def _hidden(frames: Frames) -> str:
-    wanted = len(frames.indices) + frames.missing
-    return f"its edit list hides {frames.missing} of the {wanted} wanted frames; the others are shown."
-
-
 def _failures(questions: Sequence[Question], error: Exception) -> list[Failure]:
-    """The same for all of them; a defect is logged with its traceback, once."""
+    """The same for all of them; a defect of ours is logged with its traceback, once."""
     reason = f"{type(error).__name__}: {_first_line(error)}"
     if is_out_of_memory(error):
         return [Failure(question.key, FailureKind.OUT_OF_MEMORY, reason) for question in questions]
     names = ", ".join(str(question.key) for question in questions)
-    logger.error("%s failed in the model.", names, exc_info=error)
+    if isinstance(error, SfEvalError):  # the data's fault, such as subtitles that cannot be read
+        logger.warning("%s cannot be asked: %s", names, reason)
+    else:
+        logger.error("%s failed in the model.", names, exc_info=error)
     return [Failure(question.key, FailureKind.MODEL_ERROR, reason) for question in questions]
 
 

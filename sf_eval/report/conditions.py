@@ -22,6 +22,8 @@ def condition_notes(record: RunRecord) -> Iterator[str]:
         kept = asked.order_kept or 0
         said = f"; {kept} questions kept theirs, since it cannot be changed honestly" if kept else ""
         yield f"Each question's options stood in another order (seed {asked.options_seed}{said})."
+    if not asked.shows_video:
+        return  # nor subtitles: the benchmark's setting is not what was asked
     for task in record.tasks:
         if setting := catalog.get_benchmark(task.task).setting:
             yield f"{task.title}: {setting}"

@@ -219,7 +219,8 @@ class ClipPool:
                 outcome = job.work(loader, job.clip)
             except Exception as error:  # whoever takes the job gets it
                 outcome = error
-        self.first_decoded_at = self.first_decoded_at or time.time()
+        if self.first_decoded_at is None and isinstance(outcome, Frames):
+            self.first_decoded_at = time.time()
         self._queue.finish(job, outcome)
 
     def _each(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sf_eval.benchmarks.catalog import get_benchmark, resolve_tasks, with_subtitles
 from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.benchmarks.interleaved import InterleavedPrompt
+from sf_eval.benchmarks.prompts import SubtitledPrompt
 from sf_eval.benchmarks.subtitles import lines_at, read_srt
 from sf_eval.core.errors import DataError, UsageError
 from sf_eval.data.opening import open_benchmark
@@ -152,3 +153,13 @@ def test_longvideobench_shows_them_in_three_ways(tmp_path: Path) -> None:
     )
     assert isinstance(asked, InterleavedPrompt)
     assert [text for _, text in asked.said([0.5])] == ["Here it begins."]
+
+
+def test_a_prompt_with_subtitles_is_another_one_where_the_video_begins_elsewhere_in_them(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, SECONDS)
+    asked = [SubtitledPrompt(prompt(path, begins=begins).document, path) for begins in (0.0, 58.0)]
+    assert [each.text([2.0]).count("one") for each in asked] == [1, 0]
+    assert asked[0].identity != asked[1].identity
+    assert " from " not in asked[0].identity.splitlines()[0]  # keys of earlier runs stay

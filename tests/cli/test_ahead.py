@@ -98,3 +98,17 @@ def test_a_run_uses_what_was_begun_and_says_when_the_first_video_was_there(
         lines = (folder / "samples.jsonl").read_text().splitlines()
         given.append([(sample["output"], sample["pixels_digest"]) for sample in map(json.loads, lines)])
     assert given[0] == given[1]
+
+
+@pytest.mark.parametrize(
+    "config", ["[]", '{"vision_config": {"image_size": "x"}}', '{"vision_config": 3}', "no"]
+)
+def test_a_checkpoint_that_makes_no_sense_is_the_plans_to_refuse(
+    sf_eval: Callable[..., Any], tmp_path: Path, config: str
+) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with decoding_ahead(replace(SETTINGS, model=str(tmp_path))) as ahead:
+        assert ahead.pool is None
+    done = sf_eval("run", "--model", tmp_path, "--data", "mini", "--tasks", "videomme", "--limit", "1")
+    assert done.code == 2, done.err
+    assert "Traceback" not in done.err

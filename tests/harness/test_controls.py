@@ -14,7 +14,9 @@ from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.document import Document, MediaRef
 from sf_eval.core.cards import load_card
 from sf_eval.core.errors import UsageError
-from sf_eval.harness.controls.asking import other_videos
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
+from sf_eval.harness.controls.asking import asked_under, other_videos
 from sf_eval.harness.controls.choice import most_frequent_answers, most_frequent_letters
 from sf_eval.harness.controls.conditions import Conditions
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
@@ -31,6 +33,23 @@ def test_every_video_is_shown_once_and_none_its_own(names: set[str], seed: int) 
     assert sorted(other) == sorted(other.values()) == sorted(videos)
     assert all(shown != own for own, shown in other.items())
     assert other == other_videos(videos[::-1], seed)
+
+
+def test_another_video_comes_with_its_own_subtitles_and_where_it_begins_in_them() -> None:
+    documents = [
+        replace(
+            question(row, "AB", "A"), video_id=name, media=MediaRef((f"{name}.mp4",)),
+            subtitles=f"{name}.json", subtitles_from_s=from_s, duration_s=length_s,
+        )
+        for row, (name, from_s, length_s) in enumerate([("a", 0.0, 10.0), ("b", 100.0, 600.0)])
+    ]  # fmt: skip
+    opened = open_benchmark(get_benchmark("longvideobench_interleaved"), parse_source("mini"))
+    asked = asked_under(replace(opened, documents=documents), Conditions(control="shuffled"))
+    shown = [
+        (each.media.candidates[0], each.subtitles, each.subtitles_from_s, each.duration_s)
+        for each in asked.opened.documents
+    ]
+    assert shown == [("b.mp4", "b.json", 100.0, 600.0), ("a.mp4", "a.json", 0.0, 10.0)]
 
 
 def test_one_video_has_no_other() -> None:

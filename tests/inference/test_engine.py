@@ -28,6 +28,7 @@ from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKe
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
+from sf_eval.inference.question import Said
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.video import Clip, ClipPlan, ClipPool, LoaderClosedError, SamplingRule, WorkerStartError
@@ -289,6 +290,34 @@ def test_a_video_that_nobody_can_ask_about_is_not_encoded(
     (failed,) = Engine(model, pools()).answer([unreadable])
     assert isinstance(failed, Failure)
     assert model.calls == {}
+
+
+class NoLinesBetween(NoSubtitles):
+    """Text between the frames whose file cannot be read."""
+
+    film: str = "film.srt"
+
+    def text(self, times_s: Sequence[float]) -> str:
+        return "What?"
+
+    def said(self, times_s: Sequence[float]) -> Sequence[Said]:
+        raise DataError("film.srt, line 1 is no subtitle.")
+
+
+def test_text_between_frames_that_cannot_be_read_is_the_files_fault_and_known_before_the_tower(
+    model: CountingModel,
+    pools: Callable[..., ClipPool],
+    questions: list[Question],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clip = next(question.clip for question in questions if question.clip)
+    unreadable = [Question(QuestionKey("unreadable", row), clip, NoLinesBetween(), 8) for row in range(2)]
+    failed = list(Engine(model, pools()).answer(unreadable))
+    assert ["film.srt, line 1" in result.reason for result in failed if isinstance(result, Failure)] == [
+        True
+    ] * 2
+    assert model.calls == {}
+    assert not any(record.exc_info for record in caplog.records)
 
 
 class FailingPool(ClipPool):

@@ -273,3 +273,11 @@ def test_a_pool_says_whether_it_decodes_as_another_would():
         others = ({"resize": None}, {"resize": Resize(32)}, {"timeout_s": 8.0}, {"seek": False})
         assert not any(pool.decodes_as(RULE, **{**same, **other}) for other in others)
         assert not pool.decodes_as(SamplingRule("uniform", 5), **same)
+
+
+def test_the_first_decoded_clip_is_one_that_gave_pictures(clips, tmp_path):
+    with ClipPool(RULE, decoders=1) as pool:
+        list(pool.in_order([Clip(tmp_path / "none.mp4")]))
+        assert pool.first_decoded_at is None
+        load(pool, clips[0])
+        assert pool.first_decoded_at is not None

@@ -8,6 +8,7 @@ its plan, which finds them again and tells them.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from sf_eval.benchmarks import catalog
 from sf_eval.core.cards import SLOW_FAST, ModelCard, card_for
 from sf_eval.core.config_defaults import CONVNEXT, named_image_size
 from sf_eval.core.cores import usable_cores
-from sf_eval.core.errors import SfEvalError
 from sf_eval.core.paths import packaged
 from sf_eval.core.resize import Resize
 from sf_eval.data.opened import OpenBenchmark
@@ -28,6 +28,8 @@ from sf_eval.editions.cache import is_rendered
 from sf_eval.harness.questions import clip_of
 from sf_eval.harness.settings import RunSettings
 from sf_eval.video import Clip, ClipPool, SamplingRule
+
+logger = logging.getLogger(__name__)
 
 _FIRST_CLIPS = 64  # fewer fit into the pool's room, or are done by the time the model is
 
@@ -53,8 +55,8 @@ def decoding_ahead(settings: RunSettings) -> Iterator[Ahead]:
     try:
         if _is_new_and_here(settings):
             pool = _begin(settings, opened)
-    except (SfEvalError, OSError, ValueError):
-        pool = None  # the plan meets the same, and says it
+    except Exception as error:  # a guess ends no run: the plan meets the same, and says it
+        logger.debug("nothing is decoded ahead: %s", error)
     try:
         yield Ahead(opened, pool)
     finally:

@@ -87,7 +87,15 @@ def _with_other_videos(opened: OpenBenchmark, seed: int, changes: dict[int, Chan
     for document in opened.documents:
         shown = first[other[document.media.candidates]]
         changes[document.index] = Change(shown_video=shown.video_id)
-        documents.append(replace(document, media=shown.media, subtitles=shown.subtitles))
+        documents.append(
+            replace(
+                document,
+                media=shown.media,
+                subtitles=shown.subtitles,
+                subtitles_from_s=shown.subtitles_from_s,
+                duration_s=shown.duration_s,
+            )
+        )
     return documents
 
 
