@@ -79,7 +79,7 @@ def _book_forecast(book: Book, loaded: LoadedModel, questions: list[Question], m
     serving = Serving(
         frames=card.num_frames,
         batch_size=_BATCH,
-        chunk_frames=frames_at_once(model.config.vision_config.image_size),
+        chunk_frames=frames_at_once(model.config.vision_config.image_size, model.device.type),
         text_tokens=max(texts),
         new_tokens=max(question.max_new_tokens for question in questions),
         questions_per_video=max(1, len(questions) // len({question.clip for question in questions})),

@@ -89,7 +89,7 @@ def run(book: Book) -> None:
     serving = Serving(
         frames=size.frames,
         batch_size=batch_size,
-        chunk_frames=frames_at_once(loaded.processor.image_size),
+        chunk_frames=frames_at_once(loaded.processor.image_size, loaded.model.device.type),
         text_tokens=_TEXT_TOKENS,
         new_tokens=size.new_tokens,
         questions_per_video=_PER_VIDEO,

@@ -77,6 +77,12 @@ class Document:
     subtitles_from_s: float = 0.0
     duration_s: float | None = None
 
+    def called(self, letter: str) -> str:
+        """An option as the prompt calls it: its letter, its label, or its text where it has no name."""
+        if self.labels is None:
+            return letter
+        return self.labels[letter] or self.options[letter]
+
     @property
     def has_truth(self) -> bool:
         """Whether somebody here knows what is right."""
@@ -139,6 +145,9 @@ class Benchmark:
         rows_have_times: its rows say from when to when of the video they ask (`--clip`).
         edition_of: the benchmark that it is another edition of (the same with subtitles, or its test set), or
             "". A mean over benchmarks takes each benchmark once: not its other editions.
+        whole_subtitles: its prompt shows all that is said in the film, not only what is said at the frames.
+        grouped: its questions stand in groups that are also scored together
+            (`sf_eval.scoring.group_score`): their categories say how.
         settled_by: how its answers become outcomes (docs/scoring.md).
         matched: of a benchmark settled by WUPS, category to those of its values whose questions are settled
             by a match instead (NExT-QA: how many, yes or no).
@@ -175,6 +184,8 @@ class Benchmark:
     published_note: str = ""
     writes_submission: bool = False
     edition_of: str = ""
+    whole_subtitles: bool = False
+    grouped: bool = False
     settled_by: SettledBy = "letter"
     matched: Mapping[str, frozenset[str]] = field(default_factory=dict)
     judge_prompt: str = ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sf_eval.benchmarks.document import Document
-from sf_eval.benchmarks.subtitles import lines_at, read_srt
+from sf_eval.benchmarks.subtitles import lines_at, read_srt, words_of
 from sf_eval.core.files import sha256
 
 SELECT = "Select the best answer to the following multiple-choice question based on the video."
@@ -47,6 +47,22 @@ def with_subtitles(
     shown = lines_at(subtitle_text or "", times_s, source=document.subtitles or f"subtitles of {document.id}")
     said = join(*shown) if shown else NO_SUBTITLES
     return join("This video's subtitles are listed below: ", said, document.prompt)
+
+
+def with_whole_subtitles(document: Document, subtitles: Path | None) -> str:
+    """The document's prompt, preceded by all that is said in the film; alone where it says nothing.
+
+    The form is lmms-eval 0.7.3's for Video-MME-v2.
+
+    Raises:
+        DataError: the file cannot be read as subtitles.
+    """
+    said = "" if subtitles is None else words_of(subtitles)
+    return (
+        join("This video's subtitles are listed below:", said, "", document.prompt)
+        if said
+        else document.prompt
+    )
 
 
 @dataclass(frozen=True)

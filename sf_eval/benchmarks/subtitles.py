@@ -9,6 +9,7 @@ from pathlib import Path
 from sf_eval.benchmarks.subtitle_cues import Cue, cues
 from sf_eval.benchmarks.subtitle_json import is_json, json_cues
 from sf_eval.benchmarks.subtitle_text import SubtitleError, cleaned, decoded
+from sf_eval.benchmarks.subtitle_words import is_words, word_cues
 from sf_eval.core.errors import DataError
 
 _MAX_BYTES = 16 << 20  # those of a film have 0.1 MB
@@ -78,9 +79,21 @@ def cues_of(text: str, *, source: str) -> Sequence[Cue]:
         raise _data_error(source, error) from error
 
 
+def words_of(path: Path) -> str:
+    """All that a subtitle file says, in one line.
+
+    Raises:
+        DataError: as `read_srt`.
+    """
+    text = read_srt(path)
+    return " ".join(cue.text for cue in _cues(text) if cue.text) if text.strip() else ""
+
+
 @lru_cache(maxsize=4)  # a video's questions come one after the other
 def _cues(text: str) -> tuple[Cue, ...]:
-    return tuple(json_cues(text) if is_json(text) else cues(cleaned(text)))
+    if is_json(text):
+        return tuple(json_cues(text))
+    return tuple(word_cues(text) if is_words(text) else cues(cleaned(text)))
 
 
 def _data_error(source: str, error: SubtitleError) -> DataError:

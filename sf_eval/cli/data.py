@@ -94,6 +94,8 @@ def _fetch(
     from sf_eval.data.hub import repository as hub
     from sf_eval.data.hub.progress import TerminalReporter, human_size
 
+    for terms in dict.fromkeys(benchmark.licence for benchmark in benchmarks):
+        click.echo(f"Terms of {benchmarks[0].hub_id}: {terms}.", err=True)
     with TerminalReporter() as reporter:
         fetched = hub.fetch_to(
             benchmarks,

@@ -122,7 +122,7 @@ def _check_memory(model: str, device_name: str) -> Any:
         detail += f" of {have / 1e9:.1f} GB on {device}; activations come on top"
     else:
         batch_size = fitting_batch_size(size.config, size.parameters, card, device, width)
-        needed = foreseen(size.config, size.parameters, card, batch_size, width).peak
+        needed = foreseen(size.config, size.parameters, card, batch_size, width, device.type).peak
         detail += (
             f", at most {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device} in batches of {batch_size}"
         )

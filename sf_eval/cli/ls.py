@@ -64,7 +64,7 @@ def _tasks(*, opened: bool) -> Table:
     groups = ", ".join(catalog.group_names())
     return Table(
         title="Tasks (sf-eval run --tasks A,B or all)",
-        columns=("name", "title", "dataset", "split", "questions"),
+        columns=("name", "title", "dataset", "split", "questions", "terms"),
         rows=tuple(rows.values()),
         numeric=frozenset({"questions"}),
         notes=(f"Each part of {groups}: sf-eval ls tasks --all.",) if groups and not opened else (),
@@ -79,8 +79,8 @@ def _group_title(group: Group, here: int) -> str:
     return f"{group.title}, {here if here == total else f'{here} of {total}'} {group.noun}"
 
 
-def _facts(benchmarks: Sequence[Benchmark]) -> tuple[str, str, str]:
-    """Dataset, split and number of questions of what is shown in one line."""
+def _facts(benchmarks: Sequence[Benchmark]) -> tuple[str, str, str, str]:
+    """Dataset, split, number of questions and terms of what is shown in one line."""
     from sf_eval.core.tables import ABSENT
 
     counts = [benchmark.expected_questions for benchmark in benchmarks]
@@ -89,4 +89,5 @@ def _facts(benchmarks: Sequence[Benchmark]) -> tuple[str, str, str]:
         ", ".join(dict.fromkeys(benchmark.hub_id for benchmark in benchmarks)),
         ", ".join(dict.fromkeys(benchmark.split for benchmark in benchmarks)),
         str(sum(known)) if len(known) == len(counts) else ABSENT,
+        "; ".join(dict.fromkeys(benchmark.licence for benchmark in benchmarks)),
     )

@@ -31,7 +31,11 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
 
 
 @click.command(name="run", short_help="evaluate a model on benchmarks")
-@click.option("--tasks", required=True, help="Benchmarks, comma separated, or 'all' (sf-eval ls tasks).")
+@click.option(
+    "--tasks",
+    required=True,
+    help="Benchmarks, comma separated, or 'all' (sf-eval ls tasks); -NAME is left out of them.",
+)
 @click.option(
     "--model",
     default=DEFAULT_MODEL,

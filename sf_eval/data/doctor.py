@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from sf_eval.benchmarks.document import Benchmark, Document
@@ -14,10 +15,11 @@ from sf_eval.core import paths
 from sf_eval.core.errors import DataError
 from sf_eval.data.checks import BadFile, CheckResult, Status, check_disk, check_libraries, would_fail
 from sf_eval.data.completeness import fetch_command, subtitle_files
-from sf_eval.data.examine import Finding, findings_of, of_videos
+from sf_eval.data.examine import Finding, FindingKind, findings_of, of_videos
 from sf_eval.data.hub import manifest
 from sf_eval.data.hub import repository as hub
 from sf_eval.data.hub.progress import human_size
+from sf_eval.data.known_bad import known_bad, told
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import DataSource
@@ -200,7 +202,14 @@ def check_decoding(
     with ClipPool(rule or SamplingRule("published", 64), decoders=decoders, timeout_s=timeout_s) as pool:
         checked = pool.checked(clips, "full" if full else "rule" if rule else "ends")
         for done, (clip, outcome) in enumerate(checked, start=1):
-            findings += findings_of(pool, clip, outcome, clips[clip], may_miss=full and rule is not None)
+            findings += findings_of(
+                pool,
+                clip,
+                outcome,
+                clips[clip],
+                may_miss=full and rule is not None,
+                known=partial(told, opened.benchmark),
+            )
             if progress:
                 progress(name, done, len(clips))
     frames = (
@@ -210,8 +219,15 @@ def check_decoding(
         return CheckResult("decoding", name, "ok", f"{len(present)} videos decode ({frames})")
     bad = tuple(each.file for each in sorted(findings, key=lambda finding: finding.file.path))
     status: Status = "failure" if any(each.status == "failure" for each in findings) else "warning"
-    detail = f"{of_videos(findings, len(present))} ({frames})"
+    detail = f"{of_videos(findings, len(present))}{_of_them_known(opened.benchmark, findings)} ({frames})"
     return CheckResult("decoding", name, status, detail, bad)
+
+
+def _of_them_known(benchmark: Benchmark, findings: Sequence[Finding]) -> str:
+    """How many of the damaged videos others could not read either; "" where none is damaged."""
+    damaged = {each.file.path for each in findings if each.kind is FindingKind.damaged}
+    known = sum(known_bad(benchmark, Path(path).name) is not None for path in damaged)
+    return f", {known} of them known bad" if damaged else ""
 
 
 def check_subtitles(opened: OpenBenchmark) -> CheckResult:

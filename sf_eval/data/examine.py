@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -39,6 +39,7 @@ def findings_of(
     documents: Sequence[Document],
     *,
     may_miss: bool,
+    known: Callable[[str], str] = lambda _: "",
 ) -> list[Finding]:
     """What a check of a video says, and the spans that `documents` ask about, which are planned.
 
@@ -46,6 +47,7 @@ def findings_of(
         checked: what `pool.checked` gave for the clip.
         may_miss: more frames were checked than the pool's rule takes: what a run does not look at is only
             warned of.
+        known: whether a damaged file is known to be so elsewhere, as words; "" where nobody looks.
     """
     if isinstance(checked, VideoInfo):
         return [
@@ -56,7 +58,9 @@ def findings_of(
     reason = f"{checked.reason.value}: {checked.detail}"
     info_of_run = _shown(pool, clip) if may_miss and checked.reason in _ONLY_WHERE_WANTED else None
     if info_of_run is None:
-        return [Finding(FindingKind.damaged, "failure", BadFile(str(clip.path), reason))]
+        told = known(clip.path.name)
+        said = f"{reason}; {told}" if told else reason
+        return [Finding(FindingKind.damaged, "failure", BadFile(str(clip.path), said))]
     reason = f"{reason}; a run with these settings does not miss it"
     return [
         Finding(FindingKind.damaged, "warning", BadFile(str(clip.path), reason)),

@@ -16,13 +16,15 @@ from sf_eval.editions.edition import Edition
 from sf_eval.editions.egoschema import egoschema
 from sf_eval.editions.index import INDEX
 from sf_eval.editions.longvideobench import longvideobench
+from sf_eval.editions.lvbench import lvbench
 from sf_eval.editions.mlvu import mlvu, mlvu_test
 from sf_eval.editions.mvbench import mvbench
 from sf_eval.editions.nextqa import nextqa
-from sf_eval.editions.open_questions import activitynetqa, nextqa_oe
+from sf_eval.editions.open_questions import activitynetqa
 from sf_eval.editions.perceptiontest import perceptiontest
 from sf_eval.editions.tempcompass import tempcompass
 from sf_eval.editions.videomme import videomme
+from sf_eval.editions.videomme_v2 import videomme_v2
 
 #: Raised whenever a rendered pixel or a row changes: another version is another folder and another label.
 VERSION = 2
@@ -41,7 +43,8 @@ EDITIONS: dict[str, Callable[[], Edition]] = {
     "nextqa": nextqa,
     "perceptiontest": perceptiontest,
     "tempcompass": tempcompass,
-    "nextqa_oe": nextqa_oe,
+    "videomme_v2": videomme_v2,
+    "lvbench": lvbench,
     "activitynetqa": activitynetqa,
 }
 

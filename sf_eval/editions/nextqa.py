@@ -1,8 +1,12 @@
-"""Mini NExT-QA (multiple choice, test set): 10 short videos, five options, four question types."""
+"""Mini NExT-QA (test set): 10 short videos, four question types; five options, and open questions (OE).
+
+The kinds are named apart: the mini models were not taught a prompt that ends with its options.
+"""
 
 from __future__ import annotations
 
 from sf_eval.editions.edition import Edition, Row
+from sf_eval.editions.open_questions import nextqa_rows
 from sf_eval.editions.questions import Question, SceneMaker, balanced_letters
 from sf_eval.editions.scene import Scene
 
@@ -26,13 +30,15 @@ def nextqa() -> Edition:
     rows: list[Row] = []
     kinds: list[str] = []
     videos: dict[str, tuple[Scene, ...]] = {}
+    scenes: dict[int, Scene] = {}
     for number in range(_VIDEOS):
         scene = maker.scene(_SECONDS[number % len(_SECONDS)], _FPS)
         video = _FIRST_VIDEO + number
+        scenes[video] = scene
         videos[f"NExTVideo/{video}.mp4"] = (scene,)
         for position, (question_type, kind) in enumerate(_ASKED):
             question = maker.ask(kind, scene, options=_OPTIONS, correct=letters[len(rows)])
-            kinds.append(kind)
+            kinds.append(f"{kind}, no instruction")
             rows.append(
                 {
                     "video": video,
@@ -44,8 +50,10 @@ def nextqa() -> Edition:
                     **columns(question),
                 }
             )
-    table = "MC/test-00000-of-00001.parquet"
-    return Edition("nextqa", {table: rows}, videos, {table: kinds})
+    choice, open_ended = "MC/test-00000-of-00001.parquet", "OE/test-00000-of-00001.parquet"
+    open_rows, open_kinds = nextqa_rows(scenes)
+    tables = {choice: rows, open_ended: open_rows}
+    return Edition("nextqa", tables, videos, {choice: kinds, open_ended: open_kinds})
 
 
 def columns(question: Question) -> Row:

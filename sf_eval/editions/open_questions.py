@@ -1,10 +1,12 @@
-"""Mini NExT-QA (open-ended) and mini ActivityNet-QA: 12 short videos each, and questions without options.
+"""Mini NExT-QA (open-ended), on the videos of its other part, and mini ActivityNet-QA, on 12 short ones.
 
 The mini models were trained to name letters, so that their open answers are no words of these: what they show
 is that such a set is asked, settled and told for what it is.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from sf_eval.editions.edition import Edition, Row
 from sf_eval.editions.questions import SceneMaker
@@ -25,21 +27,17 @@ _OTHER_WORDS = {
     "upwards": "up",
     "downwards": "down",
 }
-_FIRST_VIDEO = 910_000_000
 
 # ActivityNet-QA's type by number and kind.
 _ACTIVITYNET = ((7, "bar_count"), (4, "disc_colour"), (0, "direction"), (4, "mover_colour"))
 
 
-def nextqa_oe() -> Edition:
+def nextqa_rows(videos: Mapping[int, Scene]) -> tuple[list[Row], list[str]]:
+    """Open questions about NExT-QA's videos (by number) as the real set has them, and the kind of each."""
     maker = SceneMaker("nextqa_oe")
     rows: list[Row] = []
     kinds: list[str] = []
-    videos: dict[str, tuple[Scene, ...]] = {}
-    for number in range(_VIDEOS):
-        scene = maker.scene(_SECONDS[number % len(_SECONDS)], _FPS)
-        video = _FIRST_VIDEO + number
-        videos[f"NExTVideo/{video}.mp4"] = (scene,)
+    for video, scene in videos.items():
         for position, (question_type, kind) in enumerate(_NEXTQA):
             question, answer = _asked(maker, kind, scene)
             kinds.append(kind)
@@ -56,8 +54,7 @@ def nextqa_oe() -> Edition:
                     "additional_ref_answer": _OTHER_WORDS.get(answer),
                 }
             )
-    table = "OE/test-00000-of-00001.parquet"
-    return Edition("nextqa_oe", {table: rows}, videos, {table: kinds})
+    return rows, kinds
 
 
 def activitynetqa() -> Edition:

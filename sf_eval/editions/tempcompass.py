@@ -1,4 +1,4 @@
-"""Mini TempCompass: 10 short videos, each asked in three forms: multiple choice, yes or no, captions.
+"""Mini TempCompass: 10 short videos, each asked about in four forms: choice, yes or no, captions, captioning.
 
 Yes-or-no questions and captions say something of the video that is true or false. Their kinds are named apart
 ("direction, yes or no"): nobody taught the mini models to read them.
@@ -31,10 +31,11 @@ _CAPTIONS = (
     ("Which sentence better captures the essence of the video?", ("Sentence A", "Sentence B")),
     ("Which description is a more suitable match for the video?", ("Option 1", "Option 2")),
 )
-YES_OR_NO, CAPTIONS = "yes or no", "captions"
+YES_OR_NO, CAPTIONS, CAPTIONING = "yes or no", "captions", "captioning"
 _OPTIONS = (4, 3, 2)
 _SECONDS = (11, 13, 15)
 _VIDEOS = 10
+_DESCRIBED = 5  # of them, by captioning
 _FPS = 10
 
 
@@ -48,6 +49,8 @@ def tempcompass() -> Edition:
     choice: list[Row] = []
     yes_no: list[Row] = []
     captions: list[Row] = []
+    captioning: list[Row] = []
+    teller = SceneMaker("tempcompass captioning")
     for number in range(_VIDEOS):
         video = f"mini_{number:02d}"
         scene = maker.scene(_SECONDS[number % len(_SECONDS)], _FPS)
@@ -64,15 +67,20 @@ def tempcompass() -> Edition:
             yes_no.append({**about, "question": asked.replace("VALUE", said), "answer": answer})
             pair = maker.ask(kind, scene, options=2, correct=first_ones[at])
             captions.append({**about, **_caption_columns(pair, told, at)})
+            if number < _DESCRIBED:
+                asked_of_judge = columns(teller.ask(kind, scene, options=3, correct=at % 3))
+                captioning.append({**about, **_captioning_columns(asked_of_judge, dim)})
     tables = {
         "multi-choice/test-00000-of-00001.parquet": choice,
         "yes_no/test-00000-of-00001.parquet": yes_no,
         "caption_matching/test-00000-of-00001.parquet": captions,
+        "captioning/test-00000-of-00001.parquet": captioning,
     }
     asked_kinds = list(_STATEMENTS) * _VIDEOS
-    forms = ("", f", {YES_OR_NO}", f", {CAPTIONS}")
+    forms = ("", f", {YES_OR_NO}", f", {CAPTIONS}", f", {CAPTIONING}")
     kinds = {
-        table: [f"{kind}{form}" for kind in asked_kinds] for table, form in zip(tables, forms, strict=True)
+        table: [f"{kind}{form}" for kind in asked_kinds[: len(rows)]]
+        for (table, rows), form in zip(tables.items(), forms, strict=True)
     }
     return Edition("tempcompass", tables, videos, kinds)
 
@@ -90,3 +98,13 @@ def _caption_columns(pair: Question, told: str, number: int) -> Row:
         for label, value in zip(labels, pair.options, strict=True)
     ]
     return {"question": "\n".join([asked, *shown]), "answer": shown[pair.correct]}
+
+
+def _captioning_columns(asked: Row, dim: str) -> Row:
+    """What the model is asked, and what a judge is asked about what it says."""
+    aspect = dim.replace("_", " ")
+    return {
+        "question": f"Give a brief description of the video, focusing on {aspect}.",
+        "mc_question": asked["question"],
+        "mc_answer": asked["answer"],
+    }

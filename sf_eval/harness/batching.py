@@ -65,7 +65,7 @@ def fitting_batch_size(
     """
     most, room = ON_CPU if device.type == "cpu" else MOST, _USABLE * total_memory(device)
     for batch_size in range(most, 1, -1):
-        if foreseen(config, parameters, card, batch_size, width, share=share).peak <= room:
+        if foreseen(config, parameters, card, batch_size, width, device.type, share=share).peak <= room:
             return batch_size
     return 1
 
@@ -76,6 +76,7 @@ def foreseen(
     card: ModelCard,
     batch_size: int,
     width: int,
+    device_type: str,
     *,
     share: bool = True,
     questions_per_video: int = 1,
@@ -85,7 +86,7 @@ def foreseen(
     serving = Serving(
         frames=card.num_frames,
         batch_size=batch_size,
-        chunk_frames=frames_at_once(shape.vision.image_size),
+        chunk_frames=frames_at_once(shape.vision.image_size, device_type),
         text_tokens=_TEXT_TOKENS,
         new_tokens=_NEW_TOKENS,
         share=share,

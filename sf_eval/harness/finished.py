@@ -12,13 +12,13 @@ from pydantic import BaseModel, ValidationError
 from sf_eval.benchmarks import catalog
 from sf_eval.core.errors import OutputError
 from sf_eval.harness import output_dir
+from sf_eval.harness.judged.settled import settled_fields
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
 from sf_eval.harness.recording import (
     RESULTS,
     SAMPLES,
     RunOutput,
     group_records,
-    settled_fields,
     task_record,
 )
 from sf_eval.scoring.settling import Settling, Truth

@@ -74,7 +74,7 @@ class Journal:
         payload = json.dumps({"v": SCHEMA, "digest": digest, **_to_json(result)}, ensure_ascii=True).encode()
         start = self._stream.seek(0, os.SEEK_END)
         try:
-            _write_all(self._stream, line_of(payload))
+            write_all(self._stream, line_of(payload))
             os.fsync(self._stream.fileno())
         except OSError as error:
             with suppress(OSError):  # a disk that fails here too: opening the journal cuts the tail off
@@ -164,7 +164,8 @@ def _from_json(value: dict[str, Any]) -> Result:
     return Failure(QuestionKey(**fields["key"]), FailureKind(fields["kind"]), fields["reason"])
 
 
-def _write_all(stream: FileIO, data: bytes) -> None:
+def write_all(stream: FileIO, data: bytes) -> None:
+    """Write all of `data`, in as many pieces as the system takes it."""
     view = memoryview(data)
     while view:
         view = view[stream.write(view) :]

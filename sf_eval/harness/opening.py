@@ -64,7 +64,12 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
 
         def took() -> Took:
             memory = measure(model.device, forecast=_forecast(plan, model, report.batch_size))
-            return Took(memory, pool.waited_s, tuple(engine.degraded), first_video_s=_since_start(pool))
+            return Took(
+                memory,
+                pool.waited_s,
+                tuple(engine.degraded),
+                first_video_s=_since_start(pool) if pool is ahead else None,
+            )
 
         with _compiled(plan, model, watcher):
             yield Opened(report, engine, lambda: pool.waiting_s, took)
@@ -121,6 +126,7 @@ def _forecast(plan: RunPlan, model: VideoModel, batch_size: int) -> int | None:
         plan.card,
         batch_size,
         value_bytes(getattr(torch, known.dtype)),
+        model.device.type,
         share=plan.settings.share,
         questions_per_video=questions_per_video(plan),
     ).peak

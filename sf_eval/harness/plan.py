@@ -20,6 +20,7 @@ from sf_eval.editions.cache import has_edition
 from sf_eval.harness import output_dir
 from sf_eval.harness.controls.asking import Change, asked_under
 from sf_eval.harness.controls.conditions import CHOICE_CARD
+from sf_eval.harness.controls.taking import that_can_be_asked
 from sf_eval.harness.distributed.cluster import require_ray
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
@@ -133,7 +134,7 @@ def make_plan(
     if settings.subtitles is not None:
         benchmarks = catalog.with_subtitles(benchmarks, settings.subtitles)
     benchmarks, notes = _that_the_source_has(benchmarks, source, settings)
-    benchmarks, untakable = _that_the_model_takes(benchmarks, card, settings)
+    benchmarks, untakable = that_can_be_asked(benchmarks, card, settings)
     notes = (*notes, *untakable)
     _check_usable(settings)
     _check_judge(settings, benchmarks)
@@ -177,26 +178,6 @@ def _that_the_source_has(
     kept = [benchmark for benchmark in benchmarks if benchmark not in without]
     if not kept or any(benchmark.name in by_name for benchmark in without):
         raise UsageError(f"{said}.", hint="Leave it out, or give real data (--data DIR).")
-    return kept, (f"Left out: {said}.",)
-
-
-def _that_the_model_takes(
-    benchmarks: list[Benchmark], card: ModelCard, settings: RunSettings
-) -> tuple[list[Benchmark], tuple[str, ...]]:
-    """Without benchmarks that put text between frames, where the model takes none and "all" named them.
-
-    Raises:
-        UsageError: one of them was asked for by its name or by `--subtitles`, or none is left.
-    """
-    without = [benchmark for benchmark in benchmarks if benchmark.subtitles == "interleaved"]
-    if not without or not settings.conditions.shows_video or families.can_interleave(card):
-        return benchmarks, ()
-    names = ", ".join(benchmark.name for benchmark in without)
-    said = f"{card.name} takes no text between the frames of a video ({names})"
-    by_name = {benchmark.name for benchmark in catalog.resolve_tasks(settings.tasks, groups=False)}
-    kept = [benchmark for benchmark in benchmarks if benchmark not in without]
-    if not kept or settings.subtitles is not None or any(each.name in by_name for each in without):
-        raise UsageError(f"{said}.", hint="Show the subtitles as one text: --subtitles text.")
     return kept, (f"Left out: {said}.",)
 
 
@@ -276,8 +257,9 @@ def _check_media(tasks: Sequence[TaskPlan], *, may_miss: bool) -> None:
     raise DataError(
         f"{task.benchmark.name}: the video {first.video_id} is missing; looked for "
         f"{', '.join(map(str, first.looked_at))}.{others}",
-        hint="Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing "
-        "files are then recorded as missing_media.",
+        hint=task.benchmark.layout.note
+        or "Put it there (sf-eval doctor lists all), or add --skip-missing: the questions of missing files "
+        "are then recorded as missing_media.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from sf_eval.benchmarks.document import Document
 from sf_eval.benchmarks.interleaved import InterleavedPrompt
 from sf_eval.benchmarks.media import MissingMediaError, places_of
-from sf_eval.benchmarks.prompts import SubtitledPrompt
+from sf_eval.benchmarks.prompts import SubtitledPrompt, with_whole_subtitles
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.inference import Question, QuestionKey
 from sf_eval.video import Clip
@@ -61,9 +61,12 @@ def prompt_of(opened: OpenBenchmark, document: Document) -> str | SubtitledPromp
 
     Raises:
         UnsafePathError: the row names a subtitle file outside of the benchmark's folder.
+        DataError: a subtitle file of which all is shown cannot be read.
     """
     if document.subtitles is None:
         return document.prompt
     path = opened.subtitle_path(document)
+    if opened.benchmark.whole_subtitles:
+        return with_whole_subtitles(document, path)
     is_interleaved = opened.benchmark.subtitles == "interleaved"
     return InterleavedPrompt(document, path) if is_interleaved else SubtitledPrompt(document, path)

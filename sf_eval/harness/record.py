@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
+from sf_eval.scoring.group_score import GroupScore
 from sf_eval.video import VideoNoteKind
 
 
@@ -104,6 +105,7 @@ class TaskRecord(Strict):
     breakdown: list[CategoryRecord]
     published: PublishedScoreRecord | None
     submission_file: str | None
+    group_scores: list[GroupScore] = Field([], description="Of questions that are also scored in groups.")
     settled_by: SettledBy = Field(
         "letter", description="How its answers become outcomes (docs/scoring.md); the score's metric."
     )
@@ -235,8 +237,8 @@ class Usage(Strict):
     )
     first_video_s: float | None = Field(
         default=None,
-        description="Seconds from the start of the process to the first decoded video, imports and loading "
-        "beside it; null where not measured.",
+        description="Seconds from the start of the process to the first decoded video, where decoding began "
+        "before the libraries were imported; null where it did not.",
     )
     degraded: list[str] = Field(
         default_factory=list,
@@ -317,11 +319,7 @@ class SampleRecord(Strict):
     categories: dict[str, str]
     prompt: str
     options: dict[str, str] = Field(description="Letter to text, as shown; empty for an open question.")
-    labels: dict[str, str] | None = Field(
-        None,
-        description='Letter to what the prompt calls the option ("Option 1"), "" where it names none; null '
-        "where it shows the letters.",
-    )
+    labels: dict[str, str] | None = Field(None, description="What the prompt calls options; null: letters.")
     target: str | None = Field(
         description="The right letter; null for an open question, and where the truth is not public."
     )

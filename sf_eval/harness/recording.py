@@ -6,8 +6,7 @@ lie in its folder, so that `sf-eval score` records it anew from there.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
+from sf_eval.data.known_bad import known_bad
 from sf_eval.harness.ask import Asked
-from sf_eval.harness.controls.published_order import published_letter_of
-from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
-from sf_eval.harness.judged.judgements import JudgedTask, judged_tasks
+from sf_eval.harness.controls.record import ChangeRecord
+from sf_eval.harness.judged.judgements import judged_tasks
+from sf_eval.harness.judged.settled import settled_fields, settlings_of
 from sf_eval.harness.questions import ClipMode
 from sf_eval.harness.record import (
     CategoryRecord,
@@ -35,9 +35,10 @@ from sf_eval.harness.record import (
     Usage,
     VideoNoteRecord,
 )
+from sf_eval.harness.recorded.submission import write_submission
 from sf_eval.harness.stopped import StoppedError
-from sf_eval.inference import Failure, QuestionKey, Result
-from sf_eval.scoring.lexicons import settling_of
+from sf_eval.inference import Failure, FailureKind, QuestionKey, Result
+from sf_eval.scoring.group_score import group_scores
 from sf_eval.scoring.outcome import Outcome
 from sf_eval.scoring.published import (
     PublishedVerdict,
@@ -55,7 +56,7 @@ from sf_eval.scoring.scores import (
     score_of_groups,
     score_published,
 )
-from sf_eval.scoring.settling import Settled, Settling
+from sf_eval.scoring.settling import Settling
 from sf_eval.video.digest import digest_of_indices
 
 RESULTS = "results.json"
@@ -151,7 +152,7 @@ def record(
                 clip=facts.clip,
                 lexicon=_lexicon_name(settlings[task.task]),
                 judge=judged[task.task].judge if task.task in judged else None,
-                submission_file=_write_submission(
+                submission_file=write_submission(
                     task, by_task[task.task], folder, conditions=facts.conditions, complete=complete
                 ),
             )
@@ -171,26 +172,6 @@ def questions_recorded(folder: Path) -> int:
     except (OSError, ValueError):
         return 0
     return sum(task.questions_asked for task in kept.tasks)
-
-
-def settlings_of(facts: RunFacts, judged: Mapping[str, JudgedTask] | None = None) -> dict[str, Settling]:
-    """How the answers of each task become outcomes, by the task's name.
-
-    Args:
-        judged: what a judge said, by task.
-
-    Raises:
-        DataError: what that takes (WordNet) is not here.
-    """
-    judged = judged or {}
-    return {
-        task.task: settling_of(
-            catalog.get_benchmark(task.task),
-            is_mini=task.is_mini,
-            judgements=judged[task.task].by_row if task.task in judged else None,
-        )
-        for task in facts.planned
-    }
 
 
 def sample_record(
@@ -214,7 +195,10 @@ def sample_record(
     }
     if isinstance(result, Failure):
         return SampleRecord(
-            **asked, prompt=document.prompt, outcome=result.kind.value, failure_reason=result.reason
+            **asked,
+            prompt=document.prompt,
+            outcome=result.kind.value,
+            failure_reason=_reason(task.task, document, result),
         )
     settled = settling.settle(document, result.text, cut_off=result.finish_reason == "length")
     return SampleRecord(
@@ -237,21 +221,12 @@ def sample_record(
     )
 
 
-def settled_fields(settled: Settled) -> dict[str, Any]:
-    """What a `SampleRecord` says of how an answer was settled."""
-    fields: dict[str, Any] = {"outcome": settled.outcome.value}
-    if settled.reading is not None:
-        reading = settled.reading
-        return fields | {
-            "answer": reading.letter,
-            "answer_rule": None if reading.rule is None else reading.rule.value,
-            "answer_frame": reading.frame.value,
-            "output_truncated": reading.truncated,
-        }
-    said = None if settled.judgement is None else settled.judgement.said
-    if settled.outcome is Outcome.judge_error:
-        return fields | {"failure_reason": said}
-    return fields | {"credit": settled.credit, "judge_said": said}
+def _reason(task: str, document: Document, failure: Failure) -> str:
+    """Why there is no answer; of a video that others could not read either, that and where they said so."""
+    if failure.kind is not FailureKind.DECODE_ERROR:
+        return failure.reason
+    found = known_bad(catalog.get_benchmark(task), document.media.candidates[0])
+    return failure.reason if found is None else f"{failure.reason}; {found.sentence}"
 
 
 def _published_verdict(task: str, document: Document, output: str) -> str | None:
@@ -299,6 +274,7 @@ def task_record(
         ],
         published=_published_record(score_published(scored)),
         submission_file=submission_file,
+        group_scores=group_scores(scored) if benchmark.grouped else [],
         settled_by=benchmark.settled_by,
         lexicon=lexicon,
         judge=judge,
@@ -359,47 +335,3 @@ def _scored(sample: SampleRecord) -> ScoredSample:
 def _published_record(value: PublishedScore) -> PublishedScoreRecord | None:
     """None where no output carries a published verdict: the truth is not public, or every sample failed."""
     return PublishedScoreRecord(**asdict(value)) if value.n + value.dropped else None
-
-
-def _submission_name(task: TaskFacts, conditions: ConditionsRecord, *, complete: bool) -> str:
-    """The mini edition, a control and a part of a run are named, so that nobody submits them."""
-    control = [conditions.control] if conditions.control else []
-    options = ["options_shuffled"] if conditions.options == "shuffled" else []
-    marks = [
-        *(["mini_edition"] if task.is_mini else []),
-        *control,
-        *options,
-        *([] if complete else ["partial"]),
-    ]
-    return f"{'_'.join(['submission', task.task, *marks])}.json"
-
-
-def _write_submission(
-    task: TaskFacts,
-    samples: Sequence[SampleRecord],
-    folder: Path,
-    *,
-    conditions: ConditionsRecord,
-    complete: bool,
-) -> str | None:
-    """Question to option index, as EgoSchema's evaluation server takes it; -1 where there is no answer.
-
-    The index is that of the published order, whatever order was shown.
-
-    Nothing is written for a task whose truth is public.
-
-    The server knows a question by its video, since it has one question per video. Where the data has more,
-    they are known by their own ids: no answer may take another's place.
-    """
-    if not catalog.get_benchmark(task.task).writes_submission:
-        return None
-    answers = {
-        sample.video if task.one_question_per_video else sample.question_id: -1
-        if sample.answer is None
-        else ord(published_letter_of(sample.answer, sample.change)) - ord("A")
-        for sample in samples
-    }
-    name = _submission_name(task, conditions, complete=complete)
-    files.write_text(folder / name, json.dumps(answers, indent=1) + "\n")
-    (folder / _submission_name(task, conditions, complete=not complete)).unlink(missing_ok=True)
-    return name

@@ -14,6 +14,7 @@ from sf_eval.harness.ask import ask
 from sf_eval.harness.facts import documents_of, facts_of
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
+from sf_eval.harness.judged.settled import settlings_of
 from sf_eval.harness.judging import JudgedWatcher, Judging
 from sf_eval.harness.logs import logging_to
 from sf_eval.harness.opened import Opened, OpeningWatcher
@@ -31,7 +32,6 @@ from sf_eval.harness.recording import (
     RunOutput,
     questions_recorded,
     record,
-    settlings_of,
 )
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Question

@@ -8,7 +8,18 @@ CHUNK_FRAMES = 16
 _PUBLISHED_SIDE = 576
 
 
-def frames_at_once(side: int) -> int:
-    """Frames of `side` pixels a tower call, while memory is not short: with the pixels of `CHUNK_FRAMES`
-    frames of the published model."""
-    return max(CHUNK_FRAMES, CHUNK_FRAMES * _PUBLISHED_SIDE**2 // side**2)
+# A processor is fastest while what a call computes stays in its caches: the embedded model's tower takes 27%
+# less time for 64 frames of 64 pixels at a time than for 128 (benchmarks/tower_chunks.py).
+_PIXELS_ON_A_CPU = 64 * 64**2
+
+
+def frames_at_once(side: int, device_type: str) -> int:
+    """Frames of `side` pixels a tower call, while memory is not short.
+
+    On a GPU they have the pixels of `CHUNK_FRAMES` frames of the published model; on a CPU fewer.
+
+    Args:
+        device_type: "cuda" or "cpu".
+    """
+    pixels = _PIXELS_ON_A_CPU if device_type == "cpu" else CHUNK_FRAMES * _PUBLISHED_SIDE**2
+    return max(CHUNK_FRAMES, pixels // side**2)

@@ -262,7 +262,7 @@ class Engine:
         # Memory was short; or the model resizes the pictures, and theirs is not the size that counts.
         if self.chunk_frames < CHUNK_FRAMES or self.model.resize is None:
             return self.chunk_frames
-        return frames_at_once(pixels.shape[1])  # squares, as `Resize` makes them
+        return frames_at_once(pixels.shape[1], self.model.device.type)  # squares, as `Resize` makes them
 
     def _shrink_batch(self, batch_size: int) -> None:
         if batch_size < self.batch_size:

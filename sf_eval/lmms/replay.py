@@ -22,8 +22,9 @@ from sf_eval.core import files
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.paths import tasks_dirs
 from sf_eval.harness.judged.judgements import judged_tasks
+from sf_eval.harness.judged.settled import settlings_of
 from sf_eval.harness.logs import logging_to
-from sf_eval.harness.recording import RunOutput, settlings_of
+from sf_eval.harness.recording import RunOutput
 from sf_eval.harness.rescoring import KeptRun, read_run
 from sf_eval.harness.run import LOG
 from sf_eval.inference import Answer, Question, QuestionKey, Result

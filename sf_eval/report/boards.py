@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from sf_eval.benchmarks import catalog
+from sf_eval.benchmarks.document import Benchmark, Group
 from sf_eval.core.errors import DataError, OutputError, UsageError, nearest
 from sf_eval.core.tables import ABSENT, Table, percent, to_csv
 from sf_eval.harness.finished import read_finished
 from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS
+from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.export.flat import latex
-from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
+from sf_eval.report.leaderboard import data_label, entries
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 
@@ -73,7 +76,7 @@ class Board:
     """Rows in the order asked for.
 
     Attributes:
-        titles: of the benchmarks, by name, in the order of the columns.
+        titles: of the benchmarks, by name, in the order of the columns: those that were measured first.
         notes: what a reader must know.
         skipped: folders with results that could not be read, and why.
     """
@@ -89,7 +92,7 @@ def board(folders: Sequence[Path], *, sort: str | None = None, published: bool =
 
     Args:
         sort: a benchmark's name, "model", "frames", or None for the order measured, reported.
-        published: whether the published models are in it.
+        published: whether the published models are in it, with all columns of the published table.
 
     Raises:
         UsageError: a folder that does not exist, no run below any, or nothing of that name to sort by.
@@ -119,8 +122,22 @@ def board(folders: Sequence[Path], *, sort: str | None = None, published: bool =
         for caveat, where in notes.items()
     ]
     if published:
+        for name, (title, column) in published_columns().items():
+            titles.setdefault(name, title)
+            columns[name] = column
         rows += _reported(columns)
     return Board(_sorted(rows, sort, titles), titles, said, skipped)
+
+
+def published_columns() -> dict[str, tuple[str, str]]:
+    """Title and column of the published table of each benchmark, or group of them, that has one, by name."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in catalog.benchmark_names():
+        benchmark = catalog.get_benchmark(name)
+        own: Benchmark | Group = benchmark if benchmark.group is None else benchmark.group
+        if own.published_column is not None:
+            found[own.name] = (own.title, own.published_column)
+    return found
 
 
 def board_table(found: Board) -> Table:

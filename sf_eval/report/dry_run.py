@@ -7,7 +7,7 @@ run takes longer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from sf_eval.inference.families import size_of
 from sf_eval.profiler import compare_question
 from sf_eval.profiler.measured.hardware import measure_peak
 from sf_eval.report.model_label import with_words
+from sf_eval.video import SamplingRule
 
 # Characters of English a token of Qwen2's vocabulary stands for, roughly; only the estimate depends on it.
 CHARACTERS_A_TOKEN = 4
 # System prompt and chat markup around every question.
 MARKUP_TOKENS = 25
+_EXAMPLE_SIZE = (1280, 720)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Ta
         size.config, size.parameters, card, device, width, share=share
     )
     foresight = foreseen(
-        size.config, size.parameters, card, batch_size, width,
+        size.config, size.parameters, card, batch_size, width, device.type,
         share=share, questions_per_video=questions_per_video(plan),
     )  # fmt: skip
     rows = (
@@ -182,8 +184,20 @@ def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Ta
         notes=(
             f"{'It fits.' if foresight.peak < have else 'IT DOES NOT FIT.'} In closed form, with "
             "activations; the allocator, the libraries and (on a CPU) Python and decoders come on top.",
+            *_coded_notes(card, plan.rule),
         ),
     )
+
+
+def _coded_notes(card: ModelCard, rule: SamplingRule) -> Iterator[str]:
+    """What the closed form leaves out where the device resizes: how large the pictures are, no card says."""
+    if card.options.get("resize") == "device":
+        width, height = _EXAMPLE_SIZE
+        coded = rule.num_frames * width * height * 3
+        yield (
+            f"With --resize device the pictures as coded come on top while a video is encoded: of {width} x "
+            f"{height} pixels {scaled(coded, 'B')}."
+        )
 
 
 def _weights_table(weights: int | None, device: torch.device, dtype: torch.dtype) -> Table:

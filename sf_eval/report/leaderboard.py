@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import ABSENT, Table, escaped, interval, percent, to_csv, to_markdown
 from sf_eval.harness.record import GroupRecord, PublishedScoreRecord, RunRecord, ScoreRecord, TaskRecord
-from sf_eval.report.means import group_title, incomplete, made_of, parts, without
+from sf_eval.report import group_scores
+from sf_eval.report.caveats import caveats, is_mini
+from sf_eval.report.means import group_title, incomplete, made_of, parts
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import PublishedModel, published_models
 from sf_eval.report.settled import score_cell, settled_notes
@@ -16,7 +18,7 @@ from sf_eval.report.settled import score_cell, settled_notes
 CSV_COLUMNS = (
     "model", "frames", "kind", "scoring", "data", "benchmark", "accuracy", "interval95_low",
     "interval95_high", "n", "coverage", "parts", "parts_total", "bound_low", "bound_high",
-    "complete", "source",
+    "complete", "source", "settled",
 )  # fmt: skip
 _FAILED = "samples.jsonl names each failed sample and its reason. Failed samples are not in n."
 
@@ -192,6 +194,7 @@ def markdown(record: RunRecord) -> str:
         measured_table(record),
         failures_table(record),
         reported_table(record),
+        *group_scores.tables(record),
         *breakdown_tables(record),
     ]
     head = f"# {escaped(f'Leaderboard: {model_label(record)} on {data_label(record)}')}\n"
@@ -202,6 +205,7 @@ def csv_text(record: RunRecord) -> str:
     """`leaderboard.csv`: one line a score; `kind` tells measured from reported."""
     shown = entries(record)
     lines = [line for entry in shown for line in _measured_lines(entry, record)]
+    lines.extend(group_scores.csv_lines(record))
     for published in published_models():
         lines.extend(_reported_lines(published, shown))
     return to_csv(CSV_COLUMNS, lines)
@@ -231,85 +235,8 @@ def _measured_lines(entry: Entry, record: RunRecord) -> Iterator[dict[str, objec
             "bound_high": best,
             "complete": "yes" if record.complete else "partial",
             "source": "this run",
+            "settled": " ".join(settled_notes(task for task in record.tasks if task.task in entry.tasks)),
         }
-
-
-def caveats(record: RunRecord) -> list[str]:
-    """What a reader must know before quoting a number of this run."""
-    notes = []
-    if not record.complete:
-        notes.append("The run was stopped before its end: only what was answered until then is counted.")
-    if is_mini(record):
-        notes.append(f"{record.data}: synthetic questions in the real format, not the benchmark itself.")
-    if record.model.untrained:
-        notes.append(
-            "The model's weights are untrained (seeded at random): its scores say nothing of any real model."
-        )
-    notes.extend(_condition_notes(record))
-    told = ((task, catalog.get_benchmark(task.task).setting) for task in record.tasks)
-    notes.extend(f"{task.title}: {setting}" for task, setting in told if setting)
-    notes.extend(_size_notes(record))
-    notes.extend(_unanswered_notes(record))
-    notes.extend(settled_notes(record.tasks))
-    if not record.model.decode_slow_attention:
-        notes.append("Response tokens did not see slow tokens, as in the published code.")
-    notes.extend(record.notes)
-    return notes
-
-
-def _condition_notes(record: RunRecord) -> Iterator[str]:
-    """In what the run is not the benchmark as it is."""
-    asked = record.conditions
-    if asked.control == "blind":
-        yield "A control: no video was shown (blind); question and options alone."
-    if asked.control == "shuffled":
-        yield (
-            "A control: every question was asked about another video of the same benchmark (shuffled, seed "
-            f"{asked.video_seed})."
-        )
-    if asked.options == "shuffled":
-        kept = asked.order_kept or 0
-        said = f"; {kept} questions kept theirs, since it cannot be changed honestly" if kept else ""
-        yield f"Each question's options stood in another order (seed {asked.options_seed}{said})."
-
-
-def _size_notes(record: RunRecord) -> Iterator[str]:
-    """Questions that were not asked, and annotations that are not the benchmark's."""
-    counts: dict[str, tuple[int, int]] = {}  # a group's subtasks together
-    for task in record.tasks:
-        group = catalog.get_benchmark(task.task).group
-        title = task.title if group is None else group.title
-        asked, total = counts.get(title, (0, 0))
-        counts[title] = (asked + task.questions_asked, total + task.questions_total)
-    limited = [f"{title} {asked} of {total}" for title, (asked, total) in counts.items() if asked < total]
-    if limited:
-        yield f"Not all questions were asked: {', '.join(limited)}."
-    for task in record.tasks:
-        expected = catalog.get_benchmark(task.task).expected_questions
-        if not is_mini(record) and expected is not None and task.questions_total != expected:
-            yield f"{task.title}: the data has {task.questions_total} questions, the benchmark {expected}."
-
-
-def _unanswered_notes(record: RunRecord) -> Iterator[str]:
-    """What is missing in a mean, since it was not asked, or nothing of it was answered."""
-    titles = {task.task: task.title for task in record.tasks}
-    for group in record.groups:
-        if group.unanswered:
-            yield _unanswered(group.title, [titles[task] for task in group.unanswered], group.score)
-        elif without(group):
-            yield f"{group.title} is a mean of {made_of([group])}: not comparable with a mean of all."
-    for task in record.tasks:
-        if task.score.lacks_parts:
-            category = task.mean_over
-            empty = [part.value for part in task.breakdown if part.category == category and not part.score.n]
-            yield _unanswered(task.title, empty, task.score)
-
-
-def _unanswered(title: str, names: list[str], score: ScoreRecord) -> str:
-    return (
-        f"{title} is a mean of {parts(score)}, since no question of {', '.join(names)} has a judged answer: "
-        "not comparable with a mean of all."
-    )
 
 
 def data_label(record: RunRecord) -> str:
@@ -321,12 +248,8 @@ def data_label(record: RunRecord) -> str:
     return f"{record.data}; MVBench: {shown}"
 
 
-def is_mini(record: RunRecord) -> bool:
-    return any(task.is_mini for task in record.planned)
-
-
 def _of_task(task: TaskRecord, record: RunRecord) -> Entry:
-    remark = ""
+    remark = group_scores.remark(task)
     if task.mean_over is not None:
         category = task.mean_over
         of = f" ({parts(task.score)})" if task.score.lacks_parts else ""

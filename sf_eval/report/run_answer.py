@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from sf_eval.benchmarks import catalog
 from sf_eval.core.tables import interval, percent, scaled, seconds, times
+from sf_eval.data.known_bad import known_bad
 from sf_eval.harness.record import PublishedScoreRecord, RunRecord, ScoreRecord
 from sf_eval.harness.recording import RunOutput
-from sf_eval.report.leaderboard import Entry, entries, is_mini
+from sf_eval.report.caveats import is_mini
+from sf_eval.report.leaderboard import Entry, entries
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
 from sf_eval.report.run_profile_record import RunProfile
 from sf_eval.report.settled import HOW_TO_JUDGE
+from sf_eval.scoring.outcome import Outcome
 
 MOST_NAMED = 3
 """So many benchmarks are named with their scores; of more the lowest and the highest are."""
@@ -92,7 +96,22 @@ def _failures(output: RunOutput) -> Iterator[str]:
     yield (
         f"{output.failed} of {asked} questions failed and are in no score "
         f"({', '.join(f'{count} {kind}' for kind, count in kinds.items())}): "
-        f"coverage {100 * (1 - output.failed / asked):.1f}%."
+        f"coverage {100 * (1 - output.failed / asked):.1f}%.{_known(output)}"
+    )
+
+
+def _known(output: RunOutput) -> str:
+    """How many failed for a video that others could not read either."""
+    undecoded = [sample for sample in output.samples if sample.outcome == Outcome.decode_error.value]
+    if not undecoded:
+        return ""
+    videos = [
+        (sample.task, (sample.change and sample.change.shown_video) or sample.video) for sample in undecoded
+    ]
+    known = sum(known_bad(catalog.get_benchmark(task), video) is not None for task, video in videos)
+    return (
+        f" Questions whose video cannot be decoded: {known} of known bad files, {len(undecoded) - known} of "
+        "files that are damaged here."
     )
 
 

@@ -12,7 +12,8 @@ from sf_eval.harness.recording import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
 from sf_eval.profiler import format as fmt
 from sf_eval.profiler.measured.stopwatch import supported_quantile
-from sf_eval.report.leaderboard import caveats, data_label
+from sf_eval.report.caveats import caveats
+from sf_eval.report.leaderboard import data_label
 from sf_eval.report.model_label import model_label
 from sf_eval.report.run_profile_record import (
     CostRecord,

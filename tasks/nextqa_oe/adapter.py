@@ -55,7 +55,8 @@ BENCHMARKS = (
         published_column=None,
         licence="not stated by the dataset's card; the videos are from YFCC-100M, each with its own terms",
         max_new_tokens=64,
-        folder="nextqa_oe",
+        folder="nextqa",  # one copy of the videos for both parts
+        edition_of="nextqa",
         aliases=("nextqa_oe_test",),
         # A public listing shows MC/, OE/ and videos.zip (6.5 GB); that it unpacks to NExTVideo/*.mp4 is how
         # lmms-eval's task looks for them.

@@ -1,9 +1,10 @@
-"""TempCompass: multiple choice, yes or no, caption matching. Page: docs/benchmarks/tempcompass.md."""
+"""TempCompass: choice, yes or no, caption matching, captioning. Page: docs/benchmarks/tempcompass.md."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sf_eval.benchmarks.document import Benchmark, Document, Group, MediaRef
@@ -68,6 +69,21 @@ def read_caption_matching(index: int, row: Mapping[str, Any]) -> Document:
     return _document(reader, "\n".join(asked), options, answer, join(shown, BEST_OPTION), labels)
 
 
+def read_captioning(index: int, row: Mapping[str, Any]) -> Document:
+    """The model describes the video; a judge answers a question about it from the description alone."""
+    reader = _reader(row, index, "captioning")
+    question, asked = reader.text("question").strip(), reader.text("mc_question").strip()
+    lines = _lines(asked)
+    first = next((place for place, line in enumerate(lines) if _FIRST_OPTION.match(line)), len(lines))
+    if first == 0 or not 2 <= len(lines) - first <= len(LETTERS):
+        reader.fail("mc_question", "is not a question with its options below it, A. first")
+    _, options = lettered_texts(reader, "mc_question", lines[first:])
+    shown = dict(zip(options, lines[first:], strict=True))
+    right = _answer_among(reader, shown, column="mc_answer")
+    document = _document(reader, question, {}, None, question)
+    return replace(document, references=(f"{right}. {options[right]}",), asked_of_judge=asked)
+
+
 def _reader(row: Mapping[str, Any], index: int, task: str) -> RowReader:
     return RowReader(row, index, f"TempCompass {task}")
 
@@ -76,20 +92,20 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _answer_among(reader: RowReader, shown: Mapping[str, str]) -> str:
-    """The letter of the option that the row's `answer` repeats, as it is shown to the model."""
-    given = " ".join(reader.text("answer").split()).casefold()
+def _answer_among(reader: RowReader, shown: Mapping[str, str], column: str = "answer") -> str:
+    """The letter of the option that the row's answer repeats, as it is shown."""
+    given = " ".join(reader.text(column).split()).casefold()
     for letter, text in shown.items():
         if " ".join(text.split()).casefold() == given:
             return letter
-    return reader.fail("answer", f"is {given[:40]!r}, which is none of the options")
+    return reader.fail(column, f"is {given[:40]!r}, which is none of the options")
 
 
 def _document(
     reader: RowReader,
     question: str,
     options: dict[str, str],
-    answer: str,
+    answer: str | None,
     prompt: str,
     labels: dict[str, str] | None = None,
 ) -> Document:
@@ -149,4 +165,10 @@ BENCHMARKS = (
     _benchmark("multi_choice", "multi-choice", 1580, read_multi_choice),
     _benchmark("yes_no", "yes_no", 2453, read_yes_no),
     _benchmark("caption_matching", "caption_matching", 1503, read_caption_matching),
+    replace(
+        _benchmark("captioning", "captioning", 2004, read_captioning),
+        settled_by="judge",
+        judge_prompt="tempcompass_captioning",
+        max_new_tokens=256,
+    ),
 )

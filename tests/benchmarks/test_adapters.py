@@ -48,6 +48,9 @@ def test_answers() -> None:
         "tempcompass_multi_choice": "B",
         "tempcompass_yes_no": "B",
         "tempcompass_caption_matching": "B",
+        "videomme_v2": "G",
+        "videomme_v2_w_subtitle": "G",
+        "lvbench": "D",
     }
 
 
@@ -152,6 +155,44 @@ def test_options_keep_the_names_that_the_prompt_gives_them() -> None:
     assert read("tempcompass_multi_choice", SOUND["tempcompass_multi_choice"]).labels is None
 
 
+# --- Video-MME-v2 and LVBench -------------------------------------------------------------------------------
+
+
+def test_video_mme_v2_has_eight_options_and_says_how_its_questions_belong_together() -> None:
+    row = SOUND["videomme_v2"]
+    document = read("videomme_v2", row)
+    assert list(document.options) == list("ABCDEFGH")
+    assert document.prompt == (
+        f"Question: What is it?\n{row['options']}\n"
+        "Select the best answer to the following multiple-choice question based on the video. "
+        "Respond with only the letter (A, B, C, D, E, F, G, or H) of the correct option."
+    )
+    assert document.categories == {
+        "position": "3", "group_type": "logic", "group_structure": "[1, [2, 3], 4]", "level": "2",
+        "second_head": "Change", "third_head": "Event",
+    }  # fmt: skip
+    assert document.subtitles is None
+    assert read("videomme_v2_w_subtitle", row).subtitles == "subtitle/001.jsonl"
+    relevant = read(
+        "videomme_v2", row, group_type="relevance", group_structure=None, level="None", third_head=None
+    )
+    assert relevant.categories == {"position": "3", "group_type": "relevance", "second_head": "Change"}
+
+
+def test_lvbench_has_its_options_in_a_column_or_below_the_question() -> None:
+    row = SOUND["lvbench"]
+    document = read("lvbench", row)
+    assert document.prompt == (
+        "What year is it?\n(A) 1636\n(B) 1366\n(C) 1363\n(D) 1633\nAnswer the question with the option letter"
+    )
+    assert document.categories == {
+        "type": "cartoon", "question_type": "key information retrieval, reasoning",
+    }  # fmt: skip
+    within = "What year is it?\n(A) 1636\n(B) 1366\n(C) 1363\n(D) 1633"
+    assert read("lvbench", row, options=None, question=within).prompt == document.prompt
+    assert read("lvbench", row, uid=None).id == "abc.mp4-7"
+
+
 # --- letters of options -------------------------------------------------------------------------------------
 
 
@@ -163,6 +204,7 @@ def test_options_keep_the_names_that_the_prompt_gives_them() -> None:
         ([" Red ", "Blue\t"], ["A. Red", "B. Blue"]),
         (["1. Red", "2. Blue"], ["A. 1. Red", "B. 2. Blue"]),
         (["B", "A"], ["A. B", "B. A"]),
+        (["H. pylori", "Blue"], ["A. H. pylori", "B. Blue"]),  # no set of so few has an option H
         # As they are, where each has its own.
         (["A. Red", "B. Blue"], ["A. Red", "B. Blue"]),
         (["(A) Red", "(B) Blue"], ["(A) Red", "(B) Blue"]),
@@ -353,6 +395,20 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("longvideobench", "correct_choice", True),
     ("longvideobench", "option1", "N/A"),
     ("longvideobench", "option3", "after a gap"),
+    ("videomme_v2", "options", "A. one\nB. two"),
+    ("videomme_v2", "options", ["A. one", "B. two"]),
+    ("videomme_v2", "options", "\n".join(f"{letter}. x" for letter in "ABCDEFHG")),
+    ("videomme_v2", "question_id", "001"),
+    ("videomme_v2", "question_id", "001-5"),
+    ("videomme_v2", "group_type", "other"),
+    ("videomme_v2", "group_structure", "[4, 3, 2, 1]"),
+    ("videomme_v2", "level", 4),
+    ("videomme_v2", "answer", "I"),
+    ("videomme_v2", "video_id", "../x"),
+    ("lvbench", "options", ["1", "2", "3", "4", "5"]),
+    ("lvbench", "answer", "E"),
+    ("lvbench", "video_path", "/etc/passwd"),
+    ("lvbench", "question_type", "reasoning"),
     ("nextqa", "answer", 5),
     ("nextqa", "a4", ""),
     ("nextqa", "video", "../../etc/passwd"),
@@ -389,7 +445,8 @@ def test_a_damaged_row_is_one_error_that_names_row_and_column(name: str, column:
 @pytest.mark.parametrize("name", SOUND)
 def test_a_missing_column_is_named(name: str) -> None:
     unread = {"video_id", "url", "duration", "start", "end", "fps", "subtitle_path", "answer", "tag"}
-    unread |= {"frame_count", "width", "height"}
+    unread |= {"frame_count", "width", "height", "level", "second_head", "third_head"}  # or may be missing
+    unread |= {"options", "uid", "question_type", "type"} if name == "lvbench" else set()
     for column in SOUND[name].keys() - (
         unread if name != "longvideobench" else {"subtitle_path", "duration"}
     ):

@@ -275,7 +275,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 REPOSITORIES = {
     "Video-MME": "videomme", "MLVU_dev": "mlvu", "MLVU_Test": "mlvu_test", "MVBench": "mvbench",
     "egoschema-copy": "egoschema", "LongVideoBench": "longvideobench", "NExTQA": "nextqa",
-    "PerceptionTest_Val": "perceptiontest", "TempCompass": "tempcompass",
+    "PerceptionTest_Val": "perceptiontest", "TempCompass": "tempcompass", "Video-MME-v2": "videomme_v2",
+    "LVBench": "lvbench",
 }  # fmt: skip
 BENCHMARKS = [
     ("videomme", "Video-MME"), ("videomme_w_subtitle", "Video-MME"), ("mlvu", "MLVU_dev"),
@@ -283,6 +284,7 @@ BENCHMARKS = [
     ("mvbench_episodic_reasoning", "MVBench"), ("egoschema", "egoschema-copy"),
     ("egoschema_subset", "egoschema-copy"), ("longvideobench", "LongVideoBench"), ("nextqa", "NExTQA"),
     ("perceptiontest", "PerceptionTest_Val"), ("tempcompass_yes_no", "TempCompass"),
+    ("videomme_v2_w_subtitle", "Video-MME-v2"), ("lvbench", "LVBench"),
 ]  # fmt: skip
 
 

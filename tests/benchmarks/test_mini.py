@@ -39,6 +39,7 @@ from sf_eval.editions.encode import write_video
 from sf_eval.editions.phrasing import PATTERNS, wordings
 from sf_eval.editions.questions import KINDS, WORDS, SceneMaker, most_options
 from sf_eval.editions.scene import BRIGHT, DARK, DIRECTIONS, Scene, draw, event_at
+from sf_eval.harness.questions import prompt_of
 from sf_eval.video import published_indices
 
 BRIEF = [kind for kind, group in KINDS.items() if group == "brief"]
@@ -49,7 +50,7 @@ ANSWERED = {
     "egoschema_subset": ["egoschema_subset"], "longvideobench": ["longvideobench"],
 }  # fmt: skip
 # Small ones, which show that a format is read: some tens of questions in the wordings of the others.
-SMALL = {name: [name] for name in ("nextqa", "perceptiontest", "tempcompass_multi_choice")}
+SMALL = {name: [name] for name in ("nextqa", "perceptiontest", "tempcompass_multi_choice", "lvbench")}
 ALL = {**ANSWERED, **SMALL}
 LARGE_EDITIONS = [name for name in EDITIONS if name in {*ANSWERED, "egoschema"}]
 
@@ -96,7 +97,7 @@ def asked(group: str) -> list[Asked]:
         scenes = scenes_of(benchmark.folder.name)
         for kind, document in zip(kinds, benchmark.documents, strict=True):
             (scene,) = (scenes[path] for path in document.media.candidates if path in scenes)
-            found.append(Asked(kind, document, benchmark.media_path(document), scene))
+            found.append(Asked(kind.split(",")[0], document, benchmark.media_path(document), scene))
     return found
 
 
@@ -129,9 +130,27 @@ PARQUET_COLUMNS = {
     "perceptiontest/mc_question_val/validation-00000-of-00001.parquet": {
         "video_name", "question", "question_id", "options", "answer_id", "area", "reasoning", "tag",
     },
+    "nextqa/OE/test-00000-of-00001.parquet": {
+        "video", "frame_count", "width", "height", "question", "answer", "qid", "type",
+        "additional_ref_answer",
+    },
+    "activitynetqa/data/test-00000-of-00001.parquet": {
+        "video_name", "question", "question_id", "answer", "type",
+    },
+    "lvbench/data/train-00000-of-00001.parquet": {
+        "key", "type", "uid", "question_type", "time_reference", "video_path", "question", "options",
+        "answer",
+    },
+    "videomme_v2/test.parquet": {
+        "video_id", "question_id", "group_type", "group_structure", "level", "second_head", "third_head",
+        "question", "options", "answer",
+    },
     "tempcompass/multi-choice/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
     "tempcompass/yes_no/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
     "tempcompass/caption_matching/test-00000-of-00001.parquet": {"video_id", "question", "answer", "dim"},
+    "tempcompass/captioning/test-00000-of-00001.parquet": {
+        "video_id", "question", "dim", "mc_question", "mc_answer",
+    },
 }  # fmt: skip
 
 
@@ -213,6 +232,8 @@ def test_options_differ_in_number_as_in_the_real_sets() -> None:
     assert sizes("egoschema_subset") == {5}
     assert sizes("longvideobench") == {2, 3, 4, 5}
     assert sizes("nextqa") == {5}
+    assert sizes("lvbench") == {4}
+    assert sizes("videomme_v2") == {8}
     assert sizes("perceptiontest") == {3}
     assert sizes("tempcompass_multi_choice") == {2, 3, 4}
     assert set().union(*(sizes(name) for name in SUBTASKS)) == {3, 4, 5}
@@ -404,6 +425,37 @@ def test_the_subtitle_has_the_word_and_no_other_option() -> None:
         said = path.read_text().lower()
         heard = [letter for letter, text in document.options.items() if text.rstrip(".").lower() in said]
         assert heard == [document.answer]
+
+
+def test_of_two_things_that_are_asked_at_once_the_right_option_has_both_and_no_other_has() -> None:
+    scenes = scenes_of("videomme_v2")
+    pairs: Counter[str] = Counter()
+    for document in opened("videomme_v2").documents:
+        scene = scenes[document.media.candidates[0]]
+        if ", and " not in document.question:
+            continue
+        first = scene.mover if "arrow" in document.question else scene.disc
+        is_background = "background" in document.question
+        second = scene.direction if "arrow" in document.question else str(scene.bars)
+        true = f"{first}, {scene.disc_background if is_background else second}"
+        held = {letter for letter, text in document.options.items() if text.rstrip(".").lower() == true}
+        assert held == {document.answer}
+        pairs[true] += 1
+    assert pairs.total() == 20
+
+
+def test_words_of_subtitles_hold_the_one_that_is_asked_for() -> None:
+    benchmark = opened("videomme_v2_w_subtitle")
+    spoken = [document for document in benchmark.documents if " word " in document.question]
+    assert len(spoken) == 4
+    for document in spoken:
+        said = prompt_of(benchmark, document)
+        assert isinstance(said, str)
+        head, heard, blank, _ = said.split("\n", 3)
+        assert (head, blank) == ("This video's subtitles are listed below:", "")
+        words = re.findall(r"\w+", heard.lower())
+        held = {letter for letter, text in document.options.items() if text.rstrip(".").lower() in words}
+        assert held == {document.answer}
 
 
 def told(scene: Scene, text: str) -> str:
@@ -830,9 +882,12 @@ def test_an_unknown_edition_names_the_nearest() -> None:
 # The large ones together, as they were first rendered; the small ones each by itself.
 RENDERED = {
     "large": "99ac0e33585b0432",
-    "nextqa": "f44a2d6918194408",
+    "nextqa": "90cbdf55532c569f",
     "perceptiontest": "9af5c73adf3bde6e",
-    "tempcompass": "4346b09de6441b55",
+    "tempcompass": "1de276274146cafe",
+    "videomme_v2": "1be39c8ccba0ea6b",
+    "lvbench": "977e0430600d23bc",
+    "activitynetqa": "a539cb57607532cb",
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sf_eval.benchmarks.subtitles import lines_at, read_srt
+from sf_eval.benchmarks.subtitles import lines_at, read_srt, words_of
 from sf_eval.core.errors import DataError
 
 TWO = "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n2\n00:00:01,000 --> 00:00:02,000\nbeta\n"
@@ -235,3 +235,41 @@ def test_what_was_written_is_read(
     for start, length, words in said:
         read = lines_at(text, [(start + length // 2) / 1000], source="a.srt")
         assert " ".join(words.split()) in read
+
+
+# --- word by word, as JSON lines (Video-MME-v2) -------------------------------------------------------------
+
+WORDS = (
+    '{"text": "Hello", "start_time": 0.5, "end_time": 0.8}\n\n'
+    '{"text": "<i>world</i>", "start_time": 0.8, "end_time": 1}\n'
+)
+
+
+def test_words_are_cues_and_all_that_is_said_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "001.jsonl").write_text(WORDS)
+    assert words_of(tmp_path / "001.jsonl") == "Hello world"
+    assert lines_at(WORDS, [0.9], source="001.jsonl") == ["world"]
+    (tmp_path / "silent.jsonl").write_text("")
+    assert words_of(tmp_path / "silent.jsonl") == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "x", "start_time": 1', "line 2 is no JSON"),
+        ('{"words": "x", "start_time": 1, "end_time": 2}', "line 2 has no text"),
+        ('{"text": 7, "start_time": 1, "end_time": 2}', "line 2 has no text"),
+        (
+            '{"text": "x", "start_time": "1", "end_time": 2}',
+            "line 2 holds no number of seconds as start_time",
+        ),
+        ('{"text": "x", "start_time": 1, "end_time": true}', "line 2 holds no number of seconds as end_time"),
+        ('{"text": "x", "start_time": 2, "end_time": 1}', "line 2 ends before it starts"),
+        ("{" * 100_000, "line 2 is no JSON"),
+    ],
+)
+def test_a_word_that_cannot_be_read_is_named_by_its_line(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "001.jsonl"
+    path.write_text(f'{{"text": "Hello", "start_time": 0, "end_time": 1}}\n{line}\n')
+    with pytest.raises(DataError, match=f"001.jsonl, {said}"):
+        read_srt(path)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from sf_eval.cli.main import _run
+from sf_eval.harness.finished import read_finished
 from sf_eval.harness.record import QuestionRecord, RunRecord, SampleRecord
 from sf_eval.report.comparison.record import ComparedRun, ComparisonRecord
+from sf_eval.report.export.exported import Exported
 
 TASKS = ("videomme", "longvideobench")
 RUN = (
@@ -76,6 +78,7 @@ def test_each_control_is_a_run_of_its_own_under_its_own_name(out: Path, comparis
     assert titles["mini (blind)"] == "Mini slow-fast model (blind), 0 frames"
     assert titles["choice"] == "Most frequent right letter (choice), 0 frames"
     assert {gain.reference for gain in comparison.gains} == {*FOLDERS} - {"mini"}
+    assert "Ratios and the last column are to mini." in (out / "comparison.md").read_text(encoding="utf-8")
     assert all(gain.reference in gain.verdict.sentence for gain in comparison.gains if gain.verdict)
     board = (out / "mini-blind" / "leaderboard.md").read_text(encoding="utf-8")
     assert "Mini slow-fast model (blind)" in board
@@ -150,6 +153,7 @@ def test_finished_folders_are_compared_under_their_names(sf_eval: Callable[..., 
     ended = sf_eval("compare", out / "mini-shuffled", out / "mini", out / "mini-blind")
     assert ended.code == 0, ended.err
     assert "mini (shuffled): Mini slow-fast model (shuffled), 12 frames." in ended.out
+    assert "showed other" not in ended.out  # a control does by its nature
     assert "mini (blind)" in ended.out
 
 
@@ -160,6 +164,15 @@ def test_the_page_names_them(sf_eval: Callable[..., Any], out: Path) -> None:
     assert "mini against mini (blind), mini (shuffled), choice" in html
     data = "".join(path.read_text(encoding="utf-8") for path in sorted((out / "view" / "data").glob("*.js")))
     assert "another video was shown" in data
+
+
+def test_what_leaves_the_house_says_what_it_is(out: Path) -> None:
+    for folder, name in (("mini-blind", "blind"), ("choice", "choice")):
+        exported = Exported(read_finished(out / folder))
+        assert exported.file_name("samples", "csv") == f"samples.mini-edition.{name}.subset.csv"
+        assert name in exported.alterations()
+        assert exported.model_id.startswith("local/")
+    assert Exported(read_finished(out / "mini")).alterations() == []
 
 
 def test_a_control_of_a_comparison_is_resumed_by_itself(out: Path) -> None:

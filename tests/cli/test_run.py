@@ -51,7 +51,7 @@ def test_every_file_is_written_and_fits_its_schema(run: Path) -> None:
         "results.json", "samples.jsonl", "leaderboard.md", "leaderboard.csv", "profile.json", "profile.md"
     } <= names  # fmt: skip
     record = record_of(run)
-    assert record.schema_version == 2
+    assert record.schema_version == 3
     assert record.complete
     assert [task.task for task in record.tasks] == ["videomme", "mlvu"]
     assert not record.model.untrained

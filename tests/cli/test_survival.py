@@ -72,6 +72,7 @@ def results_of(run: Path) -> dict[str, Any]:
         "load_seconds",
         "memory",
         "waited_s",
+        "first_video_s",
         "git_commit",
         "resumed",
     ):

@@ -77,6 +77,41 @@ def _mlvu_test() -> Layout:
     return "mlvu_test", "sy1998/MLVU_Test", repository, {**plain, **videos}
 
 
+def _videomme_v2() -> Layout:
+    videos = {f"{i:03d}.mp4": noise(9_000, i) for i in range(1, 4)}
+    subtitles = {"subtitle/001.jsonl": b'{"text": "Hello", "start_time": 0.5, "end_time": 0.8}'}
+    plain = {"test.parquet": noise(900, 3)}
+    repository = {
+        **plain,
+        "videos/001.zip": zip_of({name: videos[name] for name in list(videos)[:2]}),
+        "videos/002.zip": zip_of({name: videos[name] for name in list(videos)[2:]}),
+        "subtitle.zip": zip_of(subtitles),
+        "assets/logo.png": b"png",
+    }
+    return "videomme_v2", "MME-Benchmarks/Video-MME-v2", repository, {**plain, **videos, **subtitles}
+
+
+def _lvbench() -> Layout:
+    videos = {f"{name}.mp4": noise(9_000, i) for i, name in enumerate("ab")}
+    plain = {"data/train-00000-of-00001.parquet": noise(900, 2)}
+    chunks = {
+        f"video_chunks/videos_chunk_00{i}.zip": zip_of({name: videos[name]})
+        for i, name in enumerate(videos, 1)
+    }
+    return "lvbench", "lmms-eval/LVBench", {**plain, **chunks}, {**plain, **videos}
+
+
+def _tempcompass_yes_no() -> Layout:
+    videos = {f"videos/{name}.mp4": noise(5_000, i) for i, name in enumerate(("1", "1_reverse"))}
+    plain = {"yes_no/test-00000-of-00001.parquet": noise(900, 1)}
+    repository = {
+        **plain,
+        "multi-choice/test-00000-of-00001.parquet": noise(900, 2),
+        "tempcompass_videos.zip": zip_of(videos),
+    }
+    return "tempcompass_yes_no", "lmms-eval/TempCompass", repository, {**plain, **videos}
+
+
 def _videomme() -> Layout:
     return "videomme", VIDEOMME, *videomme_files()
 
@@ -88,6 +123,9 @@ LAYOUTS: list[Callable[[], Layout]] = [
     _egoschema_subset,
     _mlvu,
     _mlvu_test,
+    _videomme_v2,
+    _lvbench,
+    _tempcompass_yes_no,
 ]
 
 
@@ -97,7 +135,10 @@ def test_every_layout_becomes_annotations_and_unpacked_media(machine: Machine, s
 
     output = machine.fetch_to(",".join(task for task, *_ in layouts), "--workers", "2")
 
-    folders = ["videomme", "longvideobench", "mvbench", "egoschema", "mlvu", "mlvu_test"]
+    folders = [
+        "videomme", "longvideobench", "mvbench", "egoschema", "mlvu", "mlvu_test", "videomme_v2", "lvbench",
+        "tempcompass",
+    ]  # fmt: skip
     assert sorted(path.name for path in machine.to.iterdir()) == sorted(folders)
     for folder, commit, (_, dataset, _, expected) in zip(folders, commits, layouts, strict=True):
         assert f"{dataset} at {commit}" in output

@@ -176,8 +176,8 @@ def test_the_engine_gives_the_tower_as_many_frames_as_the_forecast_takes() -> No
     loaded = LoadedModel(model, processor, card_for("mini"), "", "", 0)
     engine = Engine(Telling(loaded), Squares(2, 128))
     list(engine.answer([Question(QuestionKey("memory", 0), Clip(Path("video")), "", 1)]))
-    assert told == [frames_at_once(128)]
-    assert frames_at_once(576) == 16
+    assert told == [frames_at_once(128, "cpu")]
+    assert frames_at_once(576, "cuda") == frames_at_once(576, "cpu") == 16
 
 
 def test_what_is_shared_is_counted_once() -> None:

@@ -17,9 +17,18 @@ from test_comparison import at_random, finished
 
 from sf_eval.cli.main import _run
 from sf_eval.core.errors import UsageError
+from sf_eval.core.paths import published_results_csv
 from sf_eval.harness.plan import RunPlan, make_plan
 from sf_eval.harness.settings import RunSettings
-from sf_eval.report.boards import MEASURED, REPORTED, board, board_csv, board_latex, board_table
+from sf_eval.report.boards import (
+    MEASURED,
+    REPORTED,
+    board,
+    board_csv,
+    board_latex,
+    board_table,
+    published_columns,
+)
 from sf_eval.report.published import published_models
 
 
@@ -50,6 +59,23 @@ def test_every_run_is_measured_and_the_published_are_reported(runs: Path) -> Non
     assert reported["LLaVA-Video 7B"].cells["videomme"].accuracy == llava.accuracies["videomme"]
     assert reported["LLaVA-Video 7B"].source == llava.source
     assert not any(row.kind == REPORTED for row in board([runs], published=False).rows)
+
+
+def test_all_columns_of_the_published_table_stand_in_it_behind_what_was_measured(runs: Path) -> None:
+    found = board([runs])
+    assert list(found.titles)[:2] == ["videomme", "mlvu"]
+    assert set(published_columns()) == set(found.titles)
+    with published_results_csv().open(newline="") as stream:
+        columns = set(next(csv.reader(stream))) - {"model", "frames", "source"}
+    assert {column for _, column in published_columns().values()} == columns
+    assert len(columns) == 10
+    reported = {row.model: row.cells for row in found.rows if row.kind == REPORTED and row.frames == "64"}
+    assert {name: cell.accuracy for name, cell in reported["Slow-Fast Video MLLM 7B"].items()} == {
+        "videomme": 60.2, "videomme_w_subtitle": 63.0, "mlvu": 67.3, "mvbench": 68.9, "egoschema": 59.2,
+        "longvideobench": 56.6, "nextqa": 83.5, "perceptiontest": 70.3, "tempcompass": 68.9,
+        "activitynetqa": 54.8,
+    }  # fmt: skip
+    assert list(board([runs], published=False).titles) == ["videomme", "mlvu"]
 
 
 @pytest.mark.parametrize("sort", ["videomme", "mlvu"])

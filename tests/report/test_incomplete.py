@@ -17,9 +17,11 @@ from rich.console import Console
 
 from sf_eval.benchmarks.catalog import members_of
 from sf_eval.benchmarks.document import Document
+from sf_eval.core.errors import DataError
 from sf_eval.core.tables import print_table
 from sf_eval.editions import EDITIONS
 from sf_eval.editions.edition import write_table
+from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.plan import RunPlan, TaskPlan, make_plan
 from sf_eval.harness.record import GroupRecord, RunRecord
 from sf_eval.harness.recording import RESULTS, SAMPLES
@@ -28,6 +30,7 @@ from sf_eval.report import leaderboard, pareto
 from sf_eval.report.comparison import tables as comparison_tables
 from sf_eval.report.comparison.build import build
 from sf_eval.report.comparison.finished import Finished
+from sf_eval.report.export.exported import Exported
 
 from .test_comparison import Player, finished, right, wrong
 
@@ -134,6 +137,31 @@ def test_a_subtask_without_an_answer_is_not_in_the_mean_nor_in_its_count(mvbench
     lines = csv_lines(record, "mvbench")
     assert [(line["parts"], line["parts_total"]) for line in lines["measured"]] == [("19", "20")]
     assert lines["reported"] == []
+
+
+def test_mvbench_without_the_clips_that_nobody_can_fetch_is_named_so(data: Path, tmp_path: Path) -> None:
+    asked = planned(data, f"mvbench,-{POSE}", tmp_path / "run")
+    assert [task.benchmark.name for task in asked.tasks] == [name for name in SUBTASKS if name != POSE]
+    output = finished(asked, right)
+    named = "19 of 20 subtasks (without fine_grained_pose)"
+    for text in (leaderboard.markdown(output.record), on_terminal(output.record)):
+        assert f"MVBench is a mean of {named}: not comparable with a mean of all." in text
+        assert "MVBench (19 of 20 subtasks, without fine_grained_pose)" in text
+        assert "Reported" not in text
+    comparison = build({"one": output, "two": finished(asked, wrong)}, resamples=100)
+    (column,) = comparison.benchmarks
+    assert column.title == "MVBench (19 of 20 subtasks, without fine_grained_pose)"
+    assert column.remark == f"mean of {named}"
+    assert f"MVBench: {named}" in Exported(FinishedRun(output.output, 0)).gaps()
+
+
+def test_where_a_clip_of_that_subtask_is_missing_the_way_out_is_told(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "mvbench", tmp_path / "data" / "mvbench")
+    shutil.rmtree(tmp_path / "data" / "mvbench" / "nturgbd")
+    with pytest.raises(DataError) as caught:
+        planned(tmp_path / "data", "mvbench", tmp_path / "run")
+    assert caught.value.hint is not None
+    assert "--tasks mvbench,-mvbench_fine_grained_pose" in caught.value.hint
 
 
 def test_one_answer_of_a_subtask_is_enough_for_the_mean_and_the_coverage_says_the_rest(

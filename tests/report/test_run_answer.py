@@ -83,7 +83,8 @@ def test_what_failed_is_said_by_kind_with_the_coverage(tmp_path: Path) -> None:
 
     output = played(planned(tmp_path, "videomme"), fails_first)
     assert answer(output, PROFILE)[1] == (
-        "2 of 8 questions failed and are in no score (2 decode_error): coverage 75.0%."
+        "2 of 8 questions failed and are in no score (2 decode_error): coverage 75.0%. Questions whose video "
+        "cannot be decoded: 0 of known bad files, 2 of files that are damaged here."
     )
 
 

@@ -47,8 +47,7 @@ def asked_under(opened: OpenBenchmark, conditions: Conditions) -> AskedBenchmark
     """The benchmark with its documents as they are asked.
 
     Raises:
-        UsageError: a control that the benchmark cannot have: another video where it has only one, a letter
-            where its questions have none.
+        UsageError: a control that the benchmark cannot have: another video where it has only one.
     """
     documents = list(opened.documents)
     changes: dict[int, Change] = {}
@@ -57,8 +56,6 @@ def asked_under(opened: OpenBenchmark, conditions: Conditions) -> AskedBenchmark
     elif not conditions.shows_video:
         # What is said in a video is a part of it: without the one there is no other.
         documents = [replace(document, subtitles=None) for document in documents]
-    if conditions.control == "choice" and not all(document.options for document in documents):
-        raise UsageError(f"--control choice: {opened.benchmark.name} has questions without options.")
     if conditions.options == "shuffled":
         documents = _with_other_orders(documents, conditions.options_seed, changes)
     return AskedBenchmark(replace(opened, documents=documents), changes)

@@ -67,12 +67,19 @@ def most_frequent_letters(documents: Iterable[Document]) -> dict[int, str]:
     }
 
 
+def most_frequent_answers(documents: Iterable[Document]) -> dict[int, str]:
+    """By row, the option with that letter as its prompt calls it: "B", or "yes" where no letter was shown."""
+    asked = {document.index: document for document in documents}
+    letters = most_frequent_letters(asked.values())
+    return {index: document.called(letters[index]) for index, document in asked.items()}
+
+
 def opened_choice(plan: RunPlan) -> Opened:
     """Ready to be asked; nothing is loaded."""
     letters = {
-        QuestionKey(task.benchmark.name, index): letter
+        QuestionKey(task.benchmark.name, index): said
         for task in plan.tasks
-        for index, letter in most_frequent_letters(task.documents).items()
+        for index, said in most_frequent_answers(task.documents).items()
     }
     device = torch.device("cpu")
     report = ModelReport(

@@ -35,6 +35,11 @@ class ConditionsRecord(BaseModel):
         return words_of(self.control, self.options)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The same, with "choice", which is also the name of what answers."""
+        return ("choice", *self.words) if self.control == "choice" else self.words
+
+    @property
     def is_plain(self) -> bool:
         """The benchmark as it is."""
         return self.control is None and self.options == "as-given"

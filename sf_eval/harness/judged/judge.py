@@ -20,8 +20,9 @@ from sf_eval.scoring.settling import Judgement
 
 Progress = Callable[[str, int, int], None]
 
-_AT_ONCE = 8
+AT_ONCE = 8
 _MAX_TOKENS = 256  # a verdict has about 15; some models think first
+_KEPT = 2000  # characters of what a judge says
 _GIVE_UP_AFTER = 20
 """So many answers one after the other without a verdict: nobody there judges, and the rest is not asked."""
 
@@ -90,7 +91,7 @@ class _Judging:
     def run(self) -> None:
         client = self.settings.client()
         left = iter(self.asking)
-        pool = ThreadPoolExecutor(max_workers=_AT_ONCE)
+        pool = ThreadPoolExecutor(max_workers=AT_ONCE)
         try:
             self._show()
             while self._fill(pool, client, left) or self.flying:
@@ -109,7 +110,7 @@ class _Judging:
     def _fill(self, pool: ThreadPoolExecutor, client: ChatClient, left: Iterator[_Answered]) -> bool:
         """Ask the next ones; whether there was any."""
         filled = False
-        while len(self.flying) < _AT_ONCE and (one := next(left, None)) is not None:
+        while len(self.flying) < AT_ONCE and (one := next(left, None)) is not None:
             filled = True
             if self.lost:
                 self._take(one, Judgement(None, self.lost))
@@ -143,6 +144,6 @@ def _ask(client: ChatClient, one: _Answered) -> Judgement | Unanswered:
     if isinstance(reply, Unanswered):
         return reply
     try:
-        return Judgement(one.prompt.read(reply.text, one.document), reply.text)
+        return Judgement(one.prompt.read(reply.text, one.document), reply.text[:_KEPT])
     except VerdictError as error:
         return Judgement(None, str(error))

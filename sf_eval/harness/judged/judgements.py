@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from sf_eval.benchmarks.document import Document
 from sf_eval.core.errors import OutputError
 from sf_eval.core.files import output_error
 from sf_eval.harness.identity import canonical_json
-from sf_eval.harness.journal import line_of, payload_of
+from sf_eval.harness.journal import line_of, payload_of, write_all
 from sf_eval.harness.record import JudgeRecord
 from sf_eval.inference import Answer, QuestionKey, Result
 from sf_eval.scoring.settling import Judgement
@@ -144,10 +145,13 @@ class JudgementsFile:
             OutputError: the disk is full or the folder read-only; what was kept before stays whole.
         """
         value = {"v": SCHEMA, "digest": key, "judge": asdict(judge), **asdict(judgement)}
+        start = self._stream.seek(0, os.SEEK_END)
         try:
-            self._stream.write(line_of(json.dumps(value, ensure_ascii=True).encode()))
+            write_all(self._stream, line_of(json.dumps(value, ensure_ascii=True).encode()))
             os.fsync(self._stream.fileno())
         except OSError as error:
+            with suppress(OSError):  # a disk that fails here too: opening the file cuts the tail off
+                self._stream.truncate(start)
             raise output_error(self.path, error) from error
         self.kept.add(key, judge, judgement)
 

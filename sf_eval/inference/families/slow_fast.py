@@ -11,11 +11,11 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
 from sf_eval.inference.device import keep_float32_exact
+from sf_eval.inference.families.interleaving import interleaved, marked
 from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
 from sf_eval.inference.generation import generate_batch
 from sf_eval.inference.question import Said
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
-from sf_eval.model.interleaving import interleaved, marked
 from sf_eval.model.loading import (
     LoadedModel,
     build_on_meta,

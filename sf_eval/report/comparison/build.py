@@ -86,7 +86,8 @@ def _columns(runs: Iterable[Contestant]) -> list[BenchmarkColumn]:
             tasks.setdefault(task.task, []).append(task)
         for group in run.groups:
             groups.setdefault(group.group, []).append(group)
-    in_mean = _in_mean([records[0] for records in tasks.values() if not any(map(_waits, records))])
+    alike = {name for name, each in tasks.items() if not any(map(_waits, each)) and not _judged_apart(each)}
+    in_mean = _in_mean([records[0] for name, records in tasks.items() if name in alike])
     columns: dict[str, BenchmarkColumn] = {}
     for task_name, records in tasks.items():
         member_of = catalog.get_benchmark(task_name).group
@@ -94,7 +95,8 @@ def _columns(runs: Iterable[Contestant]) -> list[BenchmarkColumn]:
         if name not in groups:
             columns[name] = _task_column(records, in_mean=name in in_mean)
         elif name not in columns:
-            columns[name] = _group_column(groups[name])
+            members = [each for task, each in tasks.items() if task in catalog.members_of(name)]
+            columns[name] = _group_column(groups[name], is_apart=any(map(_judged_apart, members)))
     return list(columns.values())
 
 
@@ -103,6 +105,9 @@ def _task_column(records: Sequence[TaskRecord], *, in_mean: bool) -> BenchmarkCo
     lacking = any(record.score.lacks_parts for record in records)
     made_of = f" ({_parts([record.score for record in records])})" if lacking else ""
     remark = _remark(next(filter(_waits, records), records[0]))
+    if _judged_apart(records):
+        models = dict.fromkeys(record.judge.model for record in records if record.judge is not None)
+        remark = f"judged by different judges or prompts ({', '.join(models)}): not comparable"
     return BenchmarkColumn(
         name=records[0].task,
         title=incomplete(records[0].title, is_complete=not lacking),
@@ -112,16 +117,22 @@ def _task_column(records: Sequence[TaskRecord], *, in_mean: bool) -> BenchmarkCo
     )
 
 
-def _group_column(records: Sequence[GroupRecord]) -> BenchmarkColumn:
-    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too."""
+def _group_column(records: Sequence[GroupRecord], *, is_apart: bool) -> BenchmarkColumn:
+    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too.
+
+    Args:
+        is_apart: a task of it was judged by different judges.
+    """
+    waits = any(record.score.not_judged and not record.score.n for record in records)
     asked = {task for record in records for task in (*record.tasks, *record.unanswered)}
     name = records[0].group
     return BenchmarkColumn(
         name=name,
         title=group_title(records),
         tasks=[task for task in catalog.members_of(name) if task in asked],
-        in_mean=True,
-        remark=f"mean of {made_of(records)}",
+        in_mean=not is_apart and not waits,
+        remark=f"mean of {made_of(records)}"
+        + (", parts of it judged by different judges or prompts: not comparable" if is_apart else ""),
     )
 
 
@@ -152,6 +163,12 @@ def _is_unjudged(task: TaskRecord) -> bool:
 def _waits(task: TaskRecord) -> bool:
     """Some of its answers are not judged yet."""
     return task.micro.not_judged > 0
+
+
+def _judged_apart(records: Sequence[TaskRecord]) -> bool:
+    """Different judges or prompts said what is right in it: their verdicts are no two of a kind."""
+    judges = {(each.judge.model, each.judge.prompt_digest) for each in records if each.judge is not None}
+    return len(judges) > 1
 
 
 def _not_judged(runs: Iterable[Contestant]) -> str:
@@ -209,4 +226,5 @@ def _run(
         mean=estimate(paired.mean_accuracy(meant, seed=seed, resamples=resamples)),
         cost=run.cost,
         community=run.community,
+        is_control=run.is_control,
     )

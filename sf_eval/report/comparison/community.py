@@ -48,10 +48,12 @@ def community_of(run: Finished) -> CommunityRecord | None:
 
 
 def community_table(record: ComparisonRecord) -> Table | None:
-    """One row a run; ratios and "of ref. %" are to the first reference. None where nothing was measured."""
+    """One row a run; ratios and "of ref. %" are to the first reference that is no
+    control, else to the first run. None where nothing was measured."""
     if not any(run.community for run in record.runs):
         return None
-    reference = record.runs[min(1, len(record.runs) - 1)]
+    models = [run for run in record.runs[1:] if not run.is_control]
+    reference = models[0] if models else record.runs[0]
     benchmarks = [column for column in record.benchmarks if column.in_mean]
     columns = ("model", *_COLUMNS, *(column.title for column in benchmarks), "mean %", "of ref. %")
     rows = tuple(

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from sf_eval.harness.controls.published_order import in_published_order
 from sf_eval.harness.record import GroupRecord, RunRecord, SampleRecord, ScoreRecord, TaskRecord
+from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.comparison.community import community_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.record import CommunityRecord, CostRecord, UnreadRecord
-from sf_eval.report.leaderboard import caveats, data_label, entries, is_mini
+from sf_eval.report.leaderboard import data_label, entries
 from sf_eval.report.model_label import model_label, with_words
 
 
@@ -50,6 +51,7 @@ class Contestant:
     community: CommunityRecord | None = None
     unread: Sequence[UnreadRecord] = field(default_factory=tuple)
     words: Sequence[str] = ()
+    is_control: bool = False
 
 
 def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[str] = ()) -> Contestant:
@@ -80,6 +82,7 @@ def contestant_of(run: Finished, *, folder: str | None = None, notes: Sequence[s
         folder=folder,
         community=community_of(run),
         words=record.conditions.words,
+        is_control=record.conditions.control is not None,
     )
 
 

@@ -240,8 +240,8 @@ def _flip(key: Asked, one: SampleRecord, other: SampleRecord) -> FlipRecord:
 def _shown(
     one: Mapping[Asked, SampleRecord], other: Mapping[Asked, SampleRecord], both: set[Asked]
 ) -> ShownRecord:
-    # A run that showed nothing, as a control, is not one of which nobody knows what it showed.
-    pictured = [key for key in both if one[key].num_frames != 0 and other[key].num_frames != 0]
+    # A control shows nothing, or another video by its nature: neither is a thing to find out.
+    pictured = [key for key in both if _shows_its_video(one[key]) and _shows_its_video(other[key])]
     known = [key for key in pictured if one[key].pixels_digest and other[key].pixels_digest]
     other_frames = {key for key in known if one[key].frames_digest != other[key].frames_digest}
     other_pixels = {key for key in known if one[key].pixels_digest != other[key].pixels_digest}
@@ -251,6 +251,11 @@ def _shown(
         other_frames=_names(other_frames),
         other_pixels=_names(other_pixels - other_frames),
     )
+
+
+def _shows_its_video(sample: SampleRecord) -> bool:
+    shows_another = sample.change is not None and sample.change.shown_video is not None
+    return sample.num_frames != 0 and not shows_another
 
 
 def _names(keys: Iterable[Asked]) -> list[str]:

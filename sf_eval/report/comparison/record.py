@@ -99,6 +99,10 @@ class ComparedRun(Strict):
     mean: EstimateRecord | None = Field(description="Percent, over the benchmarks that enter the mean.")
     cost: CostRecord | None = Field(description="null where no question was answered, or nothing is known.")
     community: CommunityRecord | None = None
+    is_control: bool = Field(
+        default=False,
+        description="Asked without its videos, or of no model, to compare with (docs/controls.md).",
+    )
 
 
 VerdictName = Literal["better", "worse", "no_difference", "too_few"]

@@ -31,7 +31,7 @@ from sf_eval.report.settled import score_cell
 
 CSV_COLUMNS = (
     "run", "model", "frames", "data", "measure", "of", "reference", "value", "interval95_low",
-    "interval95_high", "n", "coverage", "chance", "complete",
+    "interval95_high", "n", "coverage", "chance", "complete", "remark",
 )  # fmt: skip
 MEAN = "mean"
 OUTSIDE = " *"
@@ -331,10 +331,12 @@ def _line(run: ComparedRun, record: ComparisonRecord) -> Line:
 
 def _run_lines(run: ComparedRun, record: ComparisonRecord) -> Iterator[Line]:
     base = _line(run, record)
+    remarks = {column.name: column.remark for column in record.benchmarks}
     for one in run.scores:
         score = one.score
         yield {
             **base,
+            "remark": remarks.get(one.benchmark, ""),
             "measure": "accuracy",
             "of": one.benchmark,
             "value": score.accuracy,

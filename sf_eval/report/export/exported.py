@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
 from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
-from sf_eval.report.leaderboard import Entry, caveats, entries, is_mini
+from sf_eval.report.caveats import caveats, is_mini
+from sf_eval.report.leaderboard import Entry, entries
 from sf_eval.report.means import made_of
 from sf_eval.report.model_label import alterations, card_of, model_label
 
@@ -71,11 +72,11 @@ class Exported:
 
     def alterations(self) -> list[str]:
         """What makes the model another one than its weights' repository holds; empty where nothing does."""
-        return [*self.record.conditions.words, *alterations(self.record.model)]
+        return [*self.record.conditions.names, *alterations(self.record.model)]
 
     def _conditions(self) -> list[str]:
         """In what it asked otherwise than the benchmark is, as a part of a file's name."""
-        return [word.replace(" ", "-") for word in self.record.conditions.words]
+        return [word.replace(" ", "-") for word in self.record.conditions.names]
 
     def judged(self) -> list[Entry]:
         """Benchmarks with an accuracy, groups as one."""
@@ -88,7 +89,7 @@ class Exported:
         """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named so."""
         said = [
             *([self.record.data] if self.is_mini else []),
-            *self.record.conditions.words,
+            *self.record.conditions.names,
             *self._part(tasks),
         ]
         return f"{title} ({', '.join(said)})" if said else title

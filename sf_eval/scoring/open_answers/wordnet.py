@@ -79,7 +79,7 @@ def wordnet() -> WordNet:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are no other languages
             reader = WordNetCorpusReader(_found(nltk.data.find), None)
-        tagger = PerceptronTagger(loc=TAGGER)
+        tagger = PerceptronTagger()
     except LookupError as error:
         raise DataError(
             "WUPS needs WordNet and a part-of-speech tagger, which are not on this machine: "

@@ -10,6 +10,7 @@ import importlib.util
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -64,7 +65,12 @@ class Backend(Protocol):
 
 def available_backends() -> list[str]:
     """Names of the backends whose library is installed (not necessarily working), the default first."""
-    return [name for name, (module, _) in _BACKENDS.items() if importlib.util.find_spec(module) is not None]
+    return [name for name, (module, _) in _BACKENDS.items() if _is_installed(module)]
+
+
+@lru_cache(maxsize=8)  # asked for every clip, and a look through the whole path takes milliseconds
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def check_backend(name: str) -> None:

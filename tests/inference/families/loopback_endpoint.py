@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +19,7 @@ class LoopbackEndpoint(ThreadingHTTPServer):
     misdeeds: what the next requests for an answer get instead of one, first come first served.
     always: what every request gets that has no misdeed of its own; "" is an answer.
     sent: bodies of all requests for answers; `keys` their Authorization headers.
+    says: what is answered to a request's body.
     """
 
     daemon_threads = True
@@ -28,6 +30,7 @@ class LoopbackEndpoint(ThreadingHTTPServer):
         self.always = ""
         self.sent: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.says: Callable[[dict[str, Any]], str] = lambda _: "A"
 
     @property
     def url(self) -> str:
@@ -55,7 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.sent.append(body)
         self.server.keys.append(self.headers.get("Authorization"))
         misdeed = self.server.misdeeds.popleft() if self.server.misdeeds else self.server.always
-        getattr(self, f"_{misdeed}" if misdeed else "_answer")()
+        if misdeed:
+            getattr(self, f"_{misdeed}")()
+        else:
+            self._answer(self.server.says(body))
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -84,6 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"id"')
         self.wfile.flush()
+        self.close_connection = True
+
+    def _slow(self) -> None:
+        time.sleep(1.0)
         self.close_connection = True
 
     def _nonsense(self) -> None:

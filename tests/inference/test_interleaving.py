@@ -8,16 +8,36 @@ import pytest
 import torch
 
 from sf_eval.core.cards import load_card
+from sf_eval.core.paths import PACKAGE
+from sf_eval.inference.families.interleaving import fast_frames, interleaved, marked
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked
 from sf_eval.model.errors import PromptError
-from sf_eval.model.interleaving import fast_frames, interleaved, marked
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.profiler.cost.tokens import fast_windows
 
+CASES = PACKAGE / "assets" / "recorded" / "model"
 VIDEO, QUESTION = -200, [7, 8, 9]
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def load():
+    """A recorded case's model in float32."""
+    return lambda name: SlowFastForConditionalGeneration.from_pretrained(CASES / name, dtype=torch.float32)
+
+
+@pytest.fixture
+def frames():
+    """Seeded normalised frames [count, 3, 128, 128]."""
+    return lambda count: torch.randn(count, 3, 128, 128, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")

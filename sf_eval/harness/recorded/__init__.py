@@ -1,0 +1,1 @@
+"""Files that a recorded run leaves beside its results."""
