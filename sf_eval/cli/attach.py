@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 
-@click.group(name="attach", short_help="a slow path on other people's models: what it learns")
+@click.group(name="attach", short_help="a slow path on other people's models: train one, see what it learns")
 def command() -> None:
     """A slow path on other people's models (docs/attaching.md)."""
 

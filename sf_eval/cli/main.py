@@ -29,7 +29,7 @@ VERBS = {
     "doctor": "check data, disk, memory and libraries before a long run",
     "data": "download and unpack benchmark data",
     "mini": "train the embedded mini models anew",
-    "attach": "a slow path on other people's models: what it learns",
+    "attach": "a slow path on other people's models: train one, see what it learns",
     "ls": "list models or tasks",
     "tasks": "where the lmms-eval task files are",
 }

@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
+sys.path.append(str(Path(__file__).parents[1] / "inference" / "families"))
 
 from tiny_checkpoints import make_checkpoint
 

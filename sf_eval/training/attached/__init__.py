@@ -1,4 +1,4 @@
-"""Learning with an attached slow path: a toy that shows what it learns, frozen language model and all.
+"""Learning with a slow path attached to another model: on questions about videos, and as a toy of tokens.
 
-`sf-eval attach toy` does it. docs/attaching.md tells what was found.
+`sf-eval attach train` and `sf-eval attach toy` do it. docs/attaching.md tells what was found.
 """

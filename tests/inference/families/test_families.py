@@ -231,7 +231,7 @@ def test_text_after_a_long_video_stands_where_the_weights_learned_it(
     )
     _, starts = trained.writer.ids("", (encoded := asked(trained, ("x",), share=False)[0].video).placeholder)
     length = starts[-1] + encoded.placeholder.runs[-1]
-    one, other = (model._places(length, starts, encoded) for model in (trained, later))
+    one, other = (model.places_of(length, starts, encoded) for model in (trained, later))
     frames, height, width = encoded.fast.grid
     # Two frames a token, 0.5 s a frame, 2 places a second: a token a second, 2 places apart.
     assert one.ids[0, -1] == starts[0] + 2 * (frames - 1)
