@@ -285,5 +285,5 @@ def test_a_question_that_does_not_fit_the_model_fails_alone(
     assert [s for i, s in enumerate(done.samples) if i != 1] == [
         s for i, s in enumerate(sound.samples[:6]) if i != 1
     ]
-    assert "videomme/1 failed in the model" in (done.run / "run.log").read_text()
+    assert "videomme/1 cannot be asked" in (done.run / "run.log").read_text()
     assert done.results["degraded"] == []
