@@ -31,6 +31,26 @@ LETTERED = {"A": "Caption A", "B": "Caption B"}
         ("(A)", None),
         ("The answer is B.", None),
         ("Option A", None),
+        # "No" before a word tells what there is not; at the end of a clause it is an answer.
+        ("Yes, he has no hat.", "A"),
+        ("Yes, there is no other person", "A"),
+        ("Yes — no change in speed.", "A"),
+        ("Yes - he dunks, with no help", "A"),
+        ("Yes.\nThere is no cut in the video.", "A"),
+        ("Yes. No-one else is there.", "A"),
+        ("**Yes**, there is **no** cut", "A"),
+        ("The answer is yes, there is no cut.", "A"),
+        ("There is no cut, so yes.", "A"),
+        ("No, there is no dog", "B"),
+        ("No – no dog is there", "B"),
+        ("There is no dog, so no.", "B"),
+        ("Yes, but no", None),
+        ("Yes. No.", None),
+        ("Yes. No, he does not.", None),
+        ("Yes, no it is not", None),
+        ("Yes and no", None),
+        ("Yes, no way", None),
+        ("There is no way the answer is yes.", None),
         # Words that only look like an answer.
         ("No one is there", None),
         ("There is no man", None),
@@ -43,6 +63,16 @@ LETTERED = {"A": "Caption A", "B": "Caption B"}
 )
 def test_where_no_option_has_a_name_only_its_text_is_an_answer(output: str, answer: str | None) -> None:
     assert read_labelled(output, YES_NO, NAMELESS).letter == answer
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [("Yes, he has no hat.", "A"), ("(B) no hat", "B"), ("A. No cut is seen", "A"), ("Yes, but no", None)],
+)
+def test_no_before_a_word_is_no_option_where_options_have_letters_either(
+    output: str, answer: str | None
+) -> None:
+    assert read_labelled(output, YES_NO, None).letter == answer
 
 
 @pytest.mark.parametrize(
