@@ -79,7 +79,9 @@ def test_what_speaks_of_all_options_keeps_its_place(option: str) -> None:
                "B is correct", "Same as A", "The same as (b)", "All except B", "A but not B",
                "both a and c", "a and b", "a, b and c", "either a or b", "both (a) and (b)", "(a) and (b)",
                "options a and b", "option a", "A, B", "A & B", "A/B", "Both 'A' and 'B'",
-               "A and B are correct", "both 1 and 3", "1 and 2", "1, 2 and 3", "(1) and (2)", "options 1 and 2", "option b",
+               "A and B are correct", "both 1 and 3", "1 and 2", "1, 2 and 3", "(1) and (2)",
+               "options 1 and 2",
+               "option b",
                "The first two options", "the first two", "first and second", "The first and the third",
                "The last two are right"],
 )  # fmt: skip
