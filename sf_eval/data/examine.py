@@ -19,6 +19,7 @@ class FindingKind(str, Enum):
     """What is the matter with a video."""
 
     damaged = "damaged"
+    unread = "unread"
     span = "span"
     note = "note"
 
@@ -58,9 +59,10 @@ def findings_of(
     reason = f"{checked.reason.value}: {checked.detail}"
     info_of_run = _shown(pool, clip) if may_miss and checked.reason in _ONLY_WHERE_WANTED else None
     if info_of_run is None:
-        told = known(clip.path.name)
+        told = known(clip.path.name) if checked.reason.is_damage else ""
         said = f"{reason}; {told}" if told else reason
-        return [Finding(FindingKind.damaged, "failure", BadFile(str(clip.path), said))]
+        kind = FindingKind.damaged if checked.reason.is_damage else FindingKind.unread
+        return [Finding(kind, "failure", BadFile(str(clip.path), said))]
     reason = f"{reason}; a run with these settings does not miss it"
     return [
         Finding(FindingKind.damaged, "warning", BadFile(str(clip.path), reason)),
@@ -69,9 +71,10 @@ def findings_of(
 
 
 def of_videos(findings: Sequence[Finding], videos: int) -> str:
-    """How many of `videos` are damaged, shown otherwise than stated, or asked about beyond their end."""
+    """How many of `videos` are damaged, not read, shown otherwise than stated, or asked about beyond their end."""
     words = {
         FindingKind.damaged: "damaged",
+        FindingKind.unread: "not read here, whether damaged or not",
         FindingKind.span: "shorter than what is asked about",
         FindingKind.note: "shown otherwise than their files state",
     }

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from sf_eval.benchmarks.document import Benchmark
 
 LIST = Path(__file__).with_name("known_bad.csv")
-DAMAGED_HERE = "not on the list of files that others could not read: damaged here, fetch it again"
+DAMAGED_HERE = "not on the list of files that others could not read: more likely damaged here, fetch it again"
 
 
 @dataclass(frozen=True)

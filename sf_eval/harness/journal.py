@@ -22,7 +22,7 @@ from typing import Any
 from sf_eval.core.errors import OutputError
 from sf_eval.core.files import output_error
 from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey, Result, StageTimings
-from sf_eval.video import VideoNote, VideoNoteKind
+from sf_eval.video import VideoErrorReason, VideoNote, VideoNoteKind
 
 SCHEMA = 2
 
@@ -146,7 +146,9 @@ def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
 def _to_json(result: Result) -> dict[str, Any]:
     if isinstance(result, Answer):
         return {"answer": asdict(result)}
-    return {"failure": {"key": asdict(result.key), "kind": result.kind.value, "reason": result.reason}}
+    why = result.video_error
+    said = {"kind": result.kind.value, "reason": result.reason, "video_error": why and why.value}
+    return {"failure": {"key": asdict(result.key), **said}}
 
 
 def _from_json(value: dict[str, Any]) -> Result:
@@ -161,7 +163,13 @@ def _from_json(value: dict[str, Any]) -> Result:
         )
         return Answer(**fields)
     fields = value["failure"]
-    return Failure(QuestionKey(**fields["key"]), FailureKind(fields["kind"]), fields["reason"])
+    why = fields.get("video_error")  # journals of earlier versions have none
+    return Failure(
+        QuestionKey(**fields["key"]),
+        FailureKind(fields["kind"]),
+        fields["reason"],
+        None if why is None else VideoErrorReason(why),
+    )
 
 
 def write_all(stream: FileIO, data: bytes) -> None:

@@ -14,7 +14,7 @@ from sf_eval.benchmarks.document import SettledBy
 from sf_eval.core.cards import SLOW_FAST
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.scoring.group_score import GroupScore
-from sf_eval.video import VideoNoteKind
+from sf_eval.video import VideoErrorReason, VideoNoteKind
 
 
 class Strict(BaseModel):
@@ -350,6 +350,7 @@ class SampleRecord(Strict):
     )
     judge_said: str | None = Field(None, description="The judge's own words about the answer.")
     failure_reason: str | None = None
+    video_error: VideoErrorReason | None = Field(None, description="Why its video gave no frames, if so.")
     published_verdict: str | None = None
     num_frames: int | None = None
     frames_missing: int | None = Field(

@@ -199,6 +199,7 @@ def sample_record(
             prompt=document.prompt,
             outcome=result.kind.value,
             failure_reason=_reason(task.task, document, result),
+            video_error=result.video_error,
         )
     settled = settling.settle(document, result.text, cut_off=result.finish_reason == "length")
     return SampleRecord(
@@ -223,7 +224,8 @@ def sample_record(
 
 def _reason(task: str, document: Document, failure: Failure) -> str:
     """Why there is no answer; of a video that others could not read either, that and where they said so."""
-    if failure.kind is not FailureKind.DECODE_ERROR:
+    why = failure.video_error
+    if failure.kind is not FailureKind.DECODE_ERROR or (why is not None and not why.is_damage):
         return failure.reason
     found = known_bad(catalog.get_benchmark(task), document.media.candidates[0])
     return failure.reason if found is None else f"{failure.reason}; {found.sentence}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
-from sf_eval.video import Clip, VideoNote
+from sf_eval.video import Clip, VideoErrorReason, VideoNote
 
 
 class FailureKind(str, Enum):
@@ -158,11 +158,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer; `reason` is for people and is never parsed."""
+    """Why there is no answer.
+
+    Attributes:
+        reason: for people; it is never parsed.
+        video_error: why the video gave no frames, where it was that; None where nobody said.
+    """
 
     key: QuestionKey
     kind: FailureKind
     reason: str
+    video_error: VideoErrorReason | None = None
 
 
 Result = Answer | Failure

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from sf_eval.benchmarks.document import Document
+from sf_eval.benchmarks.interleaved import InterleavedPrompt
+from sf_eval.benchmarks.prompts import with_subtitles
+from sf_eval.benchmarks.subtitles import words_of
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.tables import ABSENT, Table, print_table, scaled
 from sf_eval.data.hub import repository as hub
 from sf_eval.harness.batching import fitting_batch_size, foreseen, value_bytes
 from sf_eval.harness.plan import RunPlan, TaskPlan, questions_per_video
+from sf_eval.harness.questions import prompt_of
 from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
 from sf_eval.inference.families import size_of
 from sf_eval.profiler import compare_question
@@ -92,10 +98,28 @@ def _flops(card: ModelCard, config: Mapping[str, Any] | None, task: TaskPlan, fr
         return None
     flops = 0
     for document in task.documents:
-        text_tokens = MARKUP_TOKENS + len(document.prompt) // CHARACTERS_A_TOKEN
+        text_tokens = MARKUP_TOKENS + _most_characters(task, document, frames) // CHARACTERS_A_TOKEN
         new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
         flops += compare_question(config, frames, text_tokens, new_tokens).model.total_flops
     return flops
+
+
+def _most_characters(task: TaskPlan, document: Document, frames: int) -> int:
+    """Of the longest prompt the document may get: which subtitles it shows is known with the frames' times."""
+    if not frames:
+        return len(document.prompt)  # subtitles are a part of the video
+    prompt = prompt_of(task.opened, document)
+    if isinstance(prompt, str):
+        return len(prompt)
+    said = 0 if prompt.subtitles is None else _characters_said(prompt.subtitles)
+    heading = 0 if isinstance(prompt, InterleavedPrompt) else len(with_subtitles(document, None, ()))
+    return max(heading, len(document.prompt)) + said
+
+
+@lru_cache(maxsize=4)  # a video's questions come one after the other
+def _characters_said(subtitles: Path) -> int:
+    """In the whole file, with a line's end for each subtitle."""
+    return len(words_of(subtitles)) + 1
 
 
 def _media_bytes(task: TaskPlan) -> int | None:
@@ -148,8 +172,21 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
             f"{CHARACTERS_A_TOKEN} characters a token, and as many new tokens as the task allows.",
             f"Time: those FLOPs at {scaled(rate, 'FLOP/s')}, a large matrix product measured just now on "
             f"{where}. Decoding videos and everything else comes on top.",
+            *(_subtitle_notes(plan, estimates) if frames else ()),
         ),
     )
+
+
+def _subtitle_notes(plan: RunPlan, estimates: list[TaskEstimate]) -> Iterator[str]:
+    shown = [
+        estimate
+        for task, estimate in zip(plan.tasks, estimates, strict=True)
+        if any(document.subtitles is not None for document in task.documents)
+    ]
+    if shown:
+        yield "Subtitles: all words of a video's file, whichever of them its frames show."
+    if any(estimate.media_bytes is None for estimate in shown):
+        yield "Subtitles that are not on this machine yet are in no figure; they come on top."
 
 
 def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Table:

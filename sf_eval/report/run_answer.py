@@ -101,18 +101,27 @@ def _failures(output: RunOutput) -> Iterator[str]:
 
 
 def _known(output: RunOutput) -> str:
-    """How many failed for a video that others could not read either."""
-    undecoded = [sample for sample in output.samples if sample.outcome == Outcome.decode_error.value]
-    if not undecoded:
-        return ""
-    videos = [
-        (sample.task, (sample.change and sample.change.shown_video) or sample.video) for sample in undecoded
-    ]
-    known = sum(known_bad(catalog.get_benchmark(task), video) is not None for task, video in videos)
-    return (
-        f" Questions whose video cannot be decoded: {known} of known bad files, {len(undecoded) - known} of "
-        "files that are damaged here."
-    )
+    """How many damaged files others could not read either, and how many are not known to be so.
+
+    Of a failure that older records tell no more of than that a video was not decoded, nothing is said unless
+    the file is known: it may be a span that is not there, or a decoder that died.
+    """
+    known: set[tuple[str, str]] = set()
+    others: set[tuple[str, str]] = set()
+    for sample in output.samples:
+        why = sample.video_error
+        if sample.outcome != Outcome.decode_error.value or (why is not None and not why.is_damage):
+            continue
+        benchmark = catalog.get_benchmark(sample.task)
+        video = (sample.change and sample.change.shown_video) or sample.video
+        file = (benchmark.folder or benchmark.name, video)
+        if known_bad(benchmark, video) is not None:
+            known.add(file)
+        elif why is not None:
+            others.add(file)
+    told = [f"{len(known)} known bad"] if known else []
+    told += [f"{len(others)} not on the list (more likely damaged here)"] if others else []
+    return f" Files that cannot be decoded: {', '.join(told)}." if told else ""
 
 
 def _cost(profile: RunProfile) -> Iterator[str]:

@@ -22,6 +22,21 @@ class VideoErrorReason(str, Enum):
     unsupported = "unsupported"
     bad_range = "bad_range"
 
+    @property
+    def is_damage(self) -> bool:
+        """The file itself is at fault: not what was asked of it, nor the decoder or the machine."""
+        return self in _DAMAGE
+
+
+_DAMAGE = frozenset(
+    {
+        VideoErrorReason.empty,
+        VideoErrorReason.no_video_stream,
+        VideoErrorReason.not_decodable,
+        VideoErrorReason.ends_early,
+    }
+)
+
 
 class WorkerStartError(RuntimeError):
     """No decoder process starts: nothing is wrong with the clip, and no other clip would fare better."""

@@ -25,7 +25,7 @@ BEST_OPTION = "Please directly give the best option:"
 YES_OR_NO = "Please answer yes or no:"
 _FIRST_OPTION = re.compile(r"A[.)]\s")
 # "Caption B: ...", "Sentence B: ...", "Option 2: ..."
-_CAPTION = re.compile(r"(?P<label>[A-Z][a-z]+ (?:[A-D]|[1-4])):\s*(?P<text>.*)")
+_CAPTION = re.compile(r"(?P<label>(?P<noun>[A-Z][a-z]+) (?P<name>[A-D]|[1-4])):\s*(?P<text>.*)")
 
 
 def read_multi_choice(index: int, row: Mapping[str, Any]) -> Document:
@@ -61,9 +61,15 @@ def read_caption_matching(index: int, row: Mapping[str, Any]) -> Document:
     asked = lines[: len(lines) - len(captions)]
     if not asked or len(captions) < 2 or any(_CAPTION.fullmatch(line) for line in asked):
         reader.fail("question", 'is not a question with captions below it ("Caption A: ...")')
+    if not all(caption["text"] for caption in captions):
+        reader.fail("question", "has a caption without a text")
+    # An answer "B" names the second caption only where that is what the prompt calls it.
+    names = "".join(caption["name"] for caption in captions)
+    is_one_noun = len({caption["noun"] for caption in captions}) == 1
+    if not is_one_noun or not ("ABCD".startswith(names) or "1234".startswith(names)):
+        called = ", ".join(caption["label"] for caption in captions)
+        reader.fail("question", f"calls its captions {called}; one noun with A, B, ... or 1, 2, ... is read")
     labels = by_position([caption["label"] for caption in captions])
-    if len(set(labels.values())) < len(labels) or not all(caption["text"] for caption in captions):
-        reader.fail("question", "has two captions of one name, or one without a text")
     options = by_position([caption["text"] for caption in captions])
     answer = _answer_among(reader, by_position([caption.group() for caption in captions]))
     return _document(reader, "\n".join(asked), options, answer, join(shown, BEST_OPTION), labels)

@@ -427,6 +427,10 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("tempcompass_caption_matching", "question", "Which?\nCaption A: one"),
     ("tempcompass_caption_matching", "question", "Which?\nCaption A: one\nCaption A: two"),
     ("tempcompass_caption_matching", "question", "Caption A: one\nCaption B: two"),
+    ("tempcompass_caption_matching", "question", "Which?\nCaption B: one\nCaption A: two"),
+    ("tempcompass_caption_matching", "question", "Which?\nOption 2: one\nOption 3: two"),
+    ("tempcompass_caption_matching", "question", "Which?\nCaption A: one\nSentence B: two"),
+    ("tempcompass_caption_matching", "question", "Which?\nCaption A: one\nCaption 2: two"),
     ("tempcompass_caption_matching", "question", "Which?\nCaption A: one\nand\nCaption B: two"),
     ("tempcompass_caption_matching", "answer", "Option 1"),
 ]

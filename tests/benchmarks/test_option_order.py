@@ -59,8 +59,9 @@ def test_every_place_is_as_likely() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["All of the above", "None of the above.", "both of the options", "Neither of these", "None of these"],
-)
+    ["All of the above", "None of the above.", "both of the options", "Neither of these", "None of these",
+     "The above are all wrong", "the above", "Both", "Neither of them"],
+)  # fmt: skip
 def test_what_speaks_of_all_options_keeps_its_place(option: str) -> None:
     for number in range(20):
         found = reordered(document("one", "two", "three", option, name=str(number)), 0)
@@ -73,7 +74,16 @@ def test_what_speaks_of_all_options_keeps_its_place(option: str) -> None:
 
 @pytest.mark.parametrize(
     "option", ["Both A and B", "A and C", "(A) and (B)", "Option B is right", "A, B and C", "Only A and D",
-               "neither A nor B", "the first and second options"],
+               "neither A nor B", "the first and second options",
+               "Only C", "C only", "ONLY C.", "(a) only", "only a", "Not B", "not (a)", "A alone",
+               "B is correct", "Same as A", "The same as (b)", "All except B", "A but not B",
+               "both a and c", "a and b", "a, b and c", "either a or b", "both (a) and (b)", "(a) and (b)",
+               "options a and b", "option a", "A, B", "A & B", "A/B", "Both 'A' and 'B'",
+               "A and B are correct", "both 1 and 3", "1 and 2", "1, 2 and 3", "(1) and (2)",
+               "options 1 and 2",
+               "option b",
+               "The first two options", "the first two", "first and second", "The first and the third",
+               "The last two are right"],
 )  # fmt: skip
 def test_a_question_whose_options_name_each_other_is_left(option: str) -> None:
     asked = document("one", "two", option)
@@ -84,13 +94,36 @@ def test_a_question_whose_options_name_each_other_is_left(option: str) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["A red cup", "Vitamin A and B12 pills", "A and the cat", "They both leave", "An A", "Above the door"],
-)
+    ["A red cup", "Vitamin A and B12 pills", "A and the cat", "They both leave", "An A", "Above the door",
+     "a cat and a dog", "both a man and a woman", "Only a few", "Not a dog", "Not A Dog", "Only A man",
+     "a", "B", "Plan B only", "Team A and Team B", "same as a dog", "all but a dog", "an option a man has",
+     "1 and a half", "1 and 12", "1 and 2 people", "1/2", "1+1", "2", "Only 2", "2, 1, 3",
+     "the first two runners", "The first and second floor", "the last frame", "the other one", "Either side",
+     "the above angle shot"],
+)  # fmt: skip
 def test_words_that_only_look_like_names_of_options_are_moved(option: str) -> None:
     orders = {
         reordered(document("one", "two", "three", option, name=str(number)), 0).order for number in range(30)
     }
     assert len({order.index("D") for order in orders}) == 4
+
+
+def test_what_speaks_of_those_above_it_is_left_where_others_stand_below() -> None:
+    asked = document("one", "two", "Both of the above", "three")
+    found = reordered(asked, 0)
+    assert (found.document, found.order) == (asked, "ABCD")
+    assert "above" in found.left
+    last = ("Both of the above", "None of the above")
+    orders = {reordered(document("one", "two", *last, name=str(number)), 0).order for number in range(20)}
+    assert orders == {"ABCD", "BACD"}
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Which letter is on the cup, a and b?", "Is it the same as A?", "Is he not A man?", "1 and 2"],
+)
+def test_a_question_in_whose_words_letters_stand_is_not_one_about_options(question: str) -> None:
+    assert not reordered(document("one", "two", question=question), 0).left
 
 
 def test_a_question_about_options_is_left() -> None:

@@ -13,9 +13,10 @@ import pytest
 from sf_eval.core.errors import OutputError
 from sf_eval.harness.journal import Journal
 from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey, StageTimings
-from sf_eval.video import VideoNote, VideoNoteKind
+from sf_eval.video import VideoErrorReason, VideoNote, VideoNoteKind
 
 NOTES = (VideoNote(VideoNoteKind.measured_rate, "it states 1000 frames per second"),)
+SLOW = Failure(QuestionKey("t", 0), FailureKind.TIMEOUT, "slow", VideoErrorReason.timeout)
 TIMINGS = StageTimings(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 2)
 
 
@@ -49,10 +50,14 @@ def test_an_answer_from_before_hidden_frames_were_counted_lacks_none(tmp_path: P
 def test_a_failure_is_recorded_but_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
-        journal.append("d1", Failure(QuestionKey("t", 0), FailureKind.TIMEOUT, "slow"))
+        journal.append("d1", SLOW)
     with Journal(path) as journal:
         assert journal.get("d1") is None
-        assert "timeout" in path.read_text()
+        assert journal.last("d1") == SLOW
+    earlier = path.read_bytes().partition(b" ")[2].rstrip().replace(b', "video_error": "timeout"', b"")
+    path.write_bytes(f"{zlib.crc32(earlier):08x} ".encode() + earlier + b"\n")
+    with Journal(path) as journal:
+        assert journal.last("d1") == replace(SLOW, video_error=None)
 
 
 def test_an_answer_after_a_failure_counts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from sf_eval.report import leaderboard
 from sf_eval.report.run_answer import answer
 from sf_eval.report.run_profile_record import CostRecord, FlopsRecord, RunProfile, Who
 from sf_eval.report.run_report import Report, show
+from sf_eval.video import VideoErrorReason
 
 LIMIT = 8
 
@@ -83,8 +85,30 @@ def test_what_failed_is_said_by_kind_with_the_coverage(tmp_path: Path) -> None:
 
     output = played(planned(tmp_path, "videomme"), fails_first)
     assert answer(output, PROFILE)[1] == (
-        "2 of 8 questions failed and are in no score (2 decode_error): coverage 75.0%. Questions whose video "
-        "cannot be decoded: 0 of known bad files, 2 of files that are damaged here."
+        "2 of 8 questions failed and are in no score (2 decode_error): coverage 75.0%."
+    )
+
+
+def test_damaged_files_are_counted_and_nothing_else_is_called_damaged(tmp_path: Path) -> None:
+    """One file known to be bad, one other asked about twice, and what is no damage of a file."""
+    of_film: list[tuple[str, VideoErrorReason | None]] = [
+        ("YcU9d-RPEog", VideoErrorReason.not_decodable),
+        ("a", VideoErrorReason.ends_early),
+        ("a", VideoErrorReason.ends_early),
+        ("b", VideoErrorReason.empty),
+        ("c", VideoErrorReason.bad_range),
+        ("d", VideoErrorReason.unsupported),
+        ("e", VideoErrorReason.crashed),
+        ("f", None),  # of an older record
+    ]
+    output = played(planned(tmp_path, "videomme"), lambda *_: None)
+    samples = [
+        sample.model_copy(update={"video": film, "video_error": why})
+        for sample, (film, why) in zip(output.samples, of_film, strict=True)
+    ]
+    assert answer(replace(output, samples=samples), PROFILE)[1].endswith(
+        "coverage 0.0%. Files that cannot be decoded: 1 known bad, 2 not on the list (more likely damaged "
+        "here)."
     )
 
 

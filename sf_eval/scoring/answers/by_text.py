@@ -40,6 +40,9 @@ _COUNT = re.compile(
     rf"(?:\s(?:in|on) the (?:video|clip|scene|image|frame))? (?:is|was) (?P<last>{_NUMBER})[.!]?"
 )
 _MINUS = re.compile(r"\W*[-–]\d")
+# "yes — he jumps": behind other texts a dash may go on with the text.
+_YES_OR_NO = frozenset({"yes", "no"})
+_DASH = re.compile(r"\s?—\s?|\s[-–]{1,2}\s")
 _LIST_NUMBER = re.compile(r"[.)]\s*\w")
 
 
@@ -130,10 +133,18 @@ def _at_start(masked: Masked) -> Iterator[Claim]:
 def _claim_at(masked: Masked, position: int, weight: Weight, rule: Rule) -> Iterator[Claim]:
     """The text at `position`, if it ends a clause there and is not called wrong."""
     found = _AT_START.match(masked.text, position)
-    if not found or not wording.ENDS_TEXT.match(masked.text, found.end()):
+    if not found or not _ends(masked, found):
         return
     if not wording.FALSE_TEXT.match(masked.text, found.end()):
         yield Claim(found.start("text"), weight, masked.letters[found.group("text")], rule, found.end())
+
+
+def _ends(masked: Masked, found: re.Match[str]) -> bool:
+    """The text that was found ends a clause."""
+    if wording.ENDS_TEXT.match(masked.text, found.end()):
+        return True
+    is_yes_or_no = masked.texts[found.group("text")] in _YES_OR_NO
+    return is_yes_or_no and _DASH.match(masked.text, found.end()) is not None
 
 
 def _mentioned(masked: Masked, start: int) -> set[str]:

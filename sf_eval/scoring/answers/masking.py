@@ -17,6 +17,13 @@ from sf_eval.scoring.answers.wording import TEXT
 _FIRST_SIGN = 0xE000
 _MOST_TEXTS = 32
 _STRANGERS = re.compile(TEXT)
+# "no cut", "no-one": a word of the sentence. Before these words "no" is an answer: "no it does not".
+_NOT_OF_A_NOUN = (
+    r"(?:i|he|she|it|they|we|you|the|a|an|this|that|these|those|there|is|are|was|were|does|did|do|and|or|but"
+    r"|not|because|since|as|if|when|while|until|unless|then|so|in|on|at|to|for|from|with|by|of|based|due"
+    r"|wait|sorry|actually|no|yes|way(?=[^\w\s]|\s*$))\b"
+)
+_DETERMINER = rf"(?:-[a-z]| (?!{_NOT_OF_A_NOUN})[a-z])"
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,8 @@ def _whole(shown: str) -> str:
         before = r"(?<![a-z0-9%\-–])(?<!\d[.,:/])" if shown[0].isdigit() else r"(?<![a-z0-9])"
     if shown[-1].isalnum():
         after = r"(?![a-z0-9%])(?![.,:/\-–]\d)" if shown[-1].isdigit() else r"(?![a-z0-9])"
+    if shown == "no":
+        after += rf"(?!{_DETERMINER})"
     return before + BETWEEN_STEPS.join(_spaced(step) for step in steps(shown)) + after
 
 
