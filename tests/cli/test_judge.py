@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
 from loopback_endpoint import MODEL, LoopbackEndpoint, serving
 
 from sf_eval.cli.main import _run
+from sf_eval.harness.finished import read_finished
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.rescoring import read_run
+from sf_eval.report.export.exported import Exported
 
 TASKS = "nextqa_oe,activitynetqa"
 KEY = "sk-a-secret-of-the-judge"
@@ -136,6 +138,68 @@ def test_a_judge_that_fails_lowers_the_coverage_and_is_no_answer(
     server.says = lambda _: NO
     assert sf_eval("score", run, *judged_by(server)).code == 0
     assert tasks_of(run)["activitynetqa"]["score"]["correct"] == 3  # those verdicts were kept
+
+
+def test_a_key_that_the_judge_repeats_is_in_no_file(
+    run: Path, server: LoopbackEndpoint, sf_eval: Callable
+) -> None:
+    server.says = lambda body: (
+        f'{{"pred": "yes", "score": 5, "for": "{KEY}"}}'
+        if "something else" in body["messages"][1]["content"]
+        else YES
+    )
+    assert sf_eval("score", run, *judged_by(server)).code == 1
+    assert "***" in (run / "samples.jsonl").read_text()
+    for path in run.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_partly_judged_run_is_called_so_and_is_no_whole_benchmark(
+    run: Path, server: LoopbackEndpoint, sf_eval: Callable, tmp_path: Path
+) -> None:
+    assert sf_eval("score", run, *judged_by(server)).code == 0
+    kept = (run / "judgements.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "judgements.jsonl").write_bytes(b"".join(kept[:3]))  # as Ctrl-C leaves it: who judges, 2 verdicts
+    assert sf_eval("score", run).code == 0
+    score = tasks_of(run)["activitynetqa"]["score"]
+    assert (score["n"], score["not_judged"], score["failures"]) == (2, 6, {})
+    assert (
+        f"| ActivityNet-QA | {score['accuracy']:.1f}, 2 of 8 judged |" in (run / "leaderboard.md").read_text()
+    )
+    finished = Exported(read_finished(run))
+    assert "ActivityNet-QA: 6 open answers are not judged yet" in finished.gaps()
+    assert finished.completeness == "subset"
+    assert sf_eval("export", run, "--to", "model-index").code == 0
+    (card,) = run.rglob("*subset*.md")
+    names = [line for line in card.read_text().splitlines() if "ActivityNet-QA" in line and "name:" in line]
+    assert names
+    assert all("subset" in name for name in names)
+
+
+def test_runs_that_need_no_judge_are_recorded_beside_those_that_do(
+    run: Path, server: LoopbackEndpoint, sf_eval: Callable, tmp_path: Path
+) -> None:
+    letters = tmp_path / "letters"
+    asked = ("--model", "mini", "--data", "mini", "--tasks", "mlvu", "--limit", "2", "--num-frames", "4")
+    assert sf_eval("run", *asked, "--output", letters).code == 0
+    server.sent.clear()
+    refused = sf_eval("score", letters, *judged_by(server))
+    assert refused.code == 2
+    assert "needs a judge" in refused.err
+    done = sf_eval("score", letters, run, letters, *judged_by(server))
+    assert done.code == 0, done
+    assert len(server.sent) == 8
+    assert not (letters / "judgements.jsonl").exists()
+    assert json.loads((letters / "results.json").read_text())["rescored"] is not None
+    assert tasks_of(run)["activitynetqa"]["score"]["correct"] == 3
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://localhost:port/v1"])
+def test_what_is_no_address_is_said_in_a_line(original: Path, sf_eval: Callable, address: str) -> None:
+    refused = sf_eval("score", original, "--judge", address, "--judge-model", MODEL)
+    assert refused.code == 2
+    assert f"--judge: '{address}' is no address." in refused.err
+    assert "Traceback" not in refused.err
 
 
 def test_a_run_is_judged_at_once_where_it_is_asked(

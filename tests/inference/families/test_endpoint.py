@@ -101,6 +101,13 @@ def test_what_stays_wrong_is_a_failure_of_its_question_alone(
     assert sorted(kind.__name__ for kind in kinds) == ["Generated", "Generated", "Refused"]
 
 
+def test_an_answer_that_repeats_the_key_is_kept_without_it(server: LoopbackEndpoint) -> None:
+    server.says = lambda _: f"B. I was asked with {KEY}"
+    (answer,) = ask(server, "What?")
+    assert isinstance(answer, Generated)
+    assert answer.text == "B. I was asked with ***"
+
+
 def test_tokens_that_the_server_does_not_count_are_not_made_up(server: LoopbackEndpoint) -> None:
     server.always = "uncounted"
     (answer,) = ask(server, "What?")
