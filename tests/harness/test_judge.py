@@ -186,6 +186,7 @@ def test_what_passes_is_tried_again(server: LoopbackEndpoint, tmp_path: Path, mi
         ("busy", "429", 3), ("broken", "500", 3), ("cut", "", 3), ("slow", "asked 3 times", 3),
         ("nonsense", "", 1), ("elsewhere", "no text", 1), ("wordless", "no text", 1),
         ("filtered", "content_filter", 1), ("echoing", "Bearer ***", 1), ("moved", "307", 1),
+        ("telling", "for Bearer ***", 1),
     ],
 )  # fmt: skip
 def test_what_stays_wrong_is_an_error_of_its_answer_alone_and_asked_again(

@@ -82,6 +82,7 @@ def test_what_passes_is_tried_again(server: LoopbackEndpoint, misdeed: str) -> N
         ("filtered", "content_filter", 1),
         ("too_long", "longer than the model's context", 1),
         ("echoing", "cannot do Bearer ***", 1),
+        ("telling", "for Bearer ***", 1),
         ("moved", "307", 1),
     ],
 )
