@@ -7,10 +7,12 @@ Retry-After says (up to a minute, else twice as long each time), and keeps the k
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sf_eval.core.errors import CheckpointError, UsageError
 
@@ -18,6 +20,11 @@ KEY = "OPENAI_API_KEY"
 _NO_KEY = "none"  # servers on one's own machine ask for none, the client for some
 _NEVER = frozenset({401, 403, 404})
 _LONGEST_REASON = 300
+_SHORTEST_SECRET = 8
+"""Characters. "EMPTY", "none" and the like, which servers of one's own are given, are no secrets, and a model
+may mean them: an answer is left as it is."""
+_HIDDEN = "***"
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|[^\[\]@:\s]+)(?::\d+)?")
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's words; counts of tokens are its own, None where it gives none."""
+    """A server's words, the key cut out of them; counts of tokens are its own, None where it gives none."""
 
     text: str
     finish_reason: str
@@ -72,8 +79,8 @@ def checked_address(base_url: object, where: str, *, keys: Sequence[str] = (KEY,
     Raises:
         UsageError: it is no address, or holds what must not be written into results (a key, a query).
     """
-    parts = urlsplit(base_url) if isinstance(base_url, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(base_url) if isinstance(base_url, str) else None
+    if parts is None or parts.scheme not in ("http", "https"):
         raise UsageError(f"{where}: {base_url!r} is no address.", hint="Give http://HOST:PORT/v1.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
@@ -81,6 +88,23 @@ def checked_address(base_url: object, where: str, *, keys: Sequence[str] = (KEY,
             hint=f"Give the key in the environment variable {keys[0]}.",
         )
     return str(base_url).rstrip("/")
+
+
+def _parts(address: str) -> SplitResult | None:
+    """An address in its parts, with those of a request's own; None where no request can be sent there."""
+    if not address.isascii() or not address.isprintable() or " " in address:
+        return None  # a host with other letters has a name in ASCII, too (xn--...)
+    try:
+        parts = urlsplit(address)
+        host = _HOST.fullmatch(parts.netloc.rpartition("@")[2])
+        if host is None or not parts.hostname:
+            return None
+        if host["v6"]:
+            IPv6Address(host["v6"])
+        _ = parts.port  # raises where it is out of range
+    except ValueError:
+        return None
+    return parts
 
 
 class ChatClient:
@@ -128,7 +152,7 @@ class ChatClient:
         if not isinstance(listed, list) or not listed:
             return None
         names = [getattr(model, "id", None) for model in listed]
-        return [name for name in names if isinstance(name, str)] or None
+        return [self._redacted(name) for name in names if isinstance(name, str)] or None
 
     def ask(self, messages: Sequence[Any], max_new_tokens: int, **more: Any) -> Reply | Unanswered:
         """One question at temperature 0.
@@ -156,7 +180,7 @@ class ChatClient:
             )
         except (OpenAIError, ValueError) as error:
             return Unanswered("error", f"{type(error).__name__}: {self._reason(error)}")
-        return _reply(completion)
+        return self._reply(completion)
 
     def close(self) -> None:
         """End what is on its way; nothing can be asked afterwards."""
@@ -173,27 +197,33 @@ class ChatClient:
         """The error's words; a server may repeat the key in them, and they go into files."""
         said = " ".join(str(error).split())
         if self._key:
-            said = said.replace(self._key, "***")
+            said = said.replace(self._key, _HIDDEN)
         return said[:_LONGEST_REASON] or type(error).__name__
 
+    def _reply(self, completion: Any) -> Reply | Unanswered:
+        """What a completion says; the client checks none of it."""
+        choices = getattr(completion, "choices", None)
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        text = getattr(getattr(choice, "message", None), "content", None)
+        if not isinstance(text, str):
+            return Unanswered("error", "the server's reply holds no text")
+        reason = getattr(choice, "finish_reason", None)
+        if reason not in ("stop", "length"):
+            said = self._redacted(str(reason))[:40]  # in this order: half a key is no key to be found
+            return Unanswered("error", f"the server ended its answer with {said!r}")
+        usage = getattr(completion, "usage", None)
+        return Reply(
+            self._redacted(text).strip(),
+            reason,
+            _count(getattr(usage, "prompt_tokens", None)),
+            _count(getattr(usage, "completion_tokens", None)),
+        )
 
-def _reply(completion: Any) -> Reply | Unanswered:
-    """What a completion says; the client checks none of it."""
-    choices = getattr(completion, "choices", None)
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    text = getattr(getattr(choice, "message", None), "content", None)
-    if not isinstance(text, str):
-        return Unanswered("error", "the server's reply holds no text")
-    reason = getattr(choice, "finish_reason", None)
-    if reason not in ("stop", "length"):
-        return Unanswered("error", f"the server ended its answer with {str(reason)[:40]!r}")
-    usage = getattr(completion, "usage", None)
-    return Reply(
-        text.strip(),
-        reason,
-        _count(getattr(usage, "prompt_tokens", None)),
-        _count(getattr(usage, "completion_tokens", None)),
-    )
+    def _redacted(self, said: str) -> str:
+        """What a server says, without the key: it goes into files."""
+        if self._key is None or len(self._key) < _SHORTEST_SECRET:
+            return said
+        return said.replace(self._key, _HIDDEN)
 
 
 def _count(value: Any) -> int | None:

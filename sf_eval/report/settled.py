@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sf_eval.core.tables import percent
 from sf_eval.harness.record import ScoreRecord, TaskRecord
+from sf_eval.scoring.outcome import Outcome
 
 NOT_JUDGED = "not judged"
 HOW_TO_JUDGE = "sf-eval score RUN --judge URL --judge-model NAME"
@@ -13,8 +14,13 @@ _DIGITS = 12  # of a prompt's digest, as tables show it
 
 
 def score_cell(score: ScoreRecord) -> str:
-    """Percent; of answers that nobody judged, that."""
-    return NOT_JUDGED if score.accuracy is None and score.not_judged else percent(score.accuracy)
+    """Percent; where not every answer is judged, of how many ("100.0, 8 of 48 judged")."""
+    if not score.not_judged:
+        return percent(score.accuracy)
+    if score.accuracy is None:
+        return NOT_JUDGED
+    answered = score.n + score.not_judged + score.failures.get(Outcome.judge_error.value, 0)
+    return f"{percent(score.accuracy)}, {score.n} of {answered} judged"
 
 
 def metric_of(task: TaskRecord) -> tuple[str, str]:

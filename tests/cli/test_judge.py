@@ -138,6 +138,46 @@ def test_a_judge_that_fails_lowers_the_coverage_and_is_no_answer(
     assert tasks_of(run)["activitynetqa"]["score"]["correct"] == 3  # those verdicts were kept
 
 
+def test_a_key_that_the_judge_repeats_is_in_no_file(
+    run: Path, server: LoopbackEndpoint, sf_eval: Callable
+) -> None:
+    server.says = lambda body: (
+        f'{{"pred": "yes", "score": 5, "for": "{KEY}"}}'
+        if "something else" in body["messages"][1]["content"]
+        else YES
+    )
+    assert sf_eval("score", run, *judged_by(server)).code == 1
+    assert "***" in (run / "samples.jsonl").read_text()
+    for path in run.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_runs_that_need_no_judge_are_recorded_beside_those_that_do(
+    run: Path, server: LoopbackEndpoint, sf_eval: Callable, tmp_path: Path
+) -> None:
+    words = tmp_path / "words"
+    asked = ("--model", "mini", "--data", "mini", "--tasks", "nextqa_oe", "--limit", "1", "--num-frames", "4")
+    assert sf_eval("run", *asked, "--output", words).code == 0
+    server.sent.clear()
+    refused = sf_eval("score", words, *judged_by(server))
+    assert refused.code == 2
+    assert "needs a judge" in refused.err
+    done = sf_eval("score", words, run, *judged_by(server))
+    assert done.code == 0, done
+    assert len(server.sent) == 8
+    assert not (words / "judgements.jsonl").exists()
+    assert json.loads((words / "results.json").read_text())["rescored"] is not None
+    assert tasks_of(run)["activitynetqa"]["score"]["correct"] == 3
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://localhost:port/v1"])
+def test_what_is_no_address_is_said_in_a_line(original: Path, sf_eval: Callable, address: str) -> None:
+    refused = sf_eval("score", original, "--judge", address, "--judge-model", MODEL)
+    assert refused.code == 2
+    assert f"--judge: '{address}' is no address." in refused.err
+    assert "Traceback" not in refused.err
+
+
 def test_a_run_is_judged_at_once_where_it_is_asked(
     tmp_path: Path, server: LoopbackEndpoint, sf_eval: Callable
 ) -> None:

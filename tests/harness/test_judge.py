@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,13 @@ from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.core.errors import CheckpointError, UsageError
 from sf_eval.harness.judged import judge as judge_module
 from sf_eval.harness.judged.judge import judge_run
-from sf_eval.harness.judged.judgements import JUDGEMENTS, judged_tasks, read_judgements
+from sf_eval.harness.judged.judgements import (
+    JUDGEMENTS,
+    JudgementsFile,
+    JudgeName,
+    judged_tasks,
+    read_judgements,
+)
 from sf_eval.harness.judged.settings import JudgeSettings
 from sf_eval.harness.record import RunFacts, Usage
 from sf_eval.harness.recording import AskedDocument
@@ -69,6 +76,16 @@ def kept(folder: Path, *outputs: str | None) -> KeptRun:
     return KeptRun(folder, cast(RunFacts, None), documents, results, frozenset(), usage)
 
 
+def alike(folder: Path, count: int) -> KeptRun:
+    """A run whose questions and answers are all the same."""
+    run = kept(folder, *["red"] * count)
+    asked = [
+        replace(one, document=replace(one.document, question="what colour is the bus"))
+        for one in run.documents
+    ]
+    return replace(run, documents=asked)
+
+
 def verdicts(run: KeptRun) -> list[bool | str | None]:
     """What each question's judgement is now; "none" without one."""
     asked = [(one.key, one.document) for one in run.documents]
@@ -95,8 +112,6 @@ def test_a_judge_is_asked_at_temperature_0_by_the_benchmarks_words(
 
 
 def test_captions_are_judged_by_the_option_that_they_tell() -> None:
-    from dataclasses import replace
-
     document = kept(Path("/tmp"), "x").documents[0].document
     document = replace(document, references=("B. swimming",), asked_of_judge="What?\nA. flying\nB. swimming")
     prompt = PROMPTS["tempcompass_captioning"]
@@ -105,6 +120,9 @@ def test_captions_are_judged_by_the_option_that_they_tell() -> None:
     assert prompt.read('{"answer": "B"}', document) is True
     assert prompt.read('{"answer": "none"}', document) is False
     assert prompt.read('```json\n{"answer": "a"}\n```', document) is False
+    for letter in "CH":  # the question offers two options
+        with pytest.raises(VerdictError, match="an option that there is not"):
+            prompt.read(f'{{"answer": "{letter}"}}', document)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +130,7 @@ def test_captions_are_judged_by_the_option_that_they_tell() -> None:
     [
         (YES, True),
         (NO, False),
-        ('{"score": 3, "pred": " Yes ", "reason": "so"}', True),
+        ('{"score": 3, "pred": " Yes "}', True),
         ('```json\n{"pred": "no", "score": 1}\n```', False),
         ('```\n{"pred": "no", "score": 1}\n```', False),
     ],
@@ -128,6 +146,9 @@ def test_a_verdict_is_one_json_object(said: str, right: bool) -> None:
         '{"pred": "maybe", "score": 2}', '{"pred": "yes", "score": 9}', '{"pred": "yes", "score": "5"}',
         '{"pred": "yes", "score": 4.8}', '{"pred": true, "score": 5}', f"{YES} I am sure.", f"{YES}{NO}",
         f"[{YES}]", '{"pred": ["yes"], "score": 5}', "null",
+        '{"pred": "yes", "score": 5, "reason": "so"}', '{"pred": "no", "score": 0, "pred": "yes"}',
+        '{"pred": "yes", "score": 4, "score": 4}', '{"pred": "yes", "score": NaN}', "[" * 100_000,
+        f'{{"pred": "yes", "score": {"9" * 5000}}}', '{"pred": "\\ud800", "score": 1}',
     ],
 )  # fmt: skip
 def test_anything_else_is_no_verdict(said: str) -> None:
@@ -135,10 +156,16 @@ def test_anything_else_is_no_verdict(said: str) -> None:
         yes_or_no(said)
 
 
-@pytest.mark.parametrize("said", ["B", '{"answer": "Z"}', '{"answer": "AB"}', '{"answer": 1}', "{}"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "B", '{"answer": "Z"}', '{"answer": "AB"}', '{"answer": 1}', "{}", '{"answer": "D"}',
+        '{"answer": "B", "why": "so"}', '{"answer": "A", "answer": "B"}',
+    ],
+)  # fmt: skip
 def test_nor_is_it_a_choice(said: str) -> None:
     with pytest.raises(VerdictError):
-        chosen(said)
+        chosen(said, "ABC")
 
 
 # --- a server that misbehaves -------------------------------------------------------------------------------
@@ -159,6 +186,7 @@ def test_what_passes_is_tried_again(server: LoopbackEndpoint, tmp_path: Path, mi
         ("busy", "429", 3), ("broken", "500", 3), ("cut", "", 3), ("slow", "asked 3 times", 3),
         ("nonsense", "", 1), ("elsewhere", "no text", 1), ("wordless", "no text", 1),
         ("filtered", "content_filter", 1), ("echoing", "Bearer ***", 1), ("moved", "307", 1),
+        ("telling", "for Bearer ***", 1),
     ],
 )  # fmt: skip
 def test_what_stays_wrong_is_an_error_of_its_answer_alone_and_asked_again(
@@ -169,7 +197,7 @@ def test_what_stays_wrong_is_an_error_of_its_answer_alone_and_asked_again(
     judge_run(run, judge(server, timeout_s=0.3))
     assert verdicts(run) == [None]
     assert len(server.sent) == requests
-    (judgement,) = (found for key, found in read_judgements(tmp_path).by_key.items() if key)
+    (judgement,) = read_judgements(tmp_path).by_key.values()
     assert said in judgement.said
     assert KEY not in (tmp_path / JUDGEMENTS).read_text()
     server.always = ""
@@ -182,6 +210,35 @@ def test_words_that_are_no_verdict_are_no_answer(server: LoopbackEndpoint, tmp_p
     server.says = lambda body: "I would say yes" if "blue" in body["messages"][1]["content"] else NO
     judge_run(run, judge(server))
     assert verdicts(run) == [False, None, False]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        lambda key: f"Authorized by {key}; yes",
+        lambda key: f'{{"pred": "yes", "score": 5, "key": "{key}"}}',
+        lambda key: f'{{"pred": "{key}", "score": 5}}',
+        lambda key: "x" * 190 + key,  # where an error's words are cut
+    ],
+)
+def test_a_judge_that_repeats_its_key_puts_it_into_no_file(
+    server: LoopbackEndpoint, tmp_path: Path, says: Any
+) -> None:
+    run = kept(tmp_path, "red")
+    server.says = lambda _: says(KEY)
+    judge_run(run, judge(server))
+    assert verdicts(run) == [None]
+    assert KEY[:12] not in (tmp_path / JUDGEMENTS).read_text()
+
+
+def test_a_word_that_stands_where_a_key_would_changes_no_verdict(
+    server: LoopbackEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers of one's own take any key, and people give them "x" or "yes"."""
+    monkeypatch.setenv("SF_EVAL_JUDGE_KEY", "yes")
+    run = kept(tmp_path, "red")
+    judge_run(run, judge(server))
+    assert verdicts(run) == [True]
 
 
 def test_a_refused_key_asks_nothing_more(server: LoopbackEndpoint, tmp_path: Path) -> None:
@@ -200,6 +257,15 @@ def test_a_judge_that_never_gives_a_verdict_is_left_alone(server: LoopbackEndpoi
     assert 20 <= len(server.sent) <= 36
 
 
+def test_empty_answers_are_wrong_whatever_the_judge_does(server: LoopbackEndpoint, tmp_path: Path) -> None:
+    """Nobody is asked about them: they are no sign that somebody judges, and none that nobody does."""
+    run = kept(tmp_path, *["red", " "] * 50)
+    server.says = lambda _: "yes"
+    judge_run(run, judge(server))
+    assert verdicts(run) == [None, False] * 50
+    assert 20 <= len(server.sent) <= 36
+
+
 # --- what is kept -------------------------------------------------------------------------------------------
 
 
@@ -213,6 +279,46 @@ def test_nothing_is_asked_twice(server: LoopbackEndpoint, tmp_path: Path) -> Non
     other = kept(tmp_path, "red", "a blue one", None, " ")
     assert judge_run(other, judge(server)) == 1
     assert verdicts(other) == [True, False, "none", False]
+
+
+def test_equal_questions_are_one_request_and_one_failure(server: LoopbackEndpoint, tmp_path: Path) -> None:
+    run = alike(tmp_path, 40)
+    server.says = lambda _: "I would say yes"
+    assert judge_run(run, judge(server)) == 1
+    assert len(server.sent) == 1
+    assert verdicts(run) == [None] * 40
+    (failed,) = read_judgements(tmp_path).by_key.values()
+    assert "I would say yes" in failed.said  # not given up after 20 in a row: it was one
+    server.says = lambda _: YES
+    assert judge_run(run, judge(server)) == 1
+    assert verdicts(run) == [True] * 40
+
+
+def test_a_failure_takes_no_verdict_back(server: LoopbackEndpoint, tmp_path: Path) -> None:
+    """Runs that were judged when equal questions were asked one by one hold such lines."""
+    run = kept(tmp_path, "red")
+    judge_run(run, judge(server))
+    ((_, key),) = read_judgements(tmp_path).by_key
+    prompt = prompt_of(BENCHMARK)
+    name = JudgeName(MODEL, server.url, prompt.name, prompt.digest)
+    with JudgementsFile(tmp_path) as file:
+        file.append(key, name, Judgement(None, "no answer within 60 s"))
+    assert verdicts(run) == [True]
+    assert judge_run(run, judge(server)) == 0
+
+
+def test_another_address_is_another_judge(server: LoopbackEndpoint, tmp_path: Path) -> None:
+    run = kept(tmp_path, "red", "blue")
+    judge_run(run, judge(server))
+    with serving() as other:
+        other.says = lambda _: NO
+        assert judge_run(run, judge(other)) == 2
+        assert len(other.sent) == 2
+        assert verdicts(run) == [False, False]
+        judged = judged_tasks(tmp_path, [(one.key, one.document) for one in run.documents], run.results)
+        assert judged[TASK].judge.base_url == other.url
+    assert judge_run(run, judge(server)) == 0
+    assert verdicts(run) == [True, False]
 
 
 def test_another_judge_is_asked_anew_and_the_last_one_counts(
@@ -283,7 +389,11 @@ def test_a_judge_that_is_none_is_refused_early(server: LoopbackEndpoint, tmp_pat
     judge(server).check()
     with pytest.raises(UsageError, match="does not serve"):
         JudgeSettings(server.url, "gpt-none").check()
-    for address in ("localhost:8000", "ftp://x/v1", f"http://me:{KEY}@localhost/v1", "http://x/v1?key=k"):
+    for address in (
+        "localhost:8000", "ftp://x/v1", f"http://me:{KEY}@localhost/v1", "http://x/v1?key=k",
+        "http://[::1", "http://[::1]x/v1", "http://[::z]/v1", "http://h:port/v1", "http://h:99999/v1",
+        "http://a b/v1", "http://h/v1\x01", "http://\N{SNOWMAN}\u2028/v1", "http://:8000/v1",
+    ):  # fmt: skip
         with pytest.raises(UsageError, match="--judge"):
             JudgeSettings(address, "m")
     with pytest.raises(UsageError, match="--judge-model is empty"):

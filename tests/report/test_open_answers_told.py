@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,11 +56,15 @@ def saying(word: str) -> Player:
     return play
 
 
-def judge(plan: RunPlan, word: str) -> None:
-    """Verdicts on ActivityNet-QA alone: the truth is right, the first question has none."""
+def judge(plan: RunPlan, word: str, rows: Container[int] = range(10_000)) -> None:
+    """Verdicts on ActivityNet-QA alone: the truth is right, the first question has none.
+
+    Args:
+        rows: the questions that the judge was asked about.
+    """
     (task,) = (task for task in plan.tasks if task.benchmark.name == "activitynetqa")
     with JudgementsFile(plan.output) as file:
-        for document in task.documents:
+        for document in (each for each in task.documents if each.index in rows):
             said = saying(word)(task, document)
             right = None if document.index == 0 else said == document.references[0]
             file.append(JUDGE.key(document, said), JUDGE, Judgement(right, f"about {said}"))
@@ -128,6 +133,37 @@ def test_what_nobody_judged_is_a_word_in_the_cell(plan: RunPlan, tmp_path: Path)
     cells = {row[0]: row[table.columns.index("score %")] for row in table.rows}
     assert cells["ActivityNet-QA"] == "not judged"
     assert any(title.startswith("TempCompass") and cell == "not judged" for title, cell in cells.items())
+
+
+def test_a_partly_judged_benchmark_is_never_called_whole(plan: RunPlan, tmp_path: Path) -> None:
+    """As Ctrl-C leaves it: everything is answered, nothing failed, and 8 of 48 answers have a verdict."""
+    (task,) = (task for task in plan.tasks if task.benchmark.name == "activitynetqa")
+
+    def exported(name: str, rows: Container[int]) -> Exported:
+        placed = replace(plan, tasks=(task,), output=tmp_path / name)
+        placed.output.mkdir()
+        judge(placed, "red", rows)
+        finished(placed, saying("red"), name=name)
+        return Exported(read_finished(placed.output))
+
+    def cell(run: Exported) -> str:
+        table = leaderboard.measured_table(run.record)
+        return table.rows[0][table.columns.index("score %")]
+
+    run = exported("part", range(1, 9))
+    score = run.record.tasks[0].score
+    assert (score.n, score.not_judged, score.failures, run.record.complete) == (8, 40, {}, True)
+    assert cell(run) == f"{score.accuracy:.1f}, 8 of 48 judged"
+    assert run.gaps() == ["ActivityNet-QA: 40 open answers are not judged yet"]
+    assert run.completeness == "subset"
+    (card,) = export(run, "model-index", tmp_path / "card")
+    assert "subset" in card.name
+    assert card.read_text().count("subset)") >= 2  # the data set's name, and the metric's
+    failed = exported("failed", range(9))
+    assert cell(failed) == f"{failed.record.tasks[0].score.accuracy:.1f}, 8 of 48 judged"
+    asked = exported("asked", range(48))
+    assert asked.gaps() == ["ActivityNet-QA: 1 questions failed"]
+    assert "judged" not in cell(asked)
 
 
 def test_exports_hold_credits_verdicts_and_accepted_answers(plan: RunPlan, tmp_path: Path) -> None:

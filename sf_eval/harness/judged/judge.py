@@ -34,7 +34,7 @@ def judge_run(run: KeptRun, settings: JudgeSettings, progress: Progress | None =
         progress: told (what, done, total).
 
     Returns:
-        How many answers were asked about.
+        How many answers were asked about; the same words on equal questions are one.
 
     Raises:
         UsageError: the run has no answer that a judge is needed for.
@@ -50,9 +50,17 @@ def judge_run(run: KeptRun, settings: JudgeSettings, progress: Progress | None =
     with JudgementsFile(run.folder) as file:
         for prompt in {one.prompt.name: one.prompt for one in waiting}.values():
             file.name_last(_name(settings, prompt))
-        asking = [one for one in waiting if not file.has_verdict(one.key(settings))]
+        by_key = {one.key(settings): one for one in waiting}
+        asking = [
+            one for key, one in by_key.items() if not file.kept.has_verdict(key, _name(settings, one.prompt))
+        ]
         _Judging(settings, file, asking, progress or (lambda *_: None)).run()
     return len(asking)
+
+
+def needs_judge(run: KeptRun) -> bool:
+    """Whether the run has an answer that only a judge can tell of."""
+    return any(True for _ in _answers(run))
 
 
 @dataclass(frozen=True)
@@ -112,10 +120,10 @@ class _Judging:
         filled = False
         while len(self.flying) < AT_ONCE and (one := next(left, None)) is not None:
             filled = True
-            if self.lost:
-                self._take(one, Judgement(None, self.lost))
-            elif not one.output.strip():
-                self._take(one, Judgement(False, "The answer is empty; no judge was asked."))
+            if not one.output.strip():
+                self._keep(one, Judgement(False, "The answer is empty; no judge was asked."))
+            elif self.lost:
+                self._keep(one, Judgement(None, self.lost))
             else:
                 self.flying[pool.submit(_ask, client, one)] = one
         return filled
@@ -127,6 +135,9 @@ class _Judging:
             self.lost = got.reason
         elif self.in_vain >= _GIVE_UP_AFTER and not self.lost:
             self.lost = f"not asked, since {self.in_vain} answers had no verdict, the last: {judgement.said}"
+        self._keep(one, judgement)
+
+    def _keep(self, one: _Answered, judgement: Judgement) -> None:
         self.file.append(one.key(self.settings), _name(self.settings, one.prompt), judgement)
         self.done += 1
         self._show()

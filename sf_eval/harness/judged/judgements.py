@@ -39,7 +39,8 @@ class JudgeName:
     prompt_digest: str
 
     def key(self, document: Document, output: str) -> str:
-        """SHA-256 of what determines the verdict on a model's words; not the address, since servers move."""
+        """SHA-256 of what is asked about a model's words, and of which model. What a server serves by that
+        name is another matter: verdicts are kept by address and key."""
         determinants = {
             "model": self.model,
             "prompt": self.prompt_digest,
@@ -55,16 +56,26 @@ class Judgements:
     """What a run's folder holds of judgements.
 
     Attributes:
-        by_key: the last judgement under each key.
+        by_key: the judgement under each judge's address and key: the last verdict, else the last failure.
         last: by the prompt's name, the judge that was asked last.
     """
 
-    by_key: dict[str, Judgement] = field(default_factory=dict)
+    by_key: dict[tuple[str, str], Judgement] = field(default_factory=dict)
     last: dict[str, JudgeName] = field(default_factory=dict)
 
     def add(self, key: str, judge: JudgeName, judgement: Judgement) -> None:
-        self.by_key[key] = judgement
+        """Take a judgement in; an empty key only names the judge."""
         self.last[judge.prompt] = judge
+        if key and (judgement.right is not None or not self.has_verdict(key, judge)):
+            self.by_key[judge.base_url, key] = judgement
+
+    def get(self, key: str, judge: JudgeName) -> Judgement | None:
+        return self.by_key.get((judge.base_url, key))
+
+    def has_verdict(self, key: str, judge: JudgeName) -> bool:
+        """Whether the judge said right or wrong; a failure is asked about again."""
+        judgement = self.get(key, judge)
+        return judgement is not None and judgement.right is not None
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ def judged_tasks(
         if judge is None or not isinstance(result, Answer):
             continue
         judges[key.task] = judge
-        judgement = kept.by_key.get(judge.key(document, result.text))
+        judgement = kept.get(judge.key(document, result.text), judge)
         if judgement is not None:
             rows.setdefault(key.task, {})[document.index] = judgement
     return {task: JudgedTask(JudgeRecord(**asdict(judges[task])), found) for task, found in rows.items()}
@@ -158,11 +169,6 @@ class JudgementsFile:
     def name_last(self, judge: JudgeName) -> None:
         """Note that `judge` is asked now, even if all that it is asked was kept: the run is judged by it."""
         self.append("", judge, Judgement(None, "is asked"))
-
-    def has_verdict(self, key: str) -> bool:
-        """Whether the judge said right or wrong; a failure is asked about again."""
-        judgement = self.kept.by_key.get(key)
-        return judgement is not None and judgement.right is not None
 
     def __enter__(self) -> JudgementsFile:
         return self

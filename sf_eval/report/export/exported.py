@@ -129,3 +129,5 @@ class Exported:
             yield f"{task.title}: the data has {task.questions_total} questions, not {expected}"
         if failed := sum(task.micro.failures.values()):
             yield f"{task.title}: {failed} questions failed"
+        if task.micro.not_judged and task.micro.n:
+            yield f"{task.title}: {task.micro.not_judged} open answers are not judged yet"

@@ -7,14 +7,17 @@ form of the verdict is ours: JSON, which is validated, where theirs is a Python 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from string import Template
 
 from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.benchmarks.options import LETTERS
 from sf_eval.scoring.judging.verdict import VerdictError, chosen, yes_or_no
 
 _OR = " or "
+_FIRST_OPTION = re.compile(r"A[.)]\s")
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,15 @@ def _says_yes(said: str, _: Document) -> bool:
 
 def _chooses_right(said: str, document: Document) -> bool:
     """Whether the option that the judge takes from the words is the right one ("B. swimming")."""
-    letter = chosen(said)
+    letter = chosen(said, _offered(document.asked_of_judge))
     return any(reference.split(".")[0].strip().upper() == letter for reference in document.references)
+
+
+def _offered(asked: str) -> str:
+    """The letters of the options that a question's text ends with, one a line, A first."""
+    lines = [line.strip() for line in asked.splitlines() if line.strip()]
+    first = next((place for place, line in enumerate(lines) if _FIRST_OPTION.match(line)), len(lines))
+    return LETTERS[: len(lines) - first]
 
 
 _MATCH = JudgePrompt(

@@ -117,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _echoing(self) -> None:
         self._json(422, {"error": {"message": f"cannot do {self.headers.get('Authorization')}"}})
 
+    def _telling(self) -> None:
+        self._answer(reason=f"for {self.headers.get('Authorization')}")
+
     def _moved(self) -> None:
         self._json(307, {}, {"Location": f"{self.server.url}/elsewhere"})
 

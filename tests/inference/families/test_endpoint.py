@@ -82,6 +82,7 @@ def test_what_passes_is_tried_again(server: LoopbackEndpoint, misdeed: str) -> N
         ("filtered", "content_filter", 1),
         ("too_long", "longer than the model's context", 1),
         ("echoing", "cannot do Bearer ***", 1),
+        ("telling", "for Bearer ***", 1),
         ("moved", "307", 1),
     ],
 )
@@ -99,6 +100,13 @@ def test_what_stays_wrong_is_a_failure_of_its_question_alone(
     server.misdeeds.append("wordless")
     kinds = [type(answer) for answer in ask(server, "One?", "Two?", "Three?")]
     assert sorted(kind.__name__ for kind in kinds) == ["Generated", "Generated", "Refused"]
+
+
+def test_an_answer_that_repeats_the_key_is_kept_without_it(server: LoopbackEndpoint) -> None:
+    server.says = lambda _: f"B. I was asked with {KEY}"
+    (answer,) = ask(server, "What?")
+    assert isinstance(answer, Generated)
+    assert answer.text == "B. I was asked with ***"
 
 
 def test_tokens_that_the_server_does_not_count_are_not_made_up(server: LoopbackEndpoint) -> None:
