@@ -71,7 +71,7 @@ def findings_of(
 
 
 def of_videos(findings: Sequence[Finding], videos: int) -> str:
-    """How many of `videos` are damaged, not read, shown otherwise than stated, or asked about beyond their end."""
+    """How many of `videos` are damaged, not read, shown otherwise than stated, or asked about too far."""
     words = {
         FindingKind.damaged: "damaged",
         FindingKind.unread: "not read here, whether damaged or not",

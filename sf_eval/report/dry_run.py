@@ -105,7 +105,7 @@ def _flops(card: ModelCard, config: Mapping[str, Any] | None, task: TaskPlan, fr
 
 
 def _most_characters(task: TaskPlan, document: Document, frames: int) -> int:
-    """Of the longest prompt the document may get: which subtitles it shows is known with the frames' times."""
+    """Of the longest prompt it may get: which subtitles are shown is known with the frames' times."""
     if not frames:
         return len(document.prompt)  # subtitles are a part of the video
     prompt = prompt_of(task.opened, document)
