@@ -130,7 +130,9 @@ class Engine:
         """
         if isinstance(pictures, VideoError):
             kind = _FAILURE_OF_VIDEO.get(pictures.reason, FailureKind.DECODE_ERROR)
-            return [], [Failure(question.key, kind, str(pictures)) for question in group.questions]
+            return [], [
+                Failure(question.key, kind, str(pictures), pictures.reason) for question in group.questions
+            ]
         if isinstance(pictures, Exception):
             return [], _failures(group.questions, pictures)
         texts, failures = _texts(group.questions, () if pictures is None else pictures.times_s)
