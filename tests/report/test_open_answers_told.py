@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,15 +55,11 @@ def saying(word: str) -> Player:
     return play
 
 
-def judge(plan: RunPlan, word: str, rows: Container[int] = range(10_000)) -> None:
-    """Verdicts on ActivityNet-QA alone: the truth is right, the first question has none.
-
-    Args:
-        rows: the questions that the judge was asked about.
-    """
+def judge(plan: RunPlan, word: str) -> None:
+    """Verdicts on ActivityNet-QA alone: the truth is right, the first question has none."""
     (task,) = (task for task in plan.tasks if task.benchmark.name == "activitynetqa")
     with JudgementsFile(plan.output) as file:
-        for document in (each for each in task.documents if each.index in rows):
+        for document in task.documents:
             said = saying(word)(task, document)
             right = None if document.index == 0 else said == document.references[0]
             file.append(JUDGE.key(document, said), JUDGE, Judgement(right, f"about {said}"))
@@ -139,10 +134,10 @@ def test_a_partly_judged_benchmark_is_never_called_whole(plan: RunPlan, tmp_path
     """As Ctrl-C leaves it: everything is answered, nothing failed, and 8 of 48 answers have a verdict."""
     (task,) = (task for task in plan.tasks if task.benchmark.name == "activitynetqa")
 
-    def exported(name: str, rows: Container[int]) -> Exported:
+    def exported(name: str, asked: slice) -> Exported:
         placed = replace(plan, tasks=(task,), output=tmp_path / name)
         placed.output.mkdir()
-        judge(placed, "red", rows)
+        judge(replace(placed, tasks=(replace(task, documents=task.documents[asked]),)), "red")
         finished(placed, saying("red"), name=name)
         return Exported(read_finished(placed.output))
 
@@ -150,7 +145,7 @@ def test_a_partly_judged_benchmark_is_never_called_whole(plan: RunPlan, tmp_path
         table = leaderboard.measured_table(run.record)
         return table.rows[0][table.columns.index("score %")]
 
-    run = exported("part", range(1, 9))
+    run = exported("part", slice(1, 9))
     score = run.record.tasks[0].score
     assert (score.n, score.not_judged, score.failures, run.record.complete) == (8, 40, {}, True)
     assert cell(run) == f"{score.accuracy:.1f}, 8 of 48 judged"
@@ -159,9 +154,9 @@ def test_a_partly_judged_benchmark_is_never_called_whole(plan: RunPlan, tmp_path
     (card,) = export(run, "model-index", tmp_path / "card")
     assert "subset" in card.name
     assert card.read_text().count("subset)") >= 2  # the data set's name, and the metric's
-    failed = exported("failed", range(9))
+    failed = exported("failed", slice(9))
     assert cell(failed) == f"{failed.record.tasks[0].score.accuracy:.1f}, 8 of 48 judged"
-    asked = exported("asked", range(48))
+    asked = exported("asked", slice(48))
     assert asked.gaps() == ["ActivityNet-QA: 1 questions failed"]
     assert "judged" not in cell(asked)
 
