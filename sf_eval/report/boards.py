@@ -56,7 +56,9 @@ class Cell:
     @property
     def missing(self) -> str:
         """ " (2 of 20)" where parts of the mean are missing, else empty."""
-        if self.parts is None or self.parts_total is None or self.parts >= self.parts_total:
+        if self.accuracy is None or self.parts is None or self.parts_total is None:
+            return ""
+        if self.parts >= self.parts_total:
             return ""
         return f" ({self.parts} of {self.parts_total})"
 
