@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,16 +16,19 @@ from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS
 from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.export.flat import latex
-from sf_eval.report.leaderboard import data_label, entries
+from sf_eval.report.leaderboard import Entry, data_label, entries
 from sf_eval.report.model_label import model_label
 from sf_eval.report.published import published_models
+from sf_eval.report.settled import score_cell, settled_by, settled_notes
 
 MEASURED: Final = "measured"
 REPORTED: Final = "reported"
+APART: Final = " *"
+"""Stands behind a benchmark whose scores were settled in different ways."""
 _REAL = "real benchmark"
 CSV_COLUMNS = (
     "kind", "model", "frames", "data", "complete", "benchmark", "accuracy", "interval95_low",
-    "interval95_high", "n", "parts", "parts_total", "source",
+    "interval95_high", "n", "parts", "parts_total", "source", "settled",
 )  # fmt: skip
 
 
@@ -34,19 +37,28 @@ class Cell:
     """A benchmark's accuracy in percent; what was reported has neither interval nor n nor parts.
 
     Attributes:
+        accuracy: None where no answer was judged.
+        shown: what a table says of it, without interval and parts.
+        ways: by whom or what each of its tasks was settled (`settled.settled_by`), where that was no letter.
+        settled: the same in sentences; "" where letters did.
         parts: of how many subtasks or categories it is the mean, of `parts_total` in all.
     """
 
-    accuracy: float
+    accuracy: float | None
+    shown: str
     interval95: tuple[float, float] | None = None
     n: int | None = None
     parts: int | None = None
     parts_total: int | None = None
+    ways: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    settled: str = ""
 
     @property
     def missing(self) -> str:
         """ " (2 of 20)" where parts of the mean are missing, else empty."""
-        if self.parts is None or self.parts_total is None or self.parts >= self.parts_total:
+        if self.accuracy is None or self.parts is None or self.parts_total is None:
+            return ""
+        if self.parts >= self.parts_total:
             return ""
         return f" ({self.parts} of {self.parts_total})"
 
@@ -126,7 +138,10 @@ def board(folders: Sequence[Path], *, sort: str | None = None, published: bool =
             titles.setdefault(name, title)
             columns[name] = column
         rows += _reported(columns)
-    return Board(_sorted(rows, sort, titles), titles, said, skipped)
+    apart = {name: how for name in titles if (how := _apart(rows, name))}
+    said += [f"{APART.strip()} {titles[name]}: {how}: not comparable." for name, how in apart.items()]
+    marked = {name: title + APART * (name in apart) for name, title in titles.items()}
+    return Board(_sorted(rows, sort, titles), marked, said, skipped)
 
 
 def published_columns() -> dict[str, tuple[str, str]]:
@@ -184,7 +199,7 @@ def board_latex(found: Board) -> str:
         kind = row.kind if row.complete else f"{row.kind}, partial"
         model = row.model if row.data == _REAL else f"{row.model} ({row.data})"
         shown = [row.cells.get(name) for name in names]
-        accuracies = [ABSENT if cell is None else percent(cell.accuracy) + cell.missing for cell in shown]
+        accuracies = [ABSENT if cell is None else cell.shown + cell.missing for cell in shown]
         cells = (kind, model, row.frames or ABSENT, *accuracies)
         lines.append(" & ".join(map(latex, cells)) + " \\\\")
     said = " ".join(["Percent right; reported: not measured here.", *found.notes])
@@ -206,25 +221,49 @@ def _measured(record: RunRecord, path: Path) -> Row:
         frames=str(record.model.num_frames),
         data=data_label(record) if is_mini(record) else _REAL,
         complete=record.complete,
-        cells={
-            entry.name: Cell(
-                entry.score.accuracy,
-                entry.score.interval95,
-                entry.score.n,
-                entry.score.parts,
-                entry.score.parts_total,
-            )
-            for entry in entries(record, folded=True)
-            if entry.score.accuracy is not None
-        },
+        cells={entry.name: _cell(entry, record) for entry in entries(record, folded=True)},
         source=str(path),
+    )
+
+
+def _cell(entry: Entry, record: RunRecord) -> Cell:
+    tasks = [task for task in record.tasks if task.task in entry.tasks]
+    score = entry.score
+    return Cell(
+        score.accuracy,
+        score_cell(score),
+        score.interval95,
+        score.n,
+        score.parts,
+        score.parts_total,
+        ways={task.task: way for task in tasks if task.score.n and (way := settled_by(task))},
+        settled=" ".join(settled_notes(tasks)),
+    )
+
+
+def _apart(rows: Sequence[Row], name: str) -> str:
+    """How the scores on a benchmark were settled differently; "" where they were settled alike."""
+    cells = [row.cells[name] for row in rows if name in row.cells]
+    ways: dict[str, dict[tuple[str, str], None]] = {}
+    for cell in cells:
+        for task, way in cell.ways.items():
+            ways.setdefault(task, {})[way] = None
+    is_reported = any(row.kind == REPORTED and name in row.cells for row in rows)
+    differing = {way[0]: None for each in ways.values() if len(each) > 1 for way in each}
+    if differing:
+        return f"settled by different judges, prompts or lexicons ({', '.join(differing)})"
+    judges = {way[0]: None for each in ways.values() for way in each}
+    return (
+        f"measured ones were settled by {', '.join(judges)}, reported ones as their authors did"
+        if judges and is_reported
+        else ""
     )
 
 
 def _reported(columns: dict[str, str]) -> Iterator[Row]:
     for model in published_models():
         cells = {
-            name: Cell(model.accuracies[column])
+            name: Cell(model.accuracies[column], percent(model.accuracies[column]))
             for name, column in columns.items()
             if column in model.accuracies
         }
@@ -243,16 +282,21 @@ def _sorted(rows: list[Row], sort: str | None, titles: dict[str, str]) -> list[R
         raise UsageError(
             f"--sort: no run has a score on {sort}.", hint=nearest(sort, [*titles, "model", "frames"])
         )
-    return sorted(rows, key=lambda row: -row.cells[sort].accuracy if sort in row.cells else 1.0)
+    return sorted(rows, key=lambda row: _descending(row.cells.get(sort)))
+
+
+def _descending(cell: Cell | None) -> float:
+    """Best first; what has no accuracy comes last."""
+    return 1.0 if cell is None or cell.accuracy is None else -cell.accuracy
 
 
 def _shown(cell: Cell | None) -> str:
     if cell is None:
         return ABSENT
     if cell.interval95 is None:
-        return percent(cell.accuracy) + cell.missing
+        return cell.shown + cell.missing
     low, high = cell.interval95
-    return f"{percent(cell.accuracy)} [{low:.0f}, {high:.0f}]{cell.missing}"
+    return f"{cell.shown} [{low:.0f}, {high:.0f}]{cell.missing}"
 
 
 def _csv_lines(found: Board) -> Iterator[dict[str, object]]:
@@ -273,4 +317,5 @@ def _csv_lines(found: Board) -> Iterator[dict[str, object]]:
                 "parts": cell.parts,
                 "parts_total": cell.parts_total,
                 "source": row.source,
+                "settled": cell.settled,
             }

@@ -17,7 +17,7 @@ from sf_eval.harness.record import RunRecord
 from sf_eval.harness.recording import RESULTS, SAMPLES
 from sf_eval.report.leaderboard import Entry, data_label, entries
 from sf_eval.report.model_label import model_label
-from sf_eval.report.settled import settled_notes
+from sf_eval.report.settled import settled_by, settled_notes
 from sf_eval.scoring.outcome import Outcome
 
 PROFILE = "profile.json"
@@ -46,10 +46,10 @@ def collect(record: RunRecord, folder: Path) -> list[Point]:
     """The points of every run beside `folder` on the same data and the same questions, this one's included.
 
     The same questions are those that have a judged answer: as many are not enough, since another one may have
-    failed in each run.
+    failed in each run. Where a judge or a lexicon said what is right, it is the same one.
     """
     own = _judged(folder)
-    asked = {entry.title: _questions(entry, own) for entry in entries(record)}
+    asked = {entry.title: _questions(entry, own, record) for entry in entries(record)}
     points: list[Point] = []
     for results in sorted(folder.parent.glob(f"*/{RESULTS}")):
         other, profile = _read(results)
@@ -57,9 +57,7 @@ def collect(record: RunRecord, folder: Path) -> list[Point]:
             continue
         judged = _judged(results.parent)
         same = [
-            entry
-            for entry in entries(other)
-            if _questions(entry, judged) == asked.get(entry.title, frozenset())
+            entry for entry in entries(other) if _questions(entry, judged, other) == asked.get(entry.title)
         ]
         points.extend(_points(other, same, profile, results.parent.name))
     return points
@@ -95,7 +93,8 @@ def table(points: list[Point], data: str) -> Table:
         rows=rows,
         numeric=frozenset({"accuracy %", "n", "FLOPs per question", "latency per question"}),
         notes=(
-            "The front is by accuracy and FLOPs, of the runs beside this one on the same questions.",
+            "The front is by accuracy and FLOPs, of the runs beside this one on the same questions, "
+            "judged by the same judge where one was asked.",
             *dict.fromkeys(point.settled for point in points if point.settled),
         ),
     )
@@ -172,9 +171,13 @@ def _judged(folder: Path) -> list[Question]:
     return judged
 
 
-def _questions(entry: Entry, judged: list[Question]) -> frozenset[Question]:
-    """Those of the entry's tasks."""
-    return frozenset(question for question in judged if question[0] in entry.tasks)
+def _questions(entry: Entry, judged: list[Question], record: RunRecord) -> tuple[frozenset[Any], ...]:
+    """Those of the entry's tasks, and by whom or what these were settled."""
+    tasks = [task for task in record.tasks if task.task in entry.tasks]
+    return (
+        frozenset(question for question in judged if question[0] in entry.tasks),
+        frozenset((task.task, settled_by(task)) for task in tasks),
+    )
 
 
 def _points(record: RunRecord, chosen: Sequence[Entry], profile: dict[str, Any], run: str) -> list[Point]:

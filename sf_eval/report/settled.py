@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sf_eval.core.tables import percent
 from sf_eval.harness.record import ScoreRecord, TaskRecord
@@ -23,6 +23,17 @@ def score_cell(score: ScoreRecord) -> str:
     return f"{percent(score.accuracy)}, {score.n} of {answered} judged"
 
 
+def settled_by(task: TaskRecord) -> tuple[str, str] | None:
+    """By whom or what its open answers were settled: scores are comparable only where this is the same.
+
+    Returns:
+        The judge's model and the prompt's digest, or the lexicon; None where neither had a say.
+    """
+    if task.judge is not None:
+        return task.judge.model, task.judge.prompt_digest
+    return None if task.lexicon is None else (task.lexicon, "")
+
+
 def metric_of(task: TaskRecord) -> tuple[str, str]:
     """The score's metric, for machines and for people."""
     return {
@@ -31,6 +42,14 @@ def metric_of(task: TaskRecord) -> tuple[str, str]:
         "wups": ("wups", "WUPS"),
         "judge": ("judged_accuracy", "Judged accuracy"),
     }[task.settled_by]
+
+
+def metric_of_all(tasks: Sequence[TaskRecord]) -> tuple[str, str]:
+    """As `metric_of`, of a mean of several tasks, whose metrics may differ."""
+    metrics = dict.fromkeys(map(metric_of, tasks))
+    if len(metrics) == 1:
+        return next(iter(metrics))
+    return "mixed", f"Mean of {' and '.join(name for _, name in metrics)}"
 
 
 def settled_notes(tasks: Iterable[TaskRecord]) -> Iterator[str]:

@@ -26,12 +26,18 @@ def _accuracies(record: ComparisonRecord) -> Iterator[str]:
         which = [_difference(gain, pair) for gain, pair in judged if holds(pair)]
         if which:
             yield f"{says} {_listed(which)}, {of}."
-    unknown = [gain.reference for gain in record.gains if gain.overall is None]
+    yield from (gain.verdict.sentence for gain in record.gains if gain.verdict and _has_no_mean(gain))
+    unknown = [gain.reference for gain in record.gains if gain.overall is None and not _has_no_mean(gain)]
     if unknown:
         yield (
             f"The accuracies of {tested} and {_listed(unknown)} cannot be compared {of}: a benchmark has no "
             "question with a known answer that both answered."
         )
+
+
+def _has_no_mean(gain: GainRecord) -> bool:
+    """Nothing that both were asked is in the mean: the verdict says why."""
+    return gain.overall is None and gain.mean_over == []
 
 
 def _is_better(pair: PairRecord) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.record import GroupRecord, ScoreRecord, TaskRecord
+from sf_eval.report.comparison.apart import Apart, tasks_apart, without
 from sf_eval.report.comparison.contestant import Contestant, contestant_of
 from sf_eval.report.comparison.finished import Finished
 from sf_eval.report.comparison.kinds import kinds_compared
@@ -25,7 +26,7 @@ from sf_eval.report.comparison.pairing import (
 from sf_eval.report.comparison.record import BenchmarkColumn, BenchmarkScore, ComparedRun, ComparisonRecord
 from sf_eval.report.comparison.verdict import TELL
 from sf_eval.report.means import group_title, incomplete, made_of
-from sf_eval.report.settled import how_settled
+from sf_eval.report.settled import how_settled, settled_notes
 from sf_eval.scoring import paired
 
 MEAN_RULE = (
@@ -49,9 +50,11 @@ def build(
         tell: percentage points that one wants to be able to tell (`verdict.verdict_name`).
         command: what asked for it; without it, the first run's own.
     """
-    compared = {name: contestant_of(run) if isinstance(run, Finished) else run for name, run in runs.items()}
+    asked = {name: contestant_of(run) if isinstance(run, Finished) else run for name, run in runs.items()}
+    apart = tasks_apart(asked)
+    compared = {name: without(run, apart) for name, run in asked.items()}
     (tested, *references) = (Named(name, run) for name, run in compared.items())
-    columns = _columns(compared.values())
+    columns = _columns(compared.values(), apart)
     titles = [column.title for column in columns if column.in_mean]
     how = Resampling(seed, resamples)
     return ComparisonRecord(
@@ -61,14 +64,14 @@ def build(
         seed=seed,
         resamples=resamples,
         mean_rule=MEAN_RULE.format(
-            titles=", ".join(titles) or "none of those asked", not_judged=_not_judged(compared.values())
+            titles=", ".join(titles) or "none of those asked", not_judged=_told_apart(columns)
         ),
         notes=_notes(compared),
         machine=tested.run.machine,
         benchmarks=columns,
         runs=[_run(name, run, columns, seed, resamples) for name, run in compared.items()],
         gains=[gain_of(tested, reference, columns, how=how, tell=tell) for reference in references],
-        kinds=kinds_compared(compared),
+        kinds=kinds_compared(compared, without=apart.keys()),
         tell=tell,
         unread=[unread for run in compared.values() for unread in run.unread],
     )
@@ -77,8 +80,12 @@ def build(
 # --- benchmarks -------------------------------------------------------------------------------------------
 
 
-def _columns(runs: Iterable[Contestant]) -> list[BenchmarkColumn]:
-    """Tasks and groups as `leaderboard.entries` has them, but a group always stands for its tasks."""
+def _columns(runs: Iterable[Contestant], apart: Mapping[str, Apart]) -> list[BenchmarkColumn]:
+    """Tasks and groups as `leaderboard.entries` has them, but a group always stands for its tasks.
+
+    Args:
+        apart: tasks that cannot be compared: they have columns of their own, and are in no group's.
+    """
     tasks: dict[str, list[TaskRecord]] = {}
     groups: dict[str, list[GroupRecord]] = {}
     for run in runs:
@@ -86,53 +93,47 @@ def _columns(runs: Iterable[Contestant]) -> list[BenchmarkColumn]:
             tasks.setdefault(task.task, []).append(task)
         for group in run.groups:
             groups.setdefault(group.group, []).append(group)
-    alike = {name for name, each in tasks.items() if not any(map(_waits, each)) and not _judged_apart(each)}
-    in_mean = _in_mean([records[0] for name, records in tasks.items() if name in alike])
+    in_mean = _in_mean([records[0] for name, records in tasks.items() if name not in apart])
     columns: dict[str, BenchmarkColumn] = {}
     for task_name, records in tasks.items():
         member_of = catalog.get_benchmark(task_name).group
-        name = task_name if member_of is None else member_of.name
+        name = task_name if member_of is None or task_name in apart else member_of.name
         if name not in groups:
-            columns[name] = _task_column(records, in_mean=name in in_mean)
+            columns[name] = _task_column(records, in_mean=name in in_mean, apart=apart.get(name))
         elif name not in columns:
-            members = [each for task, each in tasks.items() if task in catalog.members_of(name)]
-            columns[name] = _group_column(groups[name], is_apart=any(map(_judged_apart, members)))
+            columns[name] = _group_column(groups[name], tasks)
     return list(columns.values())
 
 
-def _task_column(records: Sequence[TaskRecord], *, in_mean: bool) -> BenchmarkColumn:
+def _task_column(records: Sequence[TaskRecord], *, in_mean: bool, apart: Apart | None) -> BenchmarkColumn:
     """One task, as each run has it."""
     lacking = any(record.score.lacks_parts for record in records)
     made_of = f" ({_parts([record.score for record in records])})" if lacking else ""
-    remark = _remark(next(filter(_waits, records), records[0]))
-    if _judged_apart(records):
-        models = dict.fromkeys(record.judge.model for record in records if record.judge is not None)
-        remark = f"judged by different judges or prompts ({', '.join(models)}): not comparable"
+    remark = _remark(records[0]) if apart is None else apart.said
     return BenchmarkColumn(
         name=records[0].task,
         title=incomplete(records[0].title, is_complete=not lacking),
         tasks=[records[0].task],
         in_mean=in_mean,
         remark=f"{remark}{made_of}" if remark else "",
+        incomparable=None if apart is None else apart.why,
     )
 
 
-def _group_column(records: Sequence[GroupRecord], *, is_apart: bool) -> BenchmarkColumn:
-    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too.
-
-    Args:
-        is_apart: a task of it was judged by different judges.
-    """
-    waits = any(record.score.not_judged and not record.score.n for record in records)
+def _group_column(
+    records: Sequence[GroupRecord], tasks: Mapping[str, Sequence[TaskRecord]]
+) -> BenchmarkColumn:
+    """One group, as each run has it; a task that only some of them have an answer to belongs to it, too."""
     asked = {task for record in records for task in (*record.tasks, *record.unanswered)}
     name = records[0].group
+    members = [task for task in catalog.members_of(name) if task in asked]
+    settled = settled_notes(tasks[member][0] for member in members)
     return BenchmarkColumn(
         name=name,
         title=group_title(records),
-        tasks=[task for task in catalog.members_of(name) if task in asked],
-        in_mean=not is_apart and not waits,
-        remark=f"mean of {made_of(records)}"
-        + (", parts of it judged by different judges or prompts: not comparable" if is_apart else ""),
+        tasks=members,
+        in_mean=True,
+        remark="; ".join([f"mean of {made_of(records)}", *(note.removesuffix(".") for note in settled)]),
     )
 
 
@@ -160,21 +161,15 @@ def _is_unjudged(task: TaskRecord) -> bool:
     return task.submission_file is not None or (task.micro.unjudged > 0 and task.micro.n == 0)
 
 
-def _waits(task: TaskRecord) -> bool:
-    """Some of its answers are not judged yet."""
-    return task.micro.not_judged > 0
-
-
-def _judged_apart(records: Sequence[TaskRecord]) -> bool:
-    """Different judges or prompts said what is right in it: their verdicts are no two of a kind."""
-    judges = {(each.judge.model, each.judge.prompt_digest) for each in records if each.judge is not None}
-    return len(judges) > 1
-
-
-def _not_judged(runs: Iterable[Contestant]) -> str:
-    """Names what is not in the mean since a judge was not asked of every run."""
-    titles = dict.fromkeys(task.title for run in runs for task in run.tasks if _waits(task))
-    return f" Nor is what is not judged: {', '.join(titles)}." if titles else ""
+def _told_apart(columns: Sequence[BenchmarkColumn]) -> str:
+    """Names what is not in the mean since its answers were not settled alike in every run."""
+    waiting = [column.title for column in columns if column.incomparable == "not_judged"]
+    others = [column.title for column in columns if column.incomparable in ("judges", "lexicons")]
+    return "".join(
+        f" Nor is what {why}: {', '.join(titles)}."
+        for why, titles in (("is not judged", waiting), ("was judged in different ways", others))
+        if titles
+    )
 
 
 def _remark(task: TaskRecord) -> str:

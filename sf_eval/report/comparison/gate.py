@@ -9,6 +9,7 @@ from enum import Enum
 
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.core.tables import interval
+from sf_eval.report.comparison.apart import WHY
 from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, PairRecord
 
 MEAN = "mean"
@@ -80,8 +81,12 @@ def check_names(conditions: Sequence[Condition], record: ComparisonRecord) -> No
 
 def gated(conditions: Sequence[Condition], record: ComparisonRecord, by: GateBy) -> Gated:
     """Every condition must hold against every reference; what cannot be told does not hold."""
+    apart = {each.name: WHY[each.incomparable] for each in record.benchmarks if each.incomparable}
     each = [
-        found for gain in record.gains for condition in conditions for found in _check(condition, gain, by)
+        found
+        for gain in record.gains
+        for condition in conditions
+        for found in _check(condition, gain, by, why_not=apart.get(condition.of, ""))
     ]
     failed = [sentence for passed, sentence in each if not passed]
     verdicts = " ".join(gain.verdict.sentence for gain in record.gains if gain.verdict)
@@ -89,12 +94,12 @@ def gated(conditions: Sequence[Condition], record: ComparisonRecord, by: GateBy)
     return Gated(not failed, f"Gate {'closed' if failed else 'open'}: {said}. {verdicts}")
 
 
-def _check(condition: Condition, gain: GainRecord, by: GateBy) -> Iterator[tuple[bool, str]]:
+def _check(condition: Condition, gain: GainRecord, by: GateBy, *, why_not: str) -> Iterator[tuple[bool, str]]:
     pair = _pair(condition.of, gain)
     versus = f"{condition} against {gain.reference}"
     value = None if pair is None else _value(pair, by)
     if pair is None or value is None:
-        yield False, f"{versus} cannot be told"
+        yield False, f"{versus} cannot be told{f', as {condition.of} is {why_not}' if why_not else ''}"
         return
     bounds = pair.difference.interval95
     passed = condition.holds(value)

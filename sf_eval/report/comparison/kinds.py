@@ -3,7 +3,7 @@ shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sf_eval.harness.record import KindOfQuestionRecord
@@ -28,9 +28,13 @@ class _Asked:
     credit: float
 
 
-def kinds_compared(runs: Mapping[str, Contestant]) -> list[KindRecord]:
-    """Groups of kinds, then kinds: brief ones, global ones, those about subtitles."""
-    asked = {name: _asked_by_kind(run) for name, run in runs.items()}
+def kinds_compared(runs: Mapping[str, Contestant], *, without: Collection[str] = ()) -> list[KindRecord]:
+    """Groups of kinds, then kinds: brief ones, global ones, those about subtitles.
+
+    Args:
+        without: tasks whose answers were not settled alike in every run.
+    """
+    asked = {name: _asked_by_kind(run, without) for name, run in runs.items()}
     group_of = {one.kind.name: one.kind.group for each in asked.values() for one in each}
     groups = {
         group: {name for name, other in group_of.items() if other == group}
@@ -76,7 +80,7 @@ def _kind_score(run: str, members: Sequence[_Asked]) -> KindScore:
     )
 
 
-def _asked_by_kind(run: Contestant) -> list[_Asked]:
+def _asked_by_kind(run: Contestant, without: Collection[str]) -> list[_Asked]:
     """Every judged question of a known kind.
 
     Two tasks may ask the same row, with and without subtitles: it counts by the first of them, and by both
@@ -84,7 +88,8 @@ def _asked_by_kind(run: Contestant) -> list[_Asked]:
     """
     kinds: dict[Key, KindOfQuestionRecord] = {}
     counted: set[tuple[str, str]] = set()
-    for sample in run.samples:
+    samples = [sample for sample in run.samples if sample.task not in without]
+    for sample in samples:
         kind = sample.kind
         if kind is not None and (kind.row, kind.name) not in counted:
             counted.add((kind.row, kind.name))
@@ -96,6 +101,6 @@ def _asked_by_kind(run: Contestant) -> list[_Asked]:
             options=len(sample.options),
             credit=credit_of(sample),
         )
-        for sample in run.samples
+        for sample in samples
         if Outcome(sample.outcome).is_scored and (kind := kinds.get((sample.task, sample.doc_id))) is not None
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,12 @@ class Matched:
 
     Attributes:
         unread: the other lines as TASK/DOC_ID, by why.
+        lexicons: names of what WUPS took the likeness of words from, by task.
     """
 
     samples: list[SampleRecord]
     unread: dict[Unread, list[str]]
+    lexicons: dict[str, str] = field(default_factory=dict)
 
 
 def is_log(path: Path) -> bool:
@@ -138,7 +140,8 @@ def matched(log: Log, known: Sequence[SampleRecord], *, is_mini: bool = False) -
                 benchmark = catalog.get_benchmark(found.task)
                 settlings[found.task] = settling_of(benchmark, is_mini=is_mini)
             samples[found.task, found.question_id] = _sample(found, line, settlings[found.task])
-    return Matched(list(samples.values()), unread)
+    lexicons = {task: each.lexicon.name for task, each in settlings.items() if each.lexicon is not None}
+    return Matched(list(samples.values()), unread, lexicons)
 
 
 def _question(

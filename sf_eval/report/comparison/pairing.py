@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sf_eval.harness.record import SampleRecord
+from sf_eval.report.comparison.apart import WHY
 from sf_eval.report.comparison.contestant import Contestant
 from sf_eval.report.comparison.record import (
     BenchmarkColumn,
@@ -54,32 +55,50 @@ def gain_of(
     one, other = by_question(tested.run.samples), by_question(reference.run.samples)
     differing = {key for key in one.keys() & other.keys() if _says(one[key]) != _says(other[key])}
     judged_one, judged_other = scored_questions(one), scored_questions(other)
-    both = (judged_one & judged_other) - differing
-    judged = judged_questions([one, other], both, columns, tested.run)
-    in_mean = [column for column in columns if column.in_mean and _asks(one, column) and _asks(other, column)]
+    answered = (judged_one & judged_other) - differing
+    columns_of_both = [column for column in columns if _asks(one, column) and _asks(other, column)]
+    comparable = [column for column in columns if column.incomparable is None]
+    alike = {task for column in comparable for task in column.tasks}
+    both = {key for key in answered if key[0] in alike}
+    judged = judged_questions([one, other], both, comparable, tested.run)
+    in_mean = [column for column in columns_of_both if column.in_mean]
     overall, each = paired.compare(
         judged, [column.name for column in in_mean], seed=how.seed, resamples=how.resamples
     )
-    pairs = _Pairs(one, other, both, columns, judged, tell)
+    pairs = _Pairs(one, other, both, comparable, judged, tell)
     by_benchmark = _with_holm([pairs.pair(name, compared, [name]) for name, compared in each.items()])
     names = [column.name for column in in_mean]
     whole = None if overall is None else pairs.pair(None, overall, names)
     titles = {column.name: column.title for column in columns}
     named = [(titles[pair.benchmark or ""], pair) for pair in by_benchmark]
     needed = None if overall is None else overall.videos_to_show(tell)
+    left_out = [
+        {one[key].outcome, other[key].outcome}
+        for key in judged_one ^ judged_other
+        if key in one and key in other
+    ]
     return GainRecord(
         tested=tested.name,
         reference=reference.name,
         same_questions=_asked(one) == _asked(other),
-        left_out=len((judged_one ^ judged_other) & one.keys() & other.keys()),
+        left_out=len(left_out),
+        not_judged=sum(Outcome.not_judged.value in outcomes for outcomes in left_out),
+        judge_errors=sum(Outcome.judge_error.value in outcomes for outcomes in left_out),
         mean_over=names,
         overall=whole,
         by_benchmark=by_benchmark,
         verdict=verdict(
-            tested.name, reference.name, whole, named, where=where(in_mean), tell=tell, needed=needed
+            tested.name,
+            reference.name,
+            whole,
+            named,
+            where=where(in_mean),
+            why_not=_why_not(columns_of_both, in_mean),
+            tell=tell,
+            needed=needed,
         ),
         flips=[_flip(key, one[key], other[key]) for key in sorted(both) if _is_flip(one[key], other[key])],
-        shown=_shown(one, other, both),
+        shown=_shown(one, other, answered),
         unmatched=UnmatchedRecord(
             only_tested=_names(one.keys() - other.keys()),
             only_reference=_names(other.keys() - one.keys()),
@@ -91,9 +110,23 @@ def gain_of(
 def where(columns: Sequence[BenchmarkColumn]) -> str:
     """What the mean over `columns` is over, as a phrase."""
     if not columns:
-        return "in the mean, as no benchmark was asked of both"
+        return "in the mean"
     titles = [column.title for column in columns]
     return f"on {titles[0]}" if len(titles) == 1 else f"in the mean over {len(titles)} benchmarks"
+
+
+def _why_not(asked: Sequence[BenchmarkColumn], in_mean: Sequence[BenchmarkColumn]) -> str:
+    """Why there is no mean of both.
+
+    Args:
+        asked: the benchmarks that both were asked; `in_mean` are those of them that are in the mean.
+    """
+    if in_mean:
+        return "a benchmark has no question with a known answer that both answered"
+    if not asked:
+        return "no benchmark was asked of both"
+    apart = [f"{column.title} is {WHY[column.incomparable]}" for column in asked if column.incomparable]
+    return "; ".join(apart) or "none of the benchmarks that both were asked is in the mean"
 
 
 def by_question(samples: Iterable[SampleRecord]) -> dict[Asked, SampleRecord]:

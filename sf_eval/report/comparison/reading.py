@@ -152,7 +152,8 @@ def _scored(found: Matched, like: Contestant) -> tuple[list[TaskRecord], list[Gr
             questions_planned=len(own),
             one_question_per_video=False,
         )
-        tasks.append(task_record(facts, own, clip="whole", submission_file=None))
+        lexicon = found.lexicons.get(name)
+        tasks.append(task_record(facts, own, clip="whole", submission_file=None, lexicon=lexicon))
     return tasks, group_records(order, found.samples)
 
 

@@ -22,6 +22,9 @@ class EstimateRecord(Strict):
     )
 
 
+Incomparable = Literal["not_judged", "judges", "lexicons"]
+
+
 class BenchmarkColumn(Strict):
     """A benchmark of the comparison: a task of its own, or a group's tasks together."""
 
@@ -30,6 +33,11 @@ class BenchmarkColumn(Strict):
     tasks: list[str]
     in_mean: bool = Field(description="Whether it enters the mean over benchmarks.")
     remark: str = Field(description="How its score is made, where it is not all questions alike.")
+    incomparable: Incomparable | None = Field(
+        default=None,
+        description="Why the runs' scores on it are not comparable: some answers are not judged, or other "
+        "judges or prompts, or lexicons, said what is right. Such a benchmark is in no mean, gain or kind.",
+    )
 
 
 class BenchmarkScore(Strict):
@@ -205,6 +213,10 @@ class GainRecord(Strict):
     left_out: int = Field(
         description="Questions that both were asked, and that only one of them has a judged answer to."
     )
+    not_judged: int = Field(
+        default=0, description="Those of `left_out` that no judge was asked about in one run."
+    )
+    judge_errors: int = Field(default=0, description="Those of `left_out` to which a judge gave no verdict.")
     mean_over: list[str] | None = Field(
         None, description="The benchmarks of `overall`: those in the mean that both were asked."
     )

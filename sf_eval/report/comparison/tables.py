@@ -285,8 +285,15 @@ def _differing(record: ComparisonRecord) -> Iterator[str]:
     for gain in record.gains:
         if not gain.same_questions:
             yield f"{gain.tested} and {gain.reference} were NOT asked the same questions."
-        if gain.left_out:
-            yield f"Left out, as {gain.tested} or {gain.reference} failed on them: {gain.left_out} questions."
+        both = f"{gain.tested} or {gain.reference}"
+        failed = gain.left_out - gain.not_judged - gain.judge_errors
+        for count, why in (
+            (failed, f"as {both} failed on them"),
+            (gain.not_judged, f"as they are not judged in {both}"),
+            (gain.judge_errors, f"as the judge of {both} gave no verdict on them"),
+        ):
+            if count:
+                yield f"Left out, {why}: {count} questions."
         yield from unmatched_notes(gain)
         yield from shown_notes(gain)
 

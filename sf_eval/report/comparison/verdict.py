@@ -43,22 +43,23 @@ def verdict(
     by_benchmark: Sequence[tuple[str, PairRecord]],
     *,
     where: str,
+    why_not: str,
     tell: float,
     needed: int | None,
 ) -> VerdictRecord:
     """The verdict on the mean.
 
     Args:
-        pair: of the mean; None where a benchmark has no question that both answered.
+        pair: of the mean; None where there is nothing to compare.
         by_benchmark: titles and pairs, for what Holm's rule leaves of them.
         where: "on Video-MME", "in the mean over 5 benchmarks".
+        why_not: why there is no `pair`, where there is none.
         needed: how many such videos show a difference of `tell` points; None where that cannot be told.
     """
     if pair is None:
         return VerdictRecord(
             verdict="too_few",
-            sentence=f"{tested} and {reference} cannot be compared {where}: a benchmark has no question "
-            "with a known answer that both answered.",
+            sentence=f"{tested} and {reference} cannot be compared {where}: {why_not}.",
         )
     name = verdict_name(pair.difference, pair.detectable, tell)
     said = {

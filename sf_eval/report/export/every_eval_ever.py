@@ -13,7 +13,7 @@ from sf_eval import __version__
 from sf_eval.harness.record import SampleRecord
 from sf_eval.report.export.exported import MINI, Exported
 from sf_eval.report.leaderboard import Entry
-from sf_eval.report.settled import how_settled, metric_of
+from sf_eval.report.settled import metric_of_all
 from sf_eval.scoring.outcome import Outcome
 
 SCHEMA_VERSION = "0.3.0"
@@ -89,7 +89,8 @@ def _details(run: Exported) -> dict[str, str]:
 
 def _result(run: Exported, entry: Entry) -> dict[str, Any]:
     (task, *_) = run.tasks_of(entry)
-    metric, metric_name = metric_of(task)
+    metric, metric_name = metric_of_all(run.tasks_of(entry))
+    described = [f"{entry.remark}." if entry.remark else "", run.settled(entry)]
     details: dict[str, Any] = {
         "score": entry.score.accuracy,
         "details": {
@@ -115,8 +116,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
         "evaluation_name": run.data_name(entry.title, run.tasks_of(entry)),
         "source_data": _source(run, entry, task.dataset, task.split),
         "metric_config": {
-            "evaluation_description": how_settled(task)
-            or entry.remark
+            "evaluation_description": " ".join(filter(None, described))
             or "Percent of the questions answered right.",
             "metric_id": metric,
             "metric_name": metric_name,
@@ -159,7 +159,7 @@ def _sample(run: Exported, sample: SampleRecord, entry: Entry, evaluation_id: st
         "evaluation_id": evaluation_id,
         "model_id": run.model_id,
         "evaluation_name": run.data_name(entry.title, run.tasks_of(entry)),
-        "evaluation_result_id": f"{entry.name}/{metric_of(run.tasks_of(entry)[0])[0]}",
+        "evaluation_result_id": f"{entry.name}/{metric_of_all(run.tasks_of(entry))[0]}",
         "sample_id": f"{sample.task}/{sample.question_id}",
         "sample_hash": hashlib.sha256((sample.prompt + "".join(reference)).encode()).hexdigest(),
         "interaction_type": "single_turn",

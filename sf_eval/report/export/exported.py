@@ -13,6 +13,7 @@ from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.leaderboard import Entry, entries
 from sf_eval.report.means import made_of
 from sf_eval.report.model_label import alterations, card_of, model_label
+from sf_eval.report.settled import settled_notes
 
 MINI = "mini-edition"
 PARTIAL = "partial"
@@ -84,6 +85,10 @@ class Exported:
 
     def tasks_of(self, entry: Entry) -> list[TaskRecord]:
         return [task for task in self.record.tasks if task.task in entry.tasks]
+
+    def settled(self, entry: Entry) -> str:
+        """By what the open answers of its tasks were settled, in sentences; "" where letters were."""
+        return " ".join(settled_notes(self.tasks_of(entry)))
 
     def data_name(self, title: str, tasks: Sequence[TaskRecord]) -> str:
         """The title of what is made of `tasks`, as it may be quoted: mini data and parts are named so."""

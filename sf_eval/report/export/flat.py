@@ -10,7 +10,7 @@ from typing import Any
 from sf_eval.core.tables import interval, percent, to_csv
 from sf_eval.harness.record import SampleRecord
 from sf_eval.report.export.exported import Exported
-from sf_eval.report.settled import metric_of
+from sf_eval.report.settled import metric_of_all
 
 _ASKED = ("task", "data", "doc_id", "question_id", "video", "target")
 _ANSWERED = (
@@ -32,6 +32,7 @@ SAMPLE_COLUMNS = ("model", "frames", "mini", "complete", *_ASKED, "references", 
 _SCORE_COLUMNS = (
     "model", "frames", "mini", "complete", "data", "benchmark", "accuracy", "interval95_low",
     "interval95_high", "n", "coverage", "parts", "parts_total", "metric",
+    "settled",
 )  # fmt: skip
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -123,7 +124,8 @@ def _scores(run: Exported) -> Iterator[dict[str, Any]]:
             "coverage": entry.score.coverage,
             "parts": entry.score.parts,
             "parts_total": entry.score.parts_total,
-            "metric": metric_of(run.tasks_of(entry)[0])[0],
+            "metric": metric_of_all(run.tasks_of(entry))[0],
+            "settled": run.settled(entry),
         }
 
 

@@ -10,7 +10,7 @@ import yaml
 from sf_eval.core.errors import UsageError
 from sf_eval.report.export.exported import Exported
 from sf_eval.report.leaderboard import Entry
-from sf_eval.report.settled import how_settled, metric_of
+from sf_eval.report.settled import metric_of_all
 
 _TASK_TYPE = "video-text-to-text"
 
@@ -50,20 +50,24 @@ def model_index_files(run: Exported) -> Iterator[tuple[str, bytes]]:
         {
             "task": {"type": _TASK_TYPE},
             "dataset": _dataset(run, entry),
-            "metrics": [
-                {
-                    "type": metric_of(run.tasks_of(entry)[0])[0],
-                    "value": entry.score.accuracy,
-                    "name": run.data_name(
-                        f"{metric_of(run.tasks_of(entry)[0])[1]} on {entry.title}", run.tasks_of(entry)
-                    ),
-                }
-            ],
+            "metrics": [_metric(run, entry)],
         }
         for entry in run.judged()
     ]
     index = {"model-index": [{"name": run.title, "results": results}]}
     yield run.file_name("model-index", "yaml"), _yaml(index)
+
+
+def _metric(run: Exported, entry: Entry) -> dict[str, Any]:
+    tasks = run.tasks_of(entry)
+    kind, name = metric_of_all(tasks)
+    settled = run.settled(entry)
+    return {
+        "type": kind,
+        "value": entry.score.accuracy,
+        "name": run.data_name(f"{name} on {entry.title}", tasks),
+        **({"args": {"settled": settled}} if settled else {}),
+    }
 
 
 def _result(run: Exported, entry: Entry) -> dict[str, Any]:
@@ -72,8 +76,7 @@ def _result(run: Exported, entry: Entry) -> dict[str, Any]:
     if task.revision is not None:
         dataset["revision"] = task.revision
     low, high = entry.score.interval95 or (None, None)
-    how = how_settled(task)
-    settled = f"; {how}" if how else ""
+    settled = f"; {how}" if (how := run.settled(entry)) else ""
     sure = "" if low is None else f"; 95% interval [{low:.1f}, {high:.1f}]"
     return {
         "dataset": dataset,
