@@ -30,7 +30,8 @@ def settled_by(task: TaskRecord) -> tuple[str, str] | None:
         The judge's model and the prompt's digest, or the lexicon; None where neither had a say.
     """
     if task.judge is not None:
-        return task.judge.model, task.judge.prompt_digest
+        # One name at two addresses may be two models.
+        return f"{task.judge.model} at {task.judge.base_url}", task.judge.prompt_digest
     return None if task.lexicon is None else (task.lexicon, "")
 
 
