@@ -27,7 +27,7 @@ def settled_by(task: TaskRecord) -> tuple[str, str] | None:
     """By whom or what its open answers were settled: scores are comparable only where this is the same.
 
     Returns:
-        The judge's model and the prompt's digest, or the lexicon; None where neither had a say.
+        The judge's model and address, and the prompt's digest, or the lexicon; None where neither had a say.
     """
     if task.judge is not None:
         # One name at two addresses may be two models.
