@@ -189,6 +189,7 @@ def test_a_run_of_a_comparison_is_the_run_that_it_would_be_alone(
     assert not names & FILES
 
 
+@pytest.mark.thorough
 def test_frames_times_models_is_a_run_each(zygote: Zygote, tmp_path: Path) -> None:
     command = (*TWO, "--tasks", "videomme", "--limit", "1", "--num-frames", "2,8", "--output", "out")
     assert zygote.run(tmp_path, *command).code == 0
@@ -281,6 +282,7 @@ def test_a_complete_comparison_is_asked_nothing_again(zygote: Zygote, out: Path,
     assert "earlier process" in (again / "comparison.md").read_text()
 
 
+@pytest.mark.thorough
 def test_a_named_comparison_may_get_more_models_and_tasks(zygote: Zygote, out: Path, tmp_path: Path) -> None:
     more = shutil.copytree(out, tmp_path / "more")
     before = {name: times_answered(more / name) for name in RUNS}
@@ -384,6 +386,7 @@ def test_a_dry_run_tells_of_each_run_and_writes_nothing(zygote: Zygote, tmp_path
 # --- memory ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_no_model_is_left_when_the_next_is_loaded(
     sf_eval: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

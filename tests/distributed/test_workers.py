@@ -106,6 +106,7 @@ def test_any_number_of_workers_gives_the_same_samples(
         assert all(worker.questions for worker in record.workers)
 
 
+@pytest.mark.thorough
 def test_one_worker_whose_videos_are_decoded_elsewhere_gives_the_same_samples(
     tmp_path: Path, in_one_process: list[dict[str, Any]]
 ) -> None:

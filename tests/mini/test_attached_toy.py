@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 from click.testing import CliRunner
 
@@ -54,6 +55,7 @@ def test_the_page_has_the_figures_of_the_record():
     assert filled(page, blocks(ROOT), name=PAGE.name) == page, "run make readme"
 
 
+@pytest.mark.thorough
 def test_the_command_keeps_each_seed_and_does_not_train_it_again(tmp_path):
     arguments = ["toy", "--output", str(tmp_path), "--base-steps", "2", "--steps", "2", "--seeds"]
     first = CliRunner().invoke(command, [*arguments, "0"], catch_exceptions=False)

@@ -211,6 +211,7 @@ def first_two_tokens(model: SlowFastForConditionalGeneration) -> torch.Tensor:
     return torch.cat([prefill.logits, step.logits])
 
 
+@pytest.mark.thorough
 def test_every_layer_is_compiled_for_prefill_and_decoding(deep: SlowFastForConditionalGeneration) -> None:
     plain = first_two_tokens(deep)
     counters.clear()
@@ -227,6 +228,7 @@ def test_every_layer_is_compiled_for_prefill_and_decoding(deep: SlowFastForCondi
     assert not [name for name, part in deep.named_modules() if "forward" in vars(part)], "left behind"
 
 
+@pytest.mark.thorough
 def test_what_is_not_compiled_is_not_called_so(
     deep: SlowFastForConditionalGeneration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +267,7 @@ def test_a_prompt_beyond_the_context_is_told_and_left_out() -> None:
         measure(request, QUICK)
 
 
+@pytest.mark.thorough
 def test_decoding_is_measured_as_asked() -> None:
     """`published` cannot be: nobody here projects the slow tokens again at every step."""
     question = Question(30, 3, decode=DecodeVariant.PUBLISHED)

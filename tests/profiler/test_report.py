@@ -145,6 +145,7 @@ def test_decoding_is_counted_as_the_card_has_it(checkpoint: Path, tmp_path: Path
     assert asked[DecodeVariant.WITHOUT].decode_flops < asked[DecodeVariant.CACHED].decode_flops
 
 
+@pytest.mark.thorough
 def test_masked_system_prompts_ask_no_slow_token(checkpoint: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
@@ -278,6 +279,7 @@ def beside_others() -> Profile:
     )
 
 
+@pytest.mark.thorough
 def test_other_models_stand_beside_ours(beside_others: Profile) -> None:
     llava, qwen = beside_others.against
     # 4 frames of 14 x 14 tokens and a newline; 26 layers of SigLIP-so400m at 384 px are 0.321 TMAC a frame
@@ -298,6 +300,7 @@ def test_other_models_stand_beside_ours(beside_others: Profile) -> None:
         assert row.trace.status == "only traced"
 
 
+@pytest.mark.thorough
 def test_the_report_says_what_it_took_for_granted_of_other_models(beside_others: Profile) -> None:
     shown = io.StringIO()
     show(beside_others, Console(width=10_000, file=shown))
