@@ -8,7 +8,7 @@ CHUNK_FRAMES = 16
 _PUBLISHED_SIDE = 576
 
 
-# A processor is fastest while what a call computes stays in its caches: the embedded model's tower takes 27%
+# A processor is fastest while what a call computes stays in its caches: the embedded model's tower takes 21%
 # less time for 64 frames of 64 pixels at a time than for 128 (benchmarks/tower_chunks.py).
 _PIXELS_ON_A_CPU = 64 * 64**2
 
