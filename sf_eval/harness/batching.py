@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sf_eval.core.cards import ModelCard
-from sf_eval.core.cores import usable_cores
+from sf_eval.core.cores import decoders_beside, usable_cores
 from sf_eval.inference.chunks import frames_at_once
 from sf_eval.inference.device import total_memory
 from sf_eval.inference.family import VideoModel
@@ -25,7 +25,6 @@ _TEXT_TOKENS, _NEW_TOKENS = 400, 32
 _USABLE = 0.85
 # Where there is no forecast: of what the weights leave; the rest is for activations.
 _SHARE_FOR_CACHES = 0.5
-_MOST_DECODERS = 8
 #: Where nobody knows what a question takes; the engine halves what does not fit.
 UNKNOWN = 4
 
@@ -102,13 +101,12 @@ def value_bytes(dtype: torch.dtype) -> int:
 
 
 def automatic_decoders(device: torch.device, models: int | None = None) -> int:
-    """Decoders beside the model: on the CPU they share the cores with it, a GPU leaves them nearly all.
+    """Decoders beside the model (`decoders_beside`).
 
     Args:
         models: among which this machine's cores are divided; None for what a launcher says (`models_here`).
     """
-    cores = usable_cores() // (models or models_here())
-    return max(1, min(_MOST_DECODERS, cores // 2 if device.type == "cpu" else cores - 1))
+    return decoders_beside(device.type, usable_cores() // (models or models_here()))
 
 
 def models_here() -> int:

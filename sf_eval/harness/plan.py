@@ -204,7 +204,7 @@ def pinned(source: DataSource, benchmark: Benchmark) -> DataSource:
 
 def _task(opened: OpenBenchmark, settings: RunSettings) -> TaskPlan:
     total = len(opened.documents)
-    count = settings.limit.of(total) if settings.limit else total
+    count = settings.count_of(total)
     asked = asked_under(opened, settings.conditions)
     return TaskPlan(opened.benchmark, asked.opened, count, annotations_digest(opened), asked.changes)
 

@@ -186,6 +186,10 @@ class RunSettings:
         """Whether models run on other machines than this one."""
         return self.ray_address is not None
 
+    def count_of(self, total: int) -> int:
+        """How many of a task's `total` questions are asked."""
+        return self.limit.of(total) if self.limit else total
+
     def card(self, card: ModelCard) -> ModelCard:
         """`card` with what the command line overrides."""
         overrides: dict[str, object] = {}

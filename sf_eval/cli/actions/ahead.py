@@ -18,7 +18,7 @@ from pathlib import Path
 from sf_eval.benchmarks import catalog
 from sf_eval.core.cards import SLOW_FAST, ModelCard, card_for
 from sf_eval.core.config_defaults import CONVNEXT, named_image_size
-from sf_eval.core.cores import usable_cores
+from sf_eval.core.cores import decoders_beside, usable_cores
 from sf_eval.core.paths import packaged
 from sf_eval.core.resize import Resize
 from sf_eval.data.opened import OpenBenchmark
@@ -27,6 +27,7 @@ from sf_eval.data.source import parse_source
 from sf_eval.editions.cache import is_rendered
 from sf_eval.harness.questions import clip_of
 from sf_eval.harness.settings import RunSettings
+from sf_eval.inference.family import plain_rule
 from sf_eval.video import Clip, ClipPool, SamplingRule
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def _begin(settings: RunSettings, opened: dict[str, OpenBenchmark]) -> ClipPool 
     rule, resize = shown
     pool = ClipPool(
         rule,
-        decoders=settings.decoders or max(1, usable_cores() // 2),
+        decoders=settings.decoders or decoders_beside("cpu", usable_cores()),  # a GPU's run starts more
         resize=resize,
         backend=settings.video_backend,
         timeout_s=settings.decode_timeout_s,
@@ -102,11 +103,10 @@ def _begin(settings: RunSettings, opened: dict[str, OpenBenchmark]) -> ClipPool 
 
 def _clips(opened: OpenBenchmark, settings: RunSettings) -> Iterator[Clip]:
     """The clips of the first questions, as far as the files are there."""
-    total = len(opened.documents)
-    count = settings.limit.of(total) if settings.limit else total
+    count = settings.count_of(len(opened.documents))
     for document in opened.documents[: min(count, 4 * _FIRST_CLIPS)]:
         clip = clip_of(opened, document, clip_mode=settings.clip)
-        if clip is not None and clip.path.exists():
+        if clip.path.exists():
             yield clip
 
 
@@ -121,5 +121,4 @@ def _as_shown(card: ModelCard) -> tuple[SamplingRule, Resize] | None:
     elif not config:
         return None
     side = named_image_size(config.get("vision_config") or {}, config.get("mm_vision_tower"))
-    rule = SamplingRule(card.sampling, card.num_frames, card.target_fps)
-    return rule, Resize(CONVNEXT["image_size"] if side is None else side)
+    return plain_rule(card), Resize(CONVNEXT["image_size"] if side is None else side)

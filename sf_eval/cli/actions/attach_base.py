@@ -9,10 +9,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from sf_eval.cli.actions.training_progress import TrainingProgress
+from sf_eval.cli.actions.training_progress import TrainingProgress, training_into
 from sf_eval.core.tables import Table, print_table
-from sf_eval.harness import output_dir
-from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.training.mini_qwen.recipe import BUDGETS
 from sf_eval.training.mini_qwen.training import Scores, train
 
@@ -37,14 +35,8 @@ def train_base(
     if video_steps is not None:
         chosen = replace(chosen, video_steps=video_steps)
     progress = TrainingProgress(console)
-    try:
-        with output_dir.locked(output), progress.shown():
-            folder, scores = train(output, chosen, seed=seed, command=command, watcher=progress)
-    except KeyboardInterrupt:
-        raise InterruptedRunError(
-            f"interrupted; what was trained until then is kept in {output}.",
-            hint="Run the same command again to go on.",
-        ) from None
+    with training_into(output, progress):
+        folder, scores = train(output, chosen, seed=seed, command=command, watcher=progress)
     print_table(console, _table(scores))
     console.print(f"mini-qwen: {folder}", highlight=False, markup=False, soft_wrap=True)
     return 0

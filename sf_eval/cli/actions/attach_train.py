@@ -10,12 +10,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from sf_eval.cli.actions.training_progress import TrainingProgress
+from sf_eval.cli.actions.training_progress import TrainingProgress, training_into
 from sf_eval.core import files
 from sf_eval.core.cards import ModelCard, card_for
 from sf_eval.core.errors import UsageError
-from sf_eval.harness import output_dir
-from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference.device import resolve_device
 from sf_eval.inference.families import open_model
 from sf_eval.inference.families.transformers_model import TransformersVideoModel
@@ -72,44 +70,38 @@ def train_attached(
     asked = [] if table is None else read_questions(table, media)
     console = Console()
     progress = TrainingProgress(console)
-    try:
-        with output_dir.locked(output), progress.shown():
-            if table is None:
-                progress.stage("Videos of the mini editions' kind")
-                table = mini_split(videos, lambda done, total: progress.step("videos", done, total))
-                asked = read_questions(table)
-            progress.stage(f"{len(asked)} questions about {len({item.video for item in asked})} videos")
-            opened = _opened(card, attaching, device=device, dtype=dtype)
-            facts = {
-                "model": opened.loaded.digest,
-                "data": files.sha256(table),
-                "rule": asdict(opened.rule),
-                "questions_a_step": questions,
-                "dtype": dtype,
-            }
-            losses: deque[float] = deque(maxlen=_LAST)
+    with training_into(output, progress):
+        if table is None:
+            progress.stage("Videos of the mini editions' kind")
+            table = mini_split(videos, lambda done, total: progress.step("videos", done, total))
+            asked = read_questions(table)
+        progress.stage(f"{len(asked)} questions about {len({item.video for item in asked})} videos")
+        opened = _opened(card, attaching, device=device, dtype=dtype)
+        facts = {
+            "model": opened.loaded.digest,
+            "data": files.sha256(table),
+            "rule": asdict(opened.rule),
+            "questions_a_step": questions,
+            "dtype": dtype,
+        }
+        losses: deque[float] = deque(maxlen=_LAST)
 
-            def say(step: int, loss: float) -> None:
-                losses.append(loss)
-                progress.step("steps", step + 1, plan.steps, loss)
+        def say(step: int, loss: float) -> None:
+            losses.append(loss)
+            progress.step("steps", step + 1, plan.steps, loss)
 
-            with ClipLoader(opened.rule) as loader:
-                examples = Examples(
-                    opened, asked, loader, seed=plan.seed, count=questions, cache_bytes=int(cache_gib * 2**30)
-                )
-                train(opened.model, examples.draw, plan, output, say, facts)
-            release.write(
-                output,
-                card,
-                processor=opened.processor if plan.llm_learning_rate else None,
-                facts={**facts, "plan": asdict(plan), "attached": asdict(attaching)},
-                command=command,
+        with ClipLoader(opened.rule) as loader:
+            examples = Examples(
+                opened, asked, loader, seed=plan.seed, count=questions, cache_bytes=int(cache_gib * 2**30)
             )
-    except KeyboardInterrupt:
-        raise InterruptedRunError(
-            f"interrupted; what was trained until then is kept in {output}.",
-            hint="Run the same command again to go on.",
-        ) from None
+            train(opened.model, examples.draw, plan, output, say, facts)
+        release.write(
+            output,
+            card,
+            processor=opened.processor if plan.llm_learning_rate else None,
+            facts={**facts, "plan": asdict(plan), "attached": asdict(attaching)},
+            command=command,
+        )
     if losses:
         mean = sum(losses) / len(losses)
         console.print(f"Loss of the last {len(losses)} steps: {mean:.3f} nats.", highlight=False)

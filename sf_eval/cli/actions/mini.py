@@ -9,11 +9,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from sf_eval.cli.actions.training_progress import TrainingProgress
+from sf_eval.cli.actions.training_progress import TrainingProgress, training_into
 from sf_eval.core.errors import UsageError, nearest
 from sf_eval.core.tables import Table, print_table
-from sf_eval.harness import output_dir
-from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference.device import resolve_device
 from sf_eval.training.recipe import BUDGETS, VARIANTS, Variant
 from sf_eval.training.training import Trained, train
@@ -36,17 +34,11 @@ def train_and_report(
         torch.set_num_threads(threads)
     progress = TrainingProgress(console)
     resolved = resolve_device(device)
-    try:
-        with output_dir.locked(output), progress.shown():
-            trained = train(
-                output, BUDGETS[budget], seed=seed, variants=variants, device=resolved,
-                command=command, watcher=progress,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        raise InterruptedRunError(
-            f"interrupted; what was trained until then is kept in {output}.",
-            hint="Run the same command again to go on.",
-        ) from None
+    with training_into(output, progress):
+        trained = train(
+            output, BUDGETS[budget], seed=seed, variants=variants, device=resolved,
+            command=command, watcher=progress,
+        )  # fmt: skip
     _show(trained, console)
     return 0
 
