@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 
 from sf_eval.cli.actions.look import look_after_run
+from sf_eval.cli.main import _run
 from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.editions.cache import EDITIONS
 from sf_eval.editions.scene import event_at
