@@ -12,8 +12,8 @@ from sf_eval.core.cards import ModelCard
 from sf_eval.core.cores import decoders_beside, usable_cores
 from sf_eval.inference.chunks import frames_at_once
 from sf_eval.inference.device import total_memory
-from sf_eval.inference.freed_memory import keep_freed_memory
 from sf_eval.inference.family import VideoModel
+from sf_eval.inference.freed_memory import keep_freed_memory
 from sf_eval.profiler.cost.memory import MemoryForecast, Serving, forecast
 from sf_eval.profiler.cost.shape import ModelShape
 

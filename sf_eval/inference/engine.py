@@ -74,7 +74,9 @@ class Engine:
         self.share = share
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
-        self._room_made = 0  # questions that were answered, or put off: each may have been the last of a video
+        self._room_made = (
+            0  # questions that were answered, or put off: each may have been the last of a video
+        )
         self._put_off: list[Question] = []
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:

@@ -131,7 +131,9 @@ class WorkerProcess:
     def _widen_pipe(self) -> None:
         """Let a clip's pictures leave the decoder at once: it goes on while they are waited for or read."""
         assert self.process.stdout is not None
-        with suppress(ImportError, AttributeError, OSError):  # Linux alone, and no more than an administrator lets
+        with suppress(
+            ImportError, AttributeError, OSError
+        ):  # Linux alone, and no more than an administrator lets
             import fcntl
 
             fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
