@@ -1,7 +1,7 @@
 """Reading 64 frames of a long video: in order, by seeking, by seeking and skipping, decord, torchcodec.
 
     python benchmarks/decoding.py            # 5 and 30 min at 360p and 720p, three rounds
-    python benchmarks/decoding.py --resume --budget 60    # what is not measured yet; a minute a clip, or one round
+    python benchmarks/decoding.py --resume --budget 60    # what is not measured yet; a minute a clip or so
     python benchmarks/decoding.py --quick    # one short clip, one round: a check that it runs
 
 The clips are made on the spot (H.264, groups of 250 pictures), one at a time: each is deleted when it is

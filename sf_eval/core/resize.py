@@ -60,8 +60,8 @@ def centre_square(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 def centre_squares(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """`centre_square` of each of `frames` [T, H, W, 3], bit for bit: [T, size, size, 3].
 
-    Pillow resizes along the rows, rounds to bytes, then along the columns. Each pass is called by itself here,
-    on all pictures at once: one below the other for the first, side by side for the second. So neither
+    Pillow resizes along the rows, rounds to bytes, then along the columns. Each pass is called by itself
+    here, on all pictures at once: one below the other for the first, side by side for the second. So neither
     computes all that the crop throws away, and a small picture is not most of all overhead.
     """
     count, rows, columns = frames.shape[:3]

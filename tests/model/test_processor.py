@@ -17,7 +17,7 @@ from sf_eval.core.paths import PACKAGE
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, SlowFastProcessor
 from sf_eval.model.errors import PromptError
 from sf_eval.model.loading import load_model
-from sf_eval.model.preprocess import CLIP_STD, preprocess_frames, resized_shape
+from sf_eval.model.preprocess import CLIP_MEAN, CLIP_STD, normalise, preprocess_frames, resized_shape
 
 RECORDED = PACKAGE / "assets" / "recorded" / "protocol" / "preprocess.safetensors"
 GREY_LEVEL = 1 / 255 / max(CLIP_STD)

@@ -71,7 +71,7 @@ def test_pictures_of_a_folder_are_resized_too(tmp_path):
 def test_pictures_resized_together_are_those_resized_one_by_one(
     height: int, width: int, size: int, count: int, seed: int, noise: bool
 ) -> None:
-    """To the last bit: noise, and black and white edges, at which bicubic kernels leave the range of a byte."""
+    """To the last bit: noise, and edges from 0 to 255, at which bicubic kernels leave the range of a byte."""
     pictures = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
     if not noise:
         pictures = (pictures > 127).astype(np.uint8) * 255
@@ -85,7 +85,7 @@ def test_pictures_resized_together_are_those_resized_one_by_one(
 )
 @pytest.mark.parametrize("resize", [None, Resize(40)])
 def test_pictures_of_any_pixel_format_are_those_of_pyavs_own_conversion(pix_fmt, resize):
-    """One converter for all frames of a clip, whose lines may be padded, gives what each frame's own gives."""
+    """One converter for all frames of a clip, its lines maybe padded, gives what each frame's own gives."""
     count, width, height = 9, 70, 54
     drawn = [files.picture(index, width, height) for index in range(count)]
     frames = [av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format=pix_fmt) for one in drawn]
