@@ -54,7 +54,7 @@ def test_pictures_of_a_folder_are_resized_too(tmp_path):
     np.testing.assert_array_equal(frames.pixels, expected)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(1, 150),
     width=st.integers(1, 150),
