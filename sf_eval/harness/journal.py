@@ -190,7 +190,10 @@ def _value_of(raw: bytes) -> dict[str, Any] | None:
 
 def _to_json(result: Result) -> dict[str, Any]:
     if isinstance(result, Answer):
-        return {"answer": asdict(result)}
+        fields = {name: getattr(result, name) for name in result.__slots__}  # asdict copies all frame numbers
+        notes = [asdict(note) for note in result.video_notes]
+        parts = {"key": asdict(result.key), "timings": asdict(result.timings), "video_notes": notes}
+        return {"answer": fields | parts}
     why = result.video_error
     said = {"kind": result.kind.value, "reason": result.reason, "video_error": why and why.value}
     return {"failure": {"key": asdict(result.key), **said}}

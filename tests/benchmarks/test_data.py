@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import unicodedata
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -466,7 +467,7 @@ def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> N
     pq.write_table(pa.table({"question": text}), path, store_schema=False)
     assert path.stat().st_size < 1_000_000
     with pytest.raises(DataError, match="unpacks to over"):
-        open_in(tmp_path, "videomme")
+        deque(read_rows(path), maxlen=0)
 
 
 def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:

@@ -131,6 +131,6 @@ def test_two_questions_have_no_p90(finished: Finished) -> None:
     profile = build(finished.run)
     assert profile.latency["vision_s"].p90 is None
     assert "p90" not in latency_table(profile).columns
-    many = build(replace(finished.run, samples=finished.run.samples * 5))
+    many = build(replace(finished.run, samples=[*finished.run.samples] * 5))
     assert many.latency["vision_s"].p90 == pytest.approx(0.1)
     assert "p90" in latency_table(many).columns

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from sf_eval.benchmarks.stored_documents import fields_of
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
 from sf_eval.core.stored import LineFile, Stored, write_lines
@@ -155,7 +156,7 @@ def write_questions(
                 QuestionRecord(
                     task=document.key.task,
                     digest=digest,
-                    document=asdict(document.document),
+                    document=fields_of(document.document),
                     kind=document.kind,
                     change=document.change,
                 )
