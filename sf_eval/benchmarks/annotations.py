@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +26,31 @@ _MAX_BATCH = 1024
 _SPACE = re.compile(r"[\s\ufeff]*")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """All rows of a .parquet file, or of a .json or .jsonl file (a list of objects, or one object a line).
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a .parquet file, or of a .json or .jsonl file (a list of objects, or one object a line).
+
+    Of parquet and of a .jsonl file with a row a line, few are in memory at a time.
 
     Raises:
         DataError: not readable, not of that format, empty, or too large; names the file.
     """
+    rows = 0
     try:
         size = path.stat().st_size
         if size == 0:
             raise DataError(f"{path} is empty.", hint="Fetch it again.")
         if size > MAX_FILE_BYTES:
             raise DataError(f"{path} has {size} bytes; no annotation file is that large.")
-        rows = _read_parquet(path) if path.suffix == ".parquet" else _read_json(path)
+        for row in _read_parquet(path) if path.suffix == ".parquet" else _read_json(path):
+            yield row
+            rows += 1
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
     if not rows:
         raise DataError(f"{path} has no rows.", hint="Fetch it again.")
-    return rows
 
 
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
+def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -63,7 +68,6 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
             # A text that many rows share is stored, and counted above, once: rows are counted as they are
             # unpacked, few enough at a time that not even the longest possible text fills the memory.
             at_a_time = min(max(MAX_FILE_BYTES // max(unpacked, 1), 1), _MAX_BATCH)
-            rows: list[dict[str, Any]] = []
             size = 0
             for batch in file.iter_batches(batch_size=at_a_time):
                 size += batch.nbytes
@@ -71,8 +75,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
                     raise DataError(
                         f"{path} unpacks to over {MAX_FILE_BYTES} bytes: no annotation file is that large."
                     )
-                rows += batch.to_pylist()
-            return rows
+                yield from batch.to_pylist()
     except (pa.ArrowException, ValueError, OSError) as error:
         # pyarrow reports damaged pages as OSError without an errno; a real one (no permission) has one.
         if isinstance(error, OSError) and error.errno:
@@ -80,8 +83,35 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{path} is not a readable parquet file: {_first_line(error)}") from error
 
 
-def _read_json(path: Path) -> list[dict[str, Any]]:
+def _read_json(path: Path) -> Iterator[dict[str, Any]]:
     """A JSON list of rows, or rows one a line, whichever of both names the file has."""
+    read: int | None = 0
+    if path.suffix == ".jsonl" and (read := (yield from _rows_of_lines(path))) is None:
+        return
+    # What follows is written otherwise, or damaged: then the whole file tells.
+    yield from islice(_whole_json(path), read, None)
+
+
+def _rows_of_lines(path: Path) -> Generator[dict[str, Any], None, int | None]:
+    """Rows as long as each is one line; returns how many stand before the first line that is none, None where
+    all are rows."""
+    read = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.strip(b" \t\r\n"):
+                continue
+            try:
+                row = json.loads(line.decode())
+            except (ValueError, RecursionError):
+                return read
+            if not isinstance(row, dict):
+                return read
+            yield row
+            read += 1
+    return None
+
+
+def _whole_json(path: Path) -> list[dict[str, Any]]:
     try:
         values = _json_values(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sf_eval.benchmarks.annotations import check_document, check_row, read_rows
 from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.benchmarks.stored_documents import store_documents
 from sf_eval.core.errors import DataError
-
-Row = dict[str, Any]
 
 
 def find_annotations(benchmark: Benchmark, folders: list[Path]) -> tuple[Path, list[Path]]:
@@ -46,38 +48,63 @@ def annotations_in(folder: Path, benchmark: Benchmark) -> list[Path]:
     return []
 
 
-def read_documents(benchmark: Benchmark, files: Iterable[Path]) -> tuple[list[Row], list[Document]]:
+def read_documents(benchmark: Benchmark, files: Iterable[Path]) -> tuple[Sequence[Document], Sequence[float]]:
     """Read, validate and translate all rows; a document's index counts through all files.
+
+    Returns:
+        The documents, which stay on the disk, and of each row the number in its column `duration` (seconds),
+        NaN where it has none.
 
     Raises:
         DataError: naming file, row (counted from 0 through all files) and column of the first fault.
     """
-    rows: list[Row] = []
-    documents: list[Document] = []
-    seen: dict[str, str] = {}
-    for path in files:
-        for row in read_rows(path):
-            number = len(rows)
-            try:
-                check_row(row, number)
-                document = benchmark.read_row(number, row)
-                check_document(document, number)
-            except DataError as error:
-                raise DataError(f"{path}: {error.message}", hint=error.hint or _DAMAGED) from error
-            place = f"row {number} of {path}"
-            if document.id in seen:
-                raise DataError(
-                    f"{path}: row {number}: the question id {document.id!r} is already that of "
-                    f"{seen[document.id]}.",
-                    hint=_DAMAGED,
-                )
-            seen[document.id] = place
-            rows.append(row)
-            documents.append(document)
+    read = _Reading(benchmark, list(files))
+    documents = store_documents(read.documents())
     if not documents:
-        named = ", ".join(str(path) for path in files)
+        named = ", ".join(str(path) for path in read.files)
         raise DataError(f"{named}: there is no row in it.", hint=_DAMAGED)
-    return rows, documents
+    return documents, read.seconds
+
+
+class _Reading:
+    """Of one benchmark's files; of the rows before, it knows their ids."""
+
+    def __init__(self, benchmark: Benchmark, files: Sequence[Path]) -> None:
+        self.files = files
+        self.seconds = array("d")
+        self._benchmark = benchmark
+        self._row_of_id: dict[str, int] = {}
+        self._first_rows: list[int] = []
+
+    def documents(self) -> Iterator[Document]:
+        for path in self.files:
+            self._first_rows.append(len(self.seconds))
+            for row in read_rows(path):
+                number = len(self.seconds)
+                try:
+                    check_row(row, number)
+                    document = self._benchmark.read_row(number, row)
+                    check_document(document, number)
+                except DataError as error:
+                    raise DataError(f"{path}: {error.message}", hint=error.hint or _DAMAGED) from error
+                self._refuse_known_id(document, number, path)
+                self.seconds.append(_seconds(row.get("duration")))
+                yield document
+
+    def _refuse_known_id(self, document: Document, number: int, path: Path) -> None:
+        known = self._row_of_id.setdefault(document.id, number)
+        if known != number:
+            place = self.files[bisect_right(self._first_rows, known) - 1]
+            raise DataError(
+                f"{path}: row {number}: the question id {document.id!r} is already that of "
+                f"row {known} of {place}.",
+                hint=_DAMAGED,
+            )
+
+
+def _seconds(value: Any) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and value >= 0 else math.nan
 
 
 _DAMAGED = "The file is damaged or not this benchmark's: fetch it again."

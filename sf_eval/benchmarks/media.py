@@ -126,33 +126,37 @@ def missing_media(
     Raises:
         UnsafePathError: a row names a path that it must not.
     """
-    missing = []
-    for media, users in _by_media(documents).items():
-        try:
-            resolve(root, media, what=f"{name} question {users[0].id}", follow_links=follow_links)
-        except MissingMediaError:
-            ids = tuple(document.id for document in users)
-            missing.append(MissingFile(users[0].video_id, places_of(root, media), ids))
-    return missing
+    looked_for: set[MediaRef] = set()
+    missing: dict[MediaRef, list[Document]] = {}
+    for document in documents:
+        media = _whole(document.media)
+        if media not in looked_for:
+            looked_for.add(media)
+            try:
+                resolve(root, media, what=f"{name} question {document.id}", follow_links=follow_links)
+            except MissingMediaError:
+                missing[media] = []
+        if media in missing:
+            missing[media].append(document)
+    return [
+        MissingFile(users[0].video_id, places_of(root, media), tuple(document.id for document in users))
+        for media, users in missing.items()
+    ]
 
 
 def count_present(root: Path, documents: Iterable[Document]) -> int:
     """How many videos of `documents` are below the user's folder `root`."""
     present = 0
-    for media in _by_media(documents):
+    for media in {_whole(document.media) for document in documents}:
         with suppress(DataError):
             resolve(root, media, what="", follow_links=True)
             present += 1
     return present
 
 
-def _by_media(documents: Iterable[Document]) -> dict[MediaRef, list[Document]]:
-    """Each video, whatever part of it is asked about, with the questions that need it."""
-    by_media: dict[MediaRef, list[Document]] = {}
-    for document in documents:
-        whole = MediaRef(document.media.candidates, is_frames_folder=document.media.is_frames_folder)
-        by_media.setdefault(whole, []).append(document)
-    return by_media
+def _whole(media: MediaRef) -> MediaRef:
+    """The video, whatever part of it is asked about."""
+    return MediaRef(media.candidates, is_frames_folder=media.is_frames_folder)
 
 
 def _existing(path: Path, root: Path, is_folder: bool, what: str, follow_links: bool) -> Path | None:

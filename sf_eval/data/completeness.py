@@ -66,10 +66,12 @@ def subtitle_files(opened: OpenBenchmark) -> SubtitleFiles:
     Raises:
         UnsafePathError: a row names a path that it must not.
     """
-    by_video = {document.subtitles: document for document in opened.documents if document.subtitles}
+    by_video = {
+        document.subtitles: number for number, document in enumerate(opened.documents) if document.subtitles
+    }
     found, bad = [], []
-    for document in by_video.values():
-        if (path := opened.subtitle_path(document)) is None:
+    for number in by_video.values():
+        if (path := opened.subtitle_path(opened.documents[number])) is None:
             continue
         found.append(path)
         try:

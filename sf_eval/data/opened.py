@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sf_eval.benchmarks import media
 from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
 from sf_eval.benchmarks.media import MissingFile
 from sf_eval.data.source import DataSource
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,9 @@ class OpenBenchmark:
     """A benchmark whose annotations were read and validated.
 
     Attributes:
-        documents, rows: the same length and order; a document's `index` is its row's number.
+        documents: in the order of the rows, each read from the disk when it is asked for; a document's
+            `index` is its row's number.
+        row_seconds: how long each row says that its video is; NaN where it does not.
         annotation_files: the files that the rows came from.
         folder: the benchmark's own folder: the annotation globs and the media root start from it.
         media_root: the folder that media paths start from.
@@ -31,8 +30,8 @@ class OpenBenchmark:
 
     benchmark: Benchmark
     source: DataSource
-    documents: list[Document]
-    rows: list[Row]
+    documents: Sequence[Document]
+    row_seconds: Sequence[float]
     annotation_files: tuple[Path, ...]
     folder: Path
     media_root: Path

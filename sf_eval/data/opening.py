@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,14 +48,14 @@ def open_benchmark(
         files = find_annotations(benchmark, [folder])[1]
     else:
         folder, files = find_annotations(benchmark, _folders_in(source, benchmark))
-    rows, documents = read_documents(benchmark, files)
+    documents, row_seconds = read_documents(benchmark, files)
     if source.kind == "directory":
         folder = _folder_of(benchmark, _folders_in(source, benchmark), files, documents)
     opened = OpenBenchmark(
         benchmark=benchmark,
         source=source,
         documents=documents,
-        rows=rows,
+        row_seconds=row_seconds,
         annotation_files=tuple(files),
         folder=folder,
         media_root=_media_root(benchmark, folder),
@@ -94,7 +94,7 @@ def _label(benchmark: Benchmark, source: DataSource, folder: Path, revision: str
 
 
 def _folder_of(
-    benchmark: Benchmark, folders: list[Path], files: list[Path], documents: list[Document]
+    benchmark: Benchmark, folders: list[Path], files: list[Path], documents: Sequence[Document]
 ) -> Path:
     """Which of `folders` is the benchmark's own: media paths start from it.
 

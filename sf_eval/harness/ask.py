@@ -5,10 +5,11 @@ Nothing that was answered is asked again: what the journal holds under a questio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
+from sf_eval.harness.asked.results import KeptResults, Keys
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.settings import FailurePolicy
 from sf_eval.harness.stopped import BrokenRunError, InterruptedRunError, StoppedError, TooManyFailuresError
@@ -20,6 +21,17 @@ class Answering(Protocol):
     """What asking needs of an engine: one result per question, in any order, as soon as there is one."""
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]: ...
+
+
+class Questions(Keys, Protocol):
+    """What is asked, by position; a question is made when its turn comes."""
+
+    def question(self, position: int) -> Question: ...
+    def video(self, position: int) -> int:
+        """The same number for questions that can share what is done to their video."""
+
+    def by_video(self) -> Iterable[int]:
+        """All positions, those about one video together."""
 
 
 class Watcher(Protocol):
@@ -44,34 +56,37 @@ class Asked:
 
 
 def ask(
-    questions: Mapping[str, Question],
+    questions: Questions,
     engine: Answering,
     journal: Journal,
     *,
     watcher: Watcher,
     failures: FailurePolicy,
+    at_once: int | None = None,
 ) -> Asked:
     """Ask every question that the journal holds no answer to; each result is on disk before the next.
 
     Args:
-        questions: by digest (`identity.digest_of`).
+        questions: their digests are the journal's keys (`identity.digest_of`).
         failures: how many samples may fail before the run stops; a fraction is of all `questions`.
+        at_once: how many questions, and the rest of their last video, the engine is handed at a time; None
+            for all. While it answers, it holds them.
 
     Raises:
         OutputError: the journal cannot be written.
     """
-    asking = _Asking(questions, journal, watcher, failures)
+    asking = _Asking(questions, journal, watcher, failures, KeptResults(questions, journal.results))
     try:
         asking.take_recorded()
-        asking.ask_the_rest(engine)
+        asking.ask_the_rest(engine, at_once)
     except KeyboardInterrupt:
-        stopped: StoppedError = interrupted(journal, len(asking.results), len(questions))
+        stopped: StoppedError = interrupted(journal, len(asking.results), len(questions.digests))
     except TooManyFailuresError as error:
         stopped = error
     except Exception as error:
         if not ends_everything(error):
             raise
-        stopped = broken(journal, len(asking.results), len(questions), error)
+        stopped = broken(journal, len(asking.results), len(questions.digests), error)
     else:
         return Asked(asking.results, asking.resumed)
     asking.take_old_failures()
@@ -96,51 +111,60 @@ def broken(journal: Journal, answered: int, total: int, error: Exception) -> Bro
 
 @dataclass
 class _Asking:
-    questions: Mapping[str, Question]
+    questions: Questions
     journal: Journal
     watcher: Watcher
     failures: FailurePolicy
-    results: dict[QuestionKey, Result] = field(default_factory=dict)
+    results: KeptResults
     resumed: int = 0
     failed: int = 0
 
     def take_recorded(self) -> None:
-        for digest, question in self.questions.items():
-            if (recorded := self.journal.get(digest)) is not None:
+        for position, digest in enumerate(self.questions.digests):
+            if self.journal.results.is_answer(digest):
                 self.resumed += 1
-                # Its row may have another number by now.
-                self.results[question.key] = replace(recorded, key=question.key)
-                self.watcher.result(self.results[question.key], resumed=True)
+                self.results.add(position)
+                self.watcher.result(self.results[self.questions.key(position)], resumed=True)
 
-    def ask_the_rest(self, engine: Answering) -> None:
+    def ask_the_rest(self, engine: Answering, at_once: int | None) -> None:
         """Ask what has no result yet.
 
         Raises:
             TooManyFailuresError: the run's policy says to stop.
         """
-        digests = {
-            question.key: digest
-            for digest, question in self.questions.items()
-            if question.key not in self.results
-        }
-        open_questions: Sequence[Question] = [self.questions[digest] for digest in digests.values()]
-        for result in engine.answer(open_questions):
-            self.journal.append(digests[result.key], result)
-            self.results[result.key] = result
-            self.watcher.result(result, resumed=False)
-            self._count(result)
+        for portion in self._portions(at_once):
+            for result in engine.answer(portion):
+                position = self.questions.position(result.key)
+                self.journal.append(self.questions.digests[position], result)
+                self.results.add(position)
+                self.watcher.result(result, resumed=False)
+                self._count(result)
+
+    def _portions(self, at_once: int | None) -> Iterator[list[Question]]:
+        """The questions without a result, no video divided among two portions."""
+        portion: list[Question] = []
+        last: int | None = None
+        for position in self.questions.by_video():
+            if self.results.has(position):
+                continue
+            video = self.questions.video(position)
+            if at_once is not None and len(portion) >= at_once and video != last:
+                yield portion
+                portion = []
+            portion.append(self.questions.question(position))
+            last = video
+        if portion:
+            yield portion
 
     def take_old_failures(self) -> None:
         """What failed in an earlier process, and was not come to again, still has that result."""
-        for digest, question in self.questions.items():
-            if question.key not in self.results and (old := self.journal.last(digest)) is not None:
-                self.results[question.key] = replace(old, key=question.key)
+        self.results.add_kept()
 
     def _count(self, result: Result) -> None:
         if not isinstance(result, Failure):
             return
         self.failed += 1
-        total = len(self.questions)
+        total = len(self.questions.digests)
         if self.failures.exceeded(self.failed, total):
             raise TooManyFailuresError(
                 f"{self.failed} of {total} samples failed, more than --fail-on-error accepts; "

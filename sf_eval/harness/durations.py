@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sf_eval.benchmarks.document import Document
 from sf_eval.harness.plan import RunPlan
@@ -22,7 +22,7 @@ def durations_of(plan: RunPlan) -> Callable[[Question], float]:
         QuestionKey(task.benchmark.name, document.index): seconds
         for task in plan.tasks
         for document in task.documents
-        if (seconds := _stated(task.opened.rows[document.index], document)) is not None
+        if (seconds := _stated(task.opened.row_seconds[document.index], document)) is not None
     }
 
     def duration_of(question: Question) -> float:
@@ -37,10 +37,9 @@ def durations_of(plan: RunPlan) -> Callable[[Question], float]:
     return duration_of
 
 
-def _stated(row: Mapping[str, Any], document: Document) -> float | None:
-    duration = row.get("duration")
-    if isinstance(duration, (int, float)) and not isinstance(duration, bool) and duration >= 0:
-        return float(duration)
+def _stated(row_seconds: float, document: Document) -> float | None:
+    if not math.isnan(row_seconds):
+        return row_seconds
     return _GROUPS_S.get(document.categories.get("duration", ""))
 
 

@@ -3,7 +3,7 @@ ask."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -11,13 +11,13 @@ from typing import Any
 from sf_eval.core import provenance
 from sf_eval.core.cards import ModelCard
 from sf_eval.data.kinds import kinds_of
+from sf_eval.harness.asked.document import AskedDocument
 from sf_eval.harness.batching import automatic_batch_size
 from sf_eval.harness.controls.conditions import Conditions
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.harness.identity import ModelIdentity, canonical_json, libraries_that_answer
 from sf_eval.harness.plan import RunPlan, TaskPlan
 from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
-from sf_eval.harness.recording import AskedDocument
 from sf_eval.inference import QuestionKey, machine
 from sf_eval.inference.families import determinants
 from sf_eval.inference.family import ModelFacts, VideoModel
@@ -184,22 +184,18 @@ def identity(card: ModelCard, model: VideoModel, *, attn: str, video_backend: st
     )
 
 
-def documents_of(plan: RunPlan) -> list[AskedDocument]:
+def documents_of(plan: RunPlan) -> Iterator[AskedDocument]:
     """What is asked, in the order of tasks and rows."""
-    asked = []
     for task in plan.tasks:
         kinds = kinds_of(task.opened)
         for document in task.documents:
             kind = kinds.get(document.index)
             change = task.changes.get(document.index)
-            asked.append(
-                AskedDocument(
-                    key=QuestionKey(task.benchmark.name, document.index),
-                    document=document,
-                    kind=None
-                    if kind is None
-                    else KindOfQuestionRecord(name=kind.name, group=kind.group, row=kind.row),
-                    change=None if change is None else ChangeRecord(**asdict(change)),
-                )
+            yield AskedDocument(
+                key=QuestionKey(task.benchmark.name, document.index),
+                document=document,
+                kind=None
+                if kind is None
+                else KindOfQuestionRecord(name=kind.name, group=kind.group, row=kind.row),
+                change=None if change is None else ChangeRecord(**asdict(change)),
             )
-    return asked

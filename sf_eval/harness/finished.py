@@ -19,8 +19,10 @@ from sf_eval.harness.recording import (
     SAMPLES,
     RunOutput,
     group_records,
+    scored_by_task,
     task_record,
 )
+from sf_eval.scoring.scores import ScoredSample
 from sf_eval.scoring.settling import Settling, Truth
 
 _Record = TypeVar("_Record", bound=BaseModel)
@@ -71,13 +73,14 @@ def read_finished(folder: Path) -> FinishedRun:
     kept = [_parse(SampleRecord, folder / SAMPLES, line) for line in lines if line]
     samples = [reread(sample) for sample in kept]
     changed = sum(now.outcome != then.outcome for now, then in zip(samples, kept, strict=True))
-    scored = record.model_copy(
+    scored = scored_by_task(samples)
+    anew = record.model_copy(
         update={
-            "tasks": [_scored_anew(task, record, samples) for task in record.tasks],
-            "groups": group_records([task.task for task in record.tasks], samples),
+            "tasks": [_scored_anew(task, record, scored.get(task.task, ())) for task in record.tasks],
+            "groups": group_records({task.task: scored.get(task.task, ()) for task in record.tasks}),
         }
     )
-    return FinishedRun(RunOutput(folder, scored, samples), changed)
+    return FinishedRun(RunOutput(folder, anew, samples), changed)
 
 
 def reread(sample: SampleRecord) -> SampleRecord:
@@ -98,12 +101,11 @@ def truth_of_sample(sample: SampleRecord) -> Truth:
     return Truth(sample.options, sample.target, sample.references, sample.categories, sample.labels)
 
 
-def _scored_anew(task: TaskRecord, record: RunRecord, samples: Sequence[SampleRecord]) -> TaskRecord:
+def _scored_anew(task: TaskRecord, record: RunRecord, scored: Sequence[ScoredSample]) -> TaskRecord:
     facts = next(facts for facts in record.planned if facts.task == task.task)
-    own = [sample for sample in samples if sample.task == task.task]
     return task_record(
         facts,
-        own,
+        scored,
         clip=task.clip,
         submission_file=task.submission_file,
         lexicon=task.lexicon,

@@ -8,12 +8,13 @@ never mistaken for the same run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +22,57 @@ from typing import Any
 
 from sf_eval.core.errors import OutputError
 from sf_eval.core.files import output_error
+from sf_eval.core.stored import LineFile
 from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey, Result, StageTimings
 from sf_eval.video import VideoErrorReason, VideoNote, VideoNoteKind
 
 SCHEMA = 2
+
+
+class JournalResults(Mapping[str, Result]):
+    """The last result under each digest, failures too, read from the file when it is asked for.
+
+    In memory stand a digest's first 128 bits and where its line begins.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = LineFile(path)
+        self._places: dict[bytes, int] = {}  # twice the first byte of its line, and 1 more for an answer
+        self.answers = 0
+        """How many of the results are no failures."""
+
+    def note(self, digest: str, start: int, *, is_answer: bool) -> None:
+        """The line at byte `start` holds the last result under `digest`."""
+        name = _name(digest)
+        self.answers += is_answer - (self._places.get(name, 0) & 1)
+        self._places[name] = 2 * start + is_answer
+
+    def is_answer(self, digest: str) -> bool:
+        return bool(self._places.get(_name(digest), 0) & 1)
+
+    def __getitem__(self, digest: str) -> Result:
+        return self._read(self._places[_name(digest)])[1]
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and _name(digest) in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._read(place)[0] for place in self._places.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _read(self, place: int) -> tuple[str, Result]:
+        value = _value_of(self._file.line_at(place // 2))
+        assert value is not None, "a line that was whole is damaged now"
+        return value.pop("digest"), _from_json(value)
+
+
+def _name(digest: str) -> bytes:
+    return hashlib.blake2b(digest.encode(), digest_size=16).digest()
 
 
 class Journal:
@@ -33,18 +81,20 @@ class Journal:
     Args:
         path: the file; made if missing.
 
+    Attributes:
+        results: the last one under each digest, of whatever process.
+
     Raises:
         OutputError: the file cannot be written (full disk, read-only folder).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._results: dict[str, Result] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered: after a failed write nothing may linger that a later close would write.
             self._stream: FileIO = path.open("a+b", buffering=0)
-            self._recover()
+            self.results = self._recover()
         except OSError as error:
             raise output_error(path, error) from error
 
@@ -58,12 +108,12 @@ class Journal:
 
     def get(self, digest: str) -> Answer | None:
         """The recorded answer; a recorded failure is None, since failed samples are tried again."""
-        result = self._results.get(digest)
+        result = self.results[digest] if self.results.is_answer(digest) else None
         return result if isinstance(result, Answer) else None
 
     def last(self, digest: str) -> Result | None:
         """The last result under the digest, a failure too."""
-        return self._results.get(digest)
+        return self.results.get(digest)
 
     def append(self, digest: str, result: Result) -> None:
         """Write and fsync one result.
@@ -80,46 +130,43 @@ class Journal:
             with suppress(OSError):  # a disk that fails here too: opening the journal cuts the tail off
                 self._stream.truncate(start)  # takes back a half-written line; needs no free space
             raise output_error(self.path, error) from error
-        self._results[digest] = result
+        self.results.note(digest, start, is_answer=isinstance(result, Answer))
 
     def __len__(self) -> int:
-        return sum(isinstance(result, Answer) for result in self._results.values())
+        return self.results.answers
 
-    def _recover(self) -> None:
-        """Read every whole line; cut off what a kill left half-written at the end."""
-        with self.path.open("rb") as lines:
-            self._results, whole = _results_in(lines)
+    def _recover(self) -> JournalResults:
+        """Note every whole line; cut off what a kill left half-written at the end."""
+        results, whole = _results_in(self.path)
         if whole < self._stream.seek(0, os.SEEK_END):
             self._stream.truncate(whole)
+        return results
 
 
-def read_journal(path: Path) -> dict[str, Result]:
-    """The last result under each digest, failures too; a last line that is cut off is left as it is.
+def read_journal(path: Path) -> JournalResults:
+    """What a journal holds; a last line that is cut off is left as it is.
 
     Raises:
         OutputError: the file cannot be read.
     """
     try:
-        with path.open("rb") as lines:
-            return _results_in(lines)[0]
+        return _results_in(path)[0]
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}.") from error
 
 
-def _results_in(lines: Iterable[bytes]) -> tuple[dict[str, Result], int]:
+def _results_in(path: Path) -> tuple[JournalResults, int]:
     """The results of all whole lines, and how many bytes those are: a last one may be half-written."""
-    results: dict[str, Result] = {}
-    shared: dict[tuple[int, ...], tuple[int, ...]] = {}  # one for all questions about a video
+    results = JournalResults(path)
     whole = 0
-    for line in lines:
-        if not line.endswith(b"\n"):
-            break
-        whole += len(line)
-        for digest, result in _parse(line[:-1]):
-            if isinstance(result, Answer):
-                indices = shared.setdefault(result.frame_indices, result.frame_indices)
-                result = replace(result, frame_indices=indices)
-            results[digest] = result
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            value = _value_of(line[:-1])
+            if value is not None:
+                results.note(value["digest"], whole, is_answer="answer" in value)
+            whole += len(line)
     return results, whole
 
 
@@ -134,18 +181,19 @@ def payload_of(raw: bytes) -> bytes | None:
     return payload if checksum.decode(errors="replace") == f"{zlib.crc32(payload):08x}" else None
 
 
-def _parse(raw: bytes) -> Iterator[tuple[str, Result]]:
+def _value_of(raw: bytes) -> dict[str, Any] | None:
+    """What a line says, its end taken off; None where it is damaged or of another version."""
     payload = payload_of(raw)
-    if payload is None:
-        return
-    value = json.loads(payload)
-    if value.pop("v") == SCHEMA:
-        yield value.pop("digest"), _from_json(value)
+    value: dict[str, Any] | None = None if payload is None else json.loads(payload)
+    return value if value is not None and value.pop("v") == SCHEMA else None
 
 
 def _to_json(result: Result) -> dict[str, Any]:
     if isinstance(result, Answer):
-        return {"answer": asdict(result)}
+        fields = {name: getattr(result, name) for name in result.__slots__}  # asdict copies all frame numbers
+        notes = [asdict(note) for note in result.video_notes]
+        parts = {"key": asdict(result.key), "timings": asdict(result.timings), "video_notes": notes}
+        return {"answer": fields | parts}
     why = result.video_error
     said = {"kind": result.kind.value, "reason": result.reason, "video_error": why and why.value}
     return {"failure": {"key": asdict(result.key), **said}}

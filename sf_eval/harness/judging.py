@@ -3,7 +3,7 @@ judged again from the journal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,26 +31,25 @@ class Judging:
     """A watcher of asking (`sf_eval.harness.ask.Watcher`) that tells another the outcome, too.
 
     Attributes:
-        documents: of every question that a result may come for.
+        document_of: of every question that a result may come for; None where nobody knows.
         settlings: by task, how its answers become outcomes.
     """
 
-    documents: Mapping[QuestionKey, Document]
+    document_of: Callable[[QuestionKey], Document | None]
     settlings: Mapping[str, Settling]
     watcher: JudgedWatcher
 
     def result(self, result: Result, *, resumed: bool) -> None:
-        document = self.documents.get(result.key)
+        document = self.document_of(result.key)
         video = "" if document is None else document.video_id
-        settled = self._settled(result)
+        settled = self._settled(result, document)
         self.watcher.result(
             result, resumed=resumed, outcome=settled.outcome, video=video, credit=settled.credit
         )
 
-    def _settled(self, result: Result) -> Settled:
+    def _settled(self, result: Result, document: Document | None) -> Settled:
         if isinstance(result, Failure):
             return Settled(Outcome(result.kind.value))
         cut_off = result.finish_reason == "length"
-        return self.settlings[result.key.task].settle(
-            self.documents[result.key], result.text, cut_off=cut_off
-        )
+        assert document is not None, "an answer to a question that nobody asked"
+        return self.settlings[result.key.task].settle(document, result.text, cut_off=cut_off)

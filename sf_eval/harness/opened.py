@@ -11,6 +11,9 @@ from sf_eval.harness.distributed.tally import WorkerStatus
 from sf_eval.harness.facts import ModelReport
 from sf_eval.harness.record import MemoryRecord, WorkerRecord
 
+#: More than all but the largest benchmarks have: between two portions the decoders wait once.
+AT_ONCE = 16384
+
 
 @dataclass(frozen=True)
 class Took:
@@ -29,12 +32,15 @@ class Opened:
 
     Attributes:
         waiting_s: for how long answering has been waiting for a video now, in seconds.
+        at_once: how many questions the engine is handed at a time; None for all, where their order is its own
+            (workers take the longest videos first).
     """
 
     model: ModelReport
     engine: Answering
     waiting_s: Callable[[], float]
     took: Callable[[], Took]
+    at_once: int | None = AT_ONCE
 
 
 class OpeningWatcher(Protocol):

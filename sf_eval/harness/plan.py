@@ -24,7 +24,7 @@ from sf_eval.harness.controls.taking import that_can_be_asked
 from sf_eval.harness.distributed.cluster import require_ray
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.settings import RunSettings
-from sf_eval.inference import Question, families
+from sf_eval.inference import Question, QuestionKey, families
 from sf_eval.inference.device import resolve_device
 from sf_eval.model import checkpoint
 from sf_eval.scoring.lexicons import lexicon_of
@@ -51,7 +51,7 @@ class TaskPlan:
     changes: Mapping[int, Change]
 
     @property
-    def documents(self) -> list[Document]:
+    def documents(self) -> Sequence[Document]:
         return self.opened.documents[: self.count]
 
 
@@ -92,16 +92,28 @@ class RunPlan:
 
     def questions(self) -> Iterator[Question]:
         """Every question, in the order of tasks and rows."""
-        for task in self.tasks:
-            for document in task.documents:
-                question = question_of(
-                    task.opened,
-                    document,
-                    clip_mode=self.settings.clip,
-                    # The card's limit of new tokens goes before the task's.
-                    max_new_tokens=self.card.max_new_tokens or task.benchmark.max_new_tokens,
-                )
-                yield question if self.settings.conditions.shows_video else replace(question, clip=None)
+        return (self._question(task, document) for task in self.tasks for document in task.documents)
+
+    def question(self, key: QuestionKey) -> Question:
+        """The question of that task and row."""
+        return self._question(self._task_of(key), self.document(key))
+
+    def document(self, key: QuestionKey) -> Document:
+        """The document of that task and row."""
+        return self._task_of(key).opened.documents[key.index]
+
+    def _task_of(self, key: QuestionKey) -> TaskPlan:
+        return next(task for task in self.tasks if task.benchmark.name == key.task)
+
+    def _question(self, task: TaskPlan, document: Document) -> Question:
+        question = question_of(
+            task.opened,
+            document,
+            clip_mode=self.settings.clip,
+            # The card's limit of new tokens goes before the task's.
+            max_new_tokens=self.card.max_new_tokens or task.benchmark.max_new_tokens,
+        )
+        return question if self.settings.conditions.shows_video else replace(question, clip=None)
 
 
 def make_plan(

@@ -6,17 +6,18 @@ lie in its folder, so that `sf-eval score` records it anew from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sf_eval.benchmarks import catalog
 from sf_eval.benchmarks.document import Document
 from sf_eval.core import files
+from sf_eval.core.stored import LineFile, Stored, write_lines
 from sf_eval.data.known_bad import known_bad
 from sf_eval.harness.ask import Asked
-from sf_eval.harness.controls.record import ChangeRecord
+from sf_eval.harness.asked.document import AskedDocument
 from sf_eval.harness.judged.judgements import judged_tasks
 from sf_eval.harness.judged.settled import settled_fields, settlings_of
 from sf_eval.harness.questions import ClipMode
@@ -24,7 +25,6 @@ from sf_eval.harness.record import (
     CategoryRecord,
     GroupRecord,
     JudgeRecord,
-    KindOfQuestionRecord,
     PublishedScoreRecord,
     RunFacts,
     RunRecord,
@@ -49,6 +49,7 @@ from sf_eval.scoring.scores import (
     PublishedScore,
     Score,
     ScoredSample,
+    SharedParts,
     breakdown,
     headline_score,
     published_of_groups,
@@ -65,32 +66,18 @@ QUESTIONS = "questions.jsonl"
 
 
 @dataclass(frozen=True)
-class AskedDocument:
-    """A document as it was asked.
-
-    Attributes:
-        kind: what it takes, for questions of a mini edition.
-        change: in what it is asked otherwise than its row has it.
-    """
-
-    key: QuestionKey
-    document: Document
-    kind: KindOfQuestionRecord | None
-    change: ChangeRecord | None = None
-
-
-@dataclass(frozen=True)
 class RunOutput:
     """A run, as written to its folder.
 
     Attributes:
+        samples: of a run that was recorded now, each is read from `samples.jsonl` when it is asked for.
         stopped: why the run ended before its end (Ctrl-C, `--fail-on-error`); then it holds what was
             answered until then. None for a complete run.
     """
 
     folder: Path
     record: RunRecord
-    samples: list[SampleRecord]
+    samples: Sequence[SampleRecord]
     stopped: StoppedError | None = None
 
     @property
@@ -122,47 +109,63 @@ def record(
     Raises:
         OutputError: the folder cannot be written.
     """
-    facts_of = {task.task: task for task in facts.planned}
-    judged = judged_tasks(folder, [(one.key, one.document) for one in questions], asked.results)
+    judged = judged_tasks(folder, ((one.key, one.document) for one in questions), asked.results)
     settlings = settlings_of(facts, judged)
-    samples = [
-        sample_record(
-            facts_of[question.key.task],
-            question,
-            asked.results[question.key],
-            settlings[question.key.task],
+    with files.replacing(folder / SAMPLES) as stream:
+        samples, scored = _written_samples(stream, facts, questions, asked.results, settlings)
+        begun = [task for task in facts.planned if task.task in scored]  # all, unless it was stopped
+        complete = asked.stopped is None and len(samples) == len(questions)
+        written = RunRecord(
+            **facts.model_dump(),
+            **usage.model_dump(),
+            rescored=rescored,
+            complete=complete,
+            tasks=[
+                task_record(
+                    task,
+                    scored[task.task],
+                    clip=facts.clip,
+                    lexicon=_lexicon_name(settlings[task.task]),
+                    judge=judged[task.task].judge if task.task in judged else None,
+                    submission_file=write_submission(
+                        task,
+                        (sample for sample in samples if sample.task == task.task),
+                        folder,
+                        conditions=facts.conditions,
+                        complete=complete,
+                    ),
+                )
+                for task in begun
+            ],
+            groups=group_records(scored),
         )
-        for question in questions
-        if question.key in asked.results
-    ]
-    by_task: dict[str, list[SampleRecord]] = {}
-    for sample in samples:
-        by_task.setdefault(sample.task, []).append(sample)
-    begun = [task for task in facts.planned if task.task in by_task]  # all, unless it was stopped
-    complete = asked.stopped is None and len(samples) == len(questions)
-    written = RunRecord(
-        **facts.model_dump(),
-        **usage.model_dump(),
-        rescored=rescored,
-        complete=complete,
-        tasks=[
-            task_record(
-                task,
-                by_task[task.task],
-                clip=facts.clip,
-                lexicon=_lexicon_name(settlings[task.task]),
-                judge=judged[task.task].judge if task.task in judged else None,
-                submission_file=write_submission(
-                    task, by_task[task.task], folder, conditions=facts.conditions, complete=complete
-                ),
-            )
-            for task in begun
-        ],
-        groups=group_records([task.task for task in begun], samples),
-    )
-    files.write_lines(folder / SAMPLES, (sample.model_dump_json() for sample in samples))
     files.write_json(folder / RESULTS, written.model_dump(mode="json"))
     return RunOutput(folder, written, samples, asked.stopped)
+
+
+def _written_samples(
+    stream: BinaryIO,
+    facts: RunFacts,
+    questions: Iterable[AskedDocument],
+    results: Mapping[QuestionKey, Result],
+    settlings: Mapping[str, Settling],
+) -> tuple[Sequence[SampleRecord], dict[str, list[ScoredSample]]]:
+    """The samples, written, and by task what scoring needs of them; few samples are in memory at a time."""
+    facts_of = {task.task: task for task in facts.planned}
+    scored: dict[str, list[ScoredSample]] = {}
+    shared = SharedParts()
+
+    def lines() -> Iterator[bytes]:
+        for question in questions:
+            result = results.get(question.key)
+            if result is not None:
+                task = question.key.task
+                sample = sample_record(facts_of[task], question, result, settlings[task])
+                scored.setdefault(task, []).append(scored_sample(sample, shared))
+                yield sample.model_dump_json().encode()
+
+    starts = write_lines(stream, lines())
+    return Stored(LineFile.of(stream), starts, SampleRecord.model_validate_json), scored
 
 
 def questions_recorded(folder: Path) -> int:
@@ -240,7 +243,7 @@ def _published_verdict(task: str, document: Document, output: str) -> str | None
 
 def task_record(
     task: TaskFacts,
-    samples: Sequence[SampleRecord],
+    scored: Sequence[ScoredSample],
     *,
     clip: ClipMode,
     submission_file: str | None,
@@ -255,7 +258,6 @@ def task_record(
         lexicon, judge: what settled its open answers, where that was one of them.
     """
     benchmark = catalog.get_benchmark(task.task)
-    scored = [scored_sample(sample) for sample in samples]
     return TaskRecord(
         task=benchmark.name,
         title=benchmark.title,
@@ -265,8 +267,8 @@ def task_record(
         revision=task.revision,
         clip=clip,
         questions_total=task.questions_total,
-        questions_asked=len(samples),
-        videos_asked=len({sample.video for sample in samples}),
+        questions_asked=len(scored),
+        videos_asked=len({sample.video_id for sample in scored}),
         mean_over=benchmark.mean_over,
         score=score_record(headline_score(scored, benchmark.mean_over)),
         micro=score_record(score(scored)),
@@ -287,21 +289,18 @@ def _lexicon_name(settling: Settling) -> str | None:
     return None if settling.lexicon is None else settling.lexicon.name
 
 
-def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list[GroupRecord]:
+def group_records(scored: Mapping[str, Sequence[ScoredSample]]) -> list[GroupRecord]:
     """The mean of each group that the run touched: of those of its tasks that have a judged answer.
 
     Args:
-        asked: the tasks that have samples.
+        scored: by task.
     """
-    groups = dict.fromkeys(catalog.get_benchmark(task).group for task in asked)
+    groups = dict.fromkeys(catalog.get_benchmark(task).group for task in scored)
     records = []
     for group in filter(None, groups):
         all_members = catalog.members_of(group.name)
-        members = [member for member in all_members if member in asked]
-        parts = {
-            member: [scored_sample(sample) for sample in samples if sample.task == member]
-            for member in members
-        }
+        members = [member for member in all_members if member in scored]
+        parts = {member: scored[member] for member in members}
         judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
         total = catalog.parts_total(group.name)
         records.append(
@@ -322,12 +321,22 @@ def score_record(value: Score) -> ScoreRecord:
     return ScoreRecord(**asdict(value))
 
 
-def scored_sample(sample: SampleRecord) -> ScoredSample:
+def scored_by_task(samples: Iterable[SampleRecord]) -> dict[str, list[ScoredSample]]:
+    """What scoring needs of the samples, by task, in the order in which tasks are first met."""
+    shared = SharedParts()
+    by_task: dict[str, list[ScoredSample]] = {}
+    for sample in samples:
+        by_task.setdefault(sample.task, []).append(scored_sample(sample, shared))
+    return by_task
+
+
+def scored_sample(sample: SampleRecord, shared: SharedParts) -> ScoredSample:
+    """What scoring needs of a sample; names are held once by all that have them."""
     verdict = sample.published_verdict
     return ScoredSample(
         outcome=Outcome(sample.outcome),
-        video_id=sample.video,
-        categories=sample.categories,
+        video_id=shared.text(sample.video),
+        categories=shared.categories(sample.categories),
         published=None if verdict is None else PublishedVerdict(verdict),
         in_published=counts_in_published_denominator(sample.task, sample.output or ""),
         has_truth=sample.target is not None or bool(sample.references),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,10 +12,12 @@ from pydantic import ValidationError
 from sf_eval.core.errors import OutputError
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import Asked
+from sf_eval.harness.asked.document import AskedDocument
+from sf_eval.harness.asked.questions import read_questions
+from sf_eval.harness.asked.results import KeptResults
 from sf_eval.harness.journal import read_journal
-from sf_eval.harness.looking.kept_questions import document_of, question_lines
 from sf_eval.harness.record import RunFacts, RunRecord, Usage
-from sf_eval.harness.recording import QUESTIONS, RESULTS, AskedDocument, RunOutput, questions_recorded, record
+from sf_eval.harness.recording import QUESTIONS, RESULTS, RunOutput, questions_recorded, record
 from sf_eval.harness.settings import Scoring
 from sf_eval.inference import QuestionKey, Result
 
@@ -31,9 +34,9 @@ class KeptRun:
 
     folder: Path
     facts: RunFacts
-    documents: list[AskedDocument]
-    results: dict[QuestionKey, Result]
-    digests: frozenset[str]
+    documents: Sequence[AskedDocument]
+    results: Mapping[QuestionKey, Result]
+    digests: Collection[str]
     usage: Usage
 
 
@@ -55,21 +58,11 @@ def read_run(folder: Path) -> KeptRun:
         raise OutputError(
             f"the run in {folder} was stopped before anything was asked.", hint="Run its command again."
         )
-    documents, digests = [], {}
-    for line in question_lines(folder / QUESTIONS):
-        document = document_of(line)
-        key = QuestionKey(line.task, document.index)
-        documents.append(AskedDocument(key, document, line.kind, line.change))
-        digests[key] = line.digest
-    kept = read_journal(folder / output_dir.JOURNAL)
-    results = {key: kept[digest] for key, digest in digests.items() if digest in kept}
+    questions = read_questions(folder / QUESTIONS)
+    results = KeptResults(questions, read_journal(folder / output_dir.JOURNAL))
+    results.add_kept()
     return KeptRun(
-        folder,
-        state.facts,
-        documents,
-        results,
-        frozenset(digests.values()),
-        _usage(folder / RESULTS),
+        folder, state.facts, questions.documents, results, questions.digests, _usage(folder / RESULTS)
     )
 
 

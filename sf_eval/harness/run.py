@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from functools import partial
 from typing import Protocol
 
-from sf_eval.core import files
 from sf_eval.harness import output_dir
 from sf_eval.harness.ask import ask
+from sf_eval.harness.asked.questions import write_questions
 from sf_eval.harness.facts import documents_of, facts_of
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.journal import Journal
@@ -20,21 +20,9 @@ from sf_eval.harness.logs import logging_to
 from sf_eval.harness.opened import Opened, OpeningWatcher
 from sf_eval.harness.opening import opened
 from sf_eval.harness.plan import RunPlan, fingerprint_of
-from sf_eval.harness.record import (
-    QuestionRecord,
-    RunRecord,
-    Usage,
-)
-from sf_eval.harness.recording import (
-    QUESTIONS,
-    RESULTS,
-    AskedDocument,
-    RunOutput,
-    questions_recorded,
-    record,
-)
+from sf_eval.harness.record import RunRecord, Usage
+from sf_eval.harness.recording import QUESTIONS, RESULTS, RunOutput, questions_recorded, record
 from sf_eval.harness.stopped import InterruptedRunError
-from sf_eval.inference import Question
 
 LOG = "run.log"
 Opening = Callable[[RunPlan, OpeningWatcher], AbstractContextManager[Opened]]
@@ -68,17 +56,23 @@ def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> Ru
     )
     with logging_to(plan.output / LOG), opening(plan, watcher) as answering:
         facts = facts_of(plan, answering.model, load_seconds=time.perf_counter() - started)
-        questions = {digest_of(question, answering.model.identity): question for question in plan.questions()}
-        documents = documents_of(plan)
-        _write_questions(plan, questions, documents)
+        questions = write_questions(
+            plan.output / QUESTIONS,
+            zip(documents_of(plan), plan.questions(), strict=True),
+            digest_of=partial(digest_of, model=answering.model.identity),
+            make=plan.question,
+        )
         output_dir.write_state(plan.output, fingerprint, complete=False, facts=facts)
         with Journal(plan.output / output_dir.JOURNAL) as journal:
-            judging = Judging(
-                {asked.key: asked.document for asked in documents}, settlings_of(facts), watcher
-            )
+            judging = Judging(plan.document, settlings_of(facts), watcher)
             watcher.begin(plan.total, waiting_s=answering.waiting_s)
             asked = ask(
-                questions, answering.engine, journal, watcher=judging, failures=plan.settings.failures
+                questions,
+                answering.engine,
+                journal,
+                watcher=judging,
+                failures=plan.settings.failures,
+                at_once=answering.at_once,
             )
         took = answering.took()
     if asked.stopped is not None and (
@@ -96,7 +90,7 @@ def execute(plan: RunPlan, watcher: Watcher, *, opening: Opening = opened) -> Ru
         workers=list(took.workers),
         resumed=asked.resumed,
     )
-    output = record(plan.output, facts, documents, asked, usage)
+    output = record(plan.output, facts, questions.documents, asked, usage)
     is_complete = output.record.complete and not output.failed
     output_dir.write_state(plan.output, fingerprint, complete=is_complete, facts=facts)
     return output
@@ -114,18 +108,3 @@ def _holds_complete_results(plan: RunPlan) -> bool:
         return RunRecord.model_validate_json((plan.output / RESULTS).read_bytes()).complete
     except (OSError, ValueError):
         return False
-
-
-def _write_questions(plan: RunPlan, questions: dict[str, Question], documents: list[AskedDocument]) -> None:
-    digests = {question.key: digest for digest, question in questions.items()}
-    lines = (
-        QuestionRecord(
-            task=asked.key.task,
-            digest=digests[asked.key],
-            document=asdict(asked.document),
-            kind=asked.kind,
-            change=asked.change,
-        ).model_dump_json()
-        for asked in documents
-    )
-    files.write_lines(plan.output / QUESTIONS, lines)

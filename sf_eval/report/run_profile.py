@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
-from typing import get_args
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from sf_eval.core.tables import ABSENT, Table, scaled, seconds
-from sf_eval.harness.record import MemoryRecord, RunRecord, SampleRecord
+from sf_eval.harness.record import MemoryRecord, RunRecord
 from sf_eval.harness.recording import RunOutput
 from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
 from sf_eval.profiler import format as fmt
 from sf_eval.profiler.measured.stopwatch import supported_quantile
+from sf_eval.report.answered import Answered, Asked, answered
 from sf_eval.report.caveats import caveats
 from sf_eval.report.leaderboard import data_label
 from sf_eval.report.model_label import model_label
@@ -59,14 +60,12 @@ WHO: dict[Who, str] = {
 def build(output: RunOutput) -> RunProfile:
     """`profile.json`; the schema is in docs/schemas/run_profile.md."""
     record = output.record
-    answered = [sample for sample in output.samples if sample.num_frames is not None]
-    before = record.model.text_before_video
-    counted = answered if record.model.closed_form else []
-    costs = {id(sample): _cost(output, sample, before) for sample in counted}
+    columns = answered(output.samples, with_flops=record.model.closed_form)
+    costs = {asked: _cost(record, asked) for asked in set(columns.asked)}
     rows = [
         row
-        for group, members in _groups(record, counted)
-        for row in _cost_rows(group, members, [costs[id(sample)] for sample in members])
+        for group, members in _groups(record, columns)
+        for row in _cost_rows(group, members, columns, costs)
     ]
     return RunProfile(
         model=record.model.name,
@@ -79,14 +78,14 @@ def build(output: RunOutput) -> RunProfile:
         dtype=record.model.dtype,
         attn=record.model.attn,
         batch_size=record.settings["batch_size"],
-        questions=len(answered),
+        questions=len(columns),
         resumed=record.resumed,
-        text_before_video=before,
-        tokens=_tokens(answered),
+        text_before_video=record.model.text_before_video,
+        tokens=_tokens(columns),
         flops=rows,
-        latency=_latency(answered),
-        questions_per_video=statistics.fmean(_shared_by(sample) for sample in answered) if answered else None,
-        seconds=_mean_seconds(answered) if answered else None,
+        latency=_latency(columns),
+        questions_per_video=statistics.fmean(columns.shared_by) if len(columns) else None,
+        seconds=statistics.fmean(columns.seconds) if len(columns) else None,
         load_seconds=record.load_seconds,
         memory=record.memory,
     )
@@ -213,42 +212,38 @@ def _resumed_note(profile: RunProfile) -> list[str]:
     return [f"{profile.resumed} of the answers are an earlier process's, and so are their times."]
 
 
-def _cost(output: RunOutput, sample: SampleRecord, text_before_video: int) -> QuestionComparison:
+def _cost(record: RunRecord, asked: Asked) -> QuestionComparison:
     """What was really asked: the configuration says whether decoding steps read slow tokens."""
-    assert sample.num_frames is not None
-    assert sample.prompt_tokens is not None
-    assert sample.fast_tokens is not None
-    assert sample.new_tokens is not None
     return compare_question(
-        output.record.model.config | {"slow_path": output.record.model.slow_path},
-        sample.num_frames,
-        sample.prompt_tokens - sample.fast_tokens,
-        sample.new_tokens,
-        text_before_video=text_before_video,
+        record.model.config | {"slow_path": record.model.slow_path},
+        asked.frames,
+        asked.text_tokens,
+        asked.new_tokens,
+        text_before_video=record.model.text_before_video,
     )
 
 
-def _groups(record: RunRecord, answered: Sequence[SampleRecord]) -> Iterable[tuple[str, list[SampleRecord]]]:
-    yield "all", list(answered)
+def _groups(record: RunRecord, columns: Answered) -> Iterable[tuple[str, Sequence[int]]]:
+    """The groups whose FLOPs are told, each with the numbers of its questions."""
+    if not columns.asked:
+        return
+    yield "all", range(len(columns))
     for task in record.tasks:
-        members = [sample for sample in answered if sample.task == task.task]
-        yield task.title, members
-        for key in ("duration", "duration_group"):
-            for value in dict.fromkeys(
-                sample.categories[key] for sample in members if key in sample.categories
-            ):
-                yield f"{task.title}, {key} {value}", [s for s in members if s.categories.get(key) == value]
+        yield task.title, columns.members.get((task.task, "", ""), ())
+        for category, value, members in columns.categories_of(task.task):
+            yield f"{task.title}, {category} {value}", members
 
 
 def _cost_rows(
-    group: str, members: Sequence[SampleRecord], costs: Sequence[QuestionComparison]
+    group: str, members: Sequence[int], columns: Answered, costs: Mapping[Asked, QuestionComparison]
 ) -> Iterable[CostRecord]:
     if not members:
         return
-    correct = sum(sample.outcome == "correct" for sample in members)
+    correct = sum(columns.correct[number] for number in members)
+    alike = Counter(columns.asked[number] for number in members)
     for who in WHO:
-        each: list[QuestionCost] = [getattr(cost, who) for cost in costs]
-        sums = {name: sum(getattr(cost, name) for cost in each) for name in vars(each[0])}
+        each: list[tuple[QuestionCost, int]] = [(getattr(costs[asked], who), n) for asked, n in alike.items()]
+        sums = {name: sum(getattr(cost, name) * n for cost, n in each) for name in vars(each[0][0])}
         per_correct = sums["total_flops"] / correct if correct and who == "model" else None
         yield CostRecord(
             group=group,
@@ -256,32 +251,32 @@ def _cost_rows(
             questions=len(members),
             flops=FlopsRecord(**{name: value / len(members) for name, value in sums.items()}),
             flops_per_correct=per_correct,
-            seconds=_mean_seconds(members) if who == "model" else None,
+            seconds=statistics.fmean(columns.seconds[number] for number in members)
+            if who == "model"
+            else None,
         )
 
 
-def _tokens(answered: Sequence[SampleRecord]) -> dict[TokenCount, RangeRecord]:
+def _tokens(columns: Answered) -> dict[TokenCount, RangeRecord]:
     """Mean, least and most of what the questions were made of."""
-    described: dict[TokenCount, RangeRecord] = {}
-    for name in get_args(TokenCount):
-        values = [value for sample in answered if (value := getattr(sample, name)) is not None]
-        if values:
-            described[name] = RangeRecord(mean=statistics.fmean(values), min=min(values), max=max(values))
-    return described
+    return {
+        name: RangeRecord(mean=statistics.fmean(values), min=min(values), max=max(values))
+        for name, values in columns.tokens.items()
+        if values
+    }
 
 
-def _latency(answered: Sequence[SampleRecord]) -> dict[Stage, StageRecord]:
-    described: dict[Stage, StageRecord] = {}
-    for stage in STAGE_TITLES:
-        values = [sample.timings[stage] for sample in answered if sample.timings]
-        if values:
-            described[stage] = StageRecord(
-                median=statistics.median(values),
-                p90=supported_quantile(values, 0.9),
-                max=max(values),
-                n=len(values),
-            )
-    return described
+def _latency(columns: Answered) -> dict[Stage, StageRecord]:
+    return {
+        stage: StageRecord(
+            median=statistics.median(columns.stages[stage]),
+            p90=supported_quantile(columns.stages[stage], 0.9),
+            max=max(columns.stages[stage]),
+            n=len(columns.stages[stage]),
+        )
+        for stage in STAGE_TITLES
+        if columns.stages[stage]
+    }
 
 
 def _part(flops: FlopsRecord, part: str) -> float:
@@ -291,18 +286,3 @@ def _part(flops: FlopsRecord, part: str) -> float:
 
 def _change(value: float, baseline: float) -> str:
     return fmt.change(value / baseline) if baseline else ABSENT
-
-
-def _mean_seconds(members: Sequence[SampleRecord]) -> float:
-    return statistics.fmean(_seconds(sample.timings or {}) for sample in members)
-
-
-def _seconds(timings: dict[str, float]) -> float:
-    """As `StageTimings.per_question_s`."""
-    whole = ("decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s")
-    video = sum(timings[stage] for stage in whole) / timings["shared_by"]
-    return video + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]
-
-
-def _shared_by(sample: SampleRecord) -> float:
-    return (sample.timings or {}).get("shared_by", 1)

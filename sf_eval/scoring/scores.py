@@ -16,7 +16,7 @@ from sf_eval.scoring.published import PublishedVerdict
 _DURATION_ORDER = {"short": "0", "medium": "1", "long": "2"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScoredSample:
     """What scoring needs of one sample.
 
@@ -41,6 +41,20 @@ class ScoredSample:
     def earned(self) -> float:
         """What it adds to the right ones: 1 for a right answer."""
         return float(self.outcome is Outcome.correct) if self.credit is None else self.credit
+
+
+class SharedParts:
+    """What many samples have alike, so that a million of them hold it once: videos' names and categories."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._categories: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+
+    def text(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
+
+    def categories(self, categories: Mapping[str, str]) -> Mapping[str, str]:
+        return self._categories.setdefault(tuple(categories.items()), categories)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import unicodedata
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sf_eval.benchmarks.annotations import read_rows
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.core.errors import DataError, UsageError
 from sf_eval.data.opened import OpenBenchmark
@@ -60,6 +62,13 @@ def write_json(root: Path, name: str, rows: Any) -> Path:
 
 def open_in(root: Path, name: str) -> OpenBenchmark:
     return open_benchmark(get_benchmark(name), parse_source(str(root)))
+
+
+def rows_of(opened: OpenBenchmark) -> list[dict[str, Any]]:
+    """The rows that its documents were made of."""
+    rows = [row for path in opened.annotation_files for row in read_rows(path)]
+    assert len(opened.documents) == len(rows)
+    return rows
 
 
 # --- sources --------------------------------------------------------------------------------------------
@@ -110,7 +119,7 @@ def test_a_directory_may_hold_one_benchmark_or_many(tmp_path: Path) -> None:
     write_json(tmp_path, "mlvu", rows)
     flat = open_in(tmp_path, "mlvu")
     assert flat.media_root == tmp_path
-    assert flat.rows == rows
+    assert rows_of(flat) == rows
     assert [document.index for document in flat.documents] == list(range(len(rows)))
 
     (tmp_path / "mlvu").mkdir()
@@ -138,7 +147,7 @@ def test_several_parquet_shards_are_one_benchmark(tmp_path: Path) -> None:
         pq.write_table(pa.Table.from_pylist(part), tmp_path / f"test-0000{number}-of-00002.parquet")
     opened = open_in(tmp_path, "videomme")
     assert [document.index for document in opened.documents] == list(range(120))
-    assert opened.rows == rows
+    assert rows_of(opened) == rows
     assert len(opened.annotation_files) == 2
 
 
@@ -179,7 +188,7 @@ def test_rows_one_a_line_are_found_and_read(tmp_path: Path, name: str, file: str
     rows = good_rows(name)
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_bytes(lines(rows))
-    assert open_in(tmp_path, name).rows == rows
+    assert rows_of(open_in(tmp_path, name)) == rows
 
 
 @pytest.mark.parametrize("file", ["test.jsonl", "test.json"])
@@ -203,7 +212,7 @@ def test_rows_as_editors_and_tools_write_them(
 ) -> None:
     rows = good_rows("videomme")[:5]
     (tmp_path / file).write_bytes(content(rows))
-    assert open_in(tmp_path, "videomme").rows == rows
+    assert rows_of(open_in(tmp_path, "videomme")) == rows
 
 
 @pytest.mark.parametrize("character", ["\u2028", "\u2029", "\u0085"])
@@ -226,7 +235,7 @@ def test_one_row_is_a_file_of_rows_where_its_name_says_so(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="must hold a list of rows"):
         open_in(tmp_path, "videomme")
     (tmp_path / "videomme.json").rename(tmp_path / "videomme.jsonl")
-    assert open_in(tmp_path, "videomme").rows == rows
+    assert rows_of(open_in(tmp_path, "videomme")) == rows
 
 
 @pytest.mark.parametrize("file", ["test.jsonl", "test.json"])
@@ -458,7 +467,7 @@ def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> N
     pq.write_table(pa.table({"question": text}), path, store_schema=False)
     assert path.stat().st_size < 1_000_000
     with pytest.raises(DataError, match="unpacks to over"):
-        open_in(tmp_path, "videomme")
+        deque(read_rows(path), maxlen=0)
 
 
 def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:

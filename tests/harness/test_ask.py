@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +23,29 @@ QUESTIONS = {
 }
 
 
+class Questions:
+    """Questions by digest, in an order of their own; each video has two of them."""
+
+    def __init__(self, by_digest: Mapping[str, Question]) -> None:
+        self.digests = list(by_digest)
+        self._questions = list(by_digest.values())
+
+    def key(self, position: int) -> QuestionKey:
+        return self._questions[position].key
+
+    def position(self, key: QuestionKey) -> int:
+        return next(place for place, question in enumerate(self._questions) if question.key == key)
+
+    def question(self, position: int) -> Question:
+        return self._questions[position]
+
+    def video(self, position: int) -> int:
+        return position % (len(self.digests) // 2)
+
+    def by_video(self) -> list[int]:
+        return sorted(range(len(self.digests)), key=self.video)
+
+
 class Engine:
     """Answers every question with its number; some fail, and an error may come after so many results."""
 
@@ -39,9 +62,11 @@ class Engine:
         self.by = by
         self.order = order
         self.asked: list[int] = []
+        self.portions: list[list[int]] = []
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
         asked = list(questions)
+        self.portions.append([question.key.index for question in asked])
         random.Random(self.order).shuffle(asked)
         for count, question in enumerate(asked):
             if count == self.ends_after:
@@ -64,11 +89,19 @@ class Watcher:
         self.seen.append((result.key, resumed))
 
 
-def asked(folder: Path, engine: Engine, failures: FailurePolicy = FailurePolicy(), questions=QUESTIONS):  # noqa: B008
+def asked(
+    folder: Path,
+    engine: Engine,
+    failures: FailurePolicy = FailurePolicy(),  # noqa: B008
+    questions=QUESTIONS,
+    at_once: int | None = None,
+):
     watcher = Watcher()
     with Journal(folder / "journal.jsonl") as journal:
-        given = ask(questions, engine, journal, watcher=watcher, failures=failures)
-    assert [key for key, _ in watcher.seen] == list(given.results)[: len(watcher.seen)]
+        given = ask(
+            Questions(questions), engine, journal, watcher=watcher, failures=failures, at_once=at_once
+        )
+    assert {key for key, _ in watcher.seen} <= set(given.results)
     return given
 
 
@@ -79,6 +112,13 @@ def test_every_question_has_one_result_in_whatever_order_they_come(tmp_path: Pat
             number: str(number) for number in range(12)
         }
         assert (given.resumed, given.stopped) == (0, None)
+
+
+def test_an_engine_is_handed_whole_videos_a_few_questions_at_a_time(tmp_path: Path) -> None:
+    engine = Engine()
+    given = asked(tmp_path, engine, at_once=3)
+    assert engine.portions == [[0, 6, 1, 7], [2, 8, 3, 9], [4, 10, 5, 11]]
+    assert [result.text for result in given.results.values()] == [str(number) for number in range(12)]
 
 
 def test_interruptions_at_any_point_ask_nothing_twice(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from loopback_endpoint import MODEL, LoopbackEndpoint, serving
 
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.core.errors import CheckpointError, UsageError
+from sf_eval.harness.asked.document import AskedDocument
 from sf_eval.harness.judged import judge as judge_module
 from sf_eval.harness.judged.judge import judge_run
 from sf_eval.harness.judged.judgements import (
@@ -28,7 +29,6 @@ from sf_eval.harness.judged.judgements import (
 )
 from sf_eval.harness.judged.settings import JudgeSettings
 from sf_eval.harness.record import RunFacts, Usage
-from sf_eval.harness.recording import AskedDocument
 from sf_eval.harness.rescoring import KeptRun
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference import Answer, Failure, FailureKind, QuestionKey, StageTimings

@@ -50,13 +50,13 @@ def answer(words: str, *, key: QuestionKey = KEY, finish_reason: str = "stop") -
 def test_whoever_watches_is_told_the_outcome(result: Result, outcome: Outcome, resumed: bool) -> None:
     watcher = Watcher()
     documents = {KEY: document("B"), UNKNOWN: document(None)}
-    Judging(documents, SETTLINGS, watcher).result(result, resumed=resumed)
+    Judging(documents.get, SETTLINGS, watcher).result(result, resumed=resumed)
     assert watcher.seen == [(result, resumed, outcome, "video")]
 
 
 def test_every_kind_of_failure_is_an_outcome() -> None:
     for kind in FailureKind:
         watcher = Watcher()
-        Judging({}, SETTLINGS, watcher).result(Failure(KEY, kind, "why"), resumed=False)
+        Judging({}.get, SETTLINGS, watcher).result(Failure(KEY, kind, "why"), resumed=False)
         ((_, _, outcome, _),) = watcher.seen
         assert outcome.is_failure

@@ -98,7 +98,7 @@ def finished(plan: RunPlan, play: Player, *, frames: int = 64, name: str = "mini
         process_peak_bytes=1, device_allocated_peak_bytes=None, device_reserved_peak_bytes=None
     )
     output = recording.record(
-        plan.output, facts, documents_of(plan), Asked(results), Usage(seconds=1.0, memory=memory)
+        plan.output, facts, list(documents_of(plan)), Asked(results), Usage(seconds=1.0, memory=memory)
     )
     return Finished(output, profile(len(results), frames))
 

@@ -172,7 +172,7 @@ def test_a_submission_of_a_part_is_called_partial_until_the_run_is_whole(
 ) -> None:
     alone = replace(plan, output=tmp_path, tasks=plan.tasks[2:3])
     whole = finished(alone, right)
-    documents, facts = documents_of(alone), whole.output.record
+    documents, facts = list(documents_of(alone)), whole.output.record
     run_facts = RunFacts(**{name: getattr(facts, name) for name in RunFacts.model_fields})
     (first, *_) = documents
     some = {first.key: result("A", 64)}

@@ -11,11 +11,10 @@ from transformers import PretrainedConfig
 
 from sf_eval.core.cards import load_card
 from sf_eval.harness.ask import Asked
-from sf_eval.harness.facts import facts_of, report_of
+from sf_eval.harness.facts import documents_of, facts_of, report_of
 from sf_eval.harness.plan import make_plan
 from sf_eval.harness.record import MemoryRecord, Usage
 from sf_eval.harness.recording import RunOutput, record
-from sf_eval.harness.run import documents_of
 from sf_eval.harness.settings import RunSettings, parse_limit
 from sf_eval.inference import Answer
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
@@ -48,7 +47,7 @@ def finished(tmp_path: Path) -> Finished:
     loaded = load_model(load_card("mini"))
     model = SlowFastVideoModel(loaded)
     timings = StageTimings(0.1, 0.1, 0.0, 0.1, 0.2, 0.4, 2)
-    questions = documents_of(plan)
+    questions = list(documents_of(plan))
     results = {
         each.key: Answer(
             each.key, "A question?", "A", FRAMES, (), TEXT + 16, 16, FRAMES, NEW, "length", timings
@@ -132,6 +131,6 @@ def test_two_questions_have_no_p90(finished: Finished) -> None:
     profile = build(finished.run)
     assert profile.latency["vision_s"].p90 is None
     assert "p90" not in latency_table(profile).columns
-    many = build(replace(finished.run, samples=finished.run.samples * 5))
+    many = build(replace(finished.run, samples=[*finished.run.samples] * 5))
     assert many.latency["vision_s"].p90 == pytest.approx(0.1)
     assert "p90" in latency_table(many).columns

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sf_eval.benchmarks.document import Document
 from sf_eval.benchmarks.option_order import reordered
+from sf_eval.benchmarks.stored_documents import store_documents
 from sf_eval.core.errors import UsageError
 from sf_eval.data.opened import OpenBenchmark
 from sf_eval.harness.controls.conditions import Conditions
@@ -49,16 +50,18 @@ def asked_under(opened: OpenBenchmark, conditions: Conditions) -> AskedBenchmark
     Raises:
         UsageError: a control that the benchmark cannot have: another video where it has only one.
     """
-    documents = list(opened.documents)
     changes: dict[int, Change] = {}
+    asked: Iterable[Document] = opened.documents
     if conditions.control == "shuffled":
-        documents = _with_other_videos(opened, conditions.video_seed, changes)
+        asked = _with_other_videos(opened, conditions.video_seed, changes)
     elif not conditions.shows_video:
         # What is said in a video is a part of it: without the one there is no other.
-        documents = [replace(document, subtitles=None) for document in documents]
+        asked = (replace(document, subtitles=None) for document in asked)
     if conditions.options == "shuffled":
-        documents = _with_other_orders(documents, conditions.options_seed, changes)
-    return AskedBenchmark(replace(opened, documents=documents), changes)
+        asked = _with_other_orders(asked, conditions.options_seed, changes)
+    if asked is opened.documents:
+        return AskedBenchmark(opened, changes)
+    return AskedBenchmark(replace(opened, documents=store_documents(asked)), changes)
 
 
 def other_videos(videos: Sequence[Files], seed: int) -> dict[Files, Files]:
@@ -74,7 +77,7 @@ def other_videos(videos: Sequence[Files], seed: int) -> dict[Files, Files]:
     return dict(zip(circle, [*circle[1:], circle[0]], strict=True))
 
 
-def _with_other_videos(opened: OpenBenchmark, seed: int, changes: dict[int, Change]) -> list[Document]:
+def _with_other_videos(opened: OpenBenchmark, seed: int, changes: dict[int, Change]) -> Iterator[Document]:
     """Every question with the video, and its subtitles, of the first question about another one.
 
     Drawn among all videos of the benchmark, so that `--limit` changes no question's video.
@@ -83,30 +86,24 @@ def _with_other_videos(opened: OpenBenchmark, seed: int, changes: dict[int, Chan
     for document in opened.documents:
         first.setdefault(document.media.candidates, document)
     other = other_videos(list(first), seed)
-    documents = []
     for document in opened.documents:
         shown = first[other[document.media.candidates]]
         changes[document.index] = Change(shown_video=shown.video_id)
-        documents.append(
-            replace(
-                document,
-                media=shown.media,
-                subtitles=shown.subtitles,
-                subtitles_from_s=shown.subtitles_from_s,
-                duration_s=shown.duration_s,
-            )
+        yield replace(
+            document,
+            media=shown.media,
+            subtitles=shown.subtitles,
+            subtitles_from_s=shown.subtitles_from_s,
+            duration_s=shown.duration_s,
         )
-    return documents
 
 
 def _with_other_orders(
-    documents: Sequence[Document], seed: int, changes: dict[int, Change]
-) -> list[Document]:
-    found = []
+    documents: Iterable[Document], seed: int, changes: dict[int, Change]
+) -> Iterator[Document]:
     for document in documents:
         asked = reordered(document, seed)
         changes[document.index] = replace(
             changes.get(document.index, PLAIN), options_order=asked.order, order_kept=asked.left or None
         )
-        found.append(asked.document)
-    return found
+        yield asked.document

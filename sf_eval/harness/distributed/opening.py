@@ -58,7 +58,7 @@ def opened_workers(plan: RunPlan, watcher: OpeningWatcher) -> Iterator[Opened]:
                 waited = sum(record.waited_s for record in records)
                 return Took(memory, waited, tuple(crew.degraded), records)
 
-            yield Opened(hello.model, crew, lambda: crew.waiting_s, took)
+            yield Opened(hello.model, crew, lambda: crew.waiting_s, took, at_once=None)
         finally:
             crew.close()
             watcher.workers(())

@@ -117,6 +117,8 @@ def judged_tasks(
         OutputError: as `read_judgements`.
     """
     kept = read_judgements(folder)
+    if not kept.last:
+        return {}
     rows: dict[str, dict[int, Judgement]] = {}
     judges: dict[str, JudgeName] = {}
     for key, document in asked:

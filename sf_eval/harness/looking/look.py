@@ -15,6 +15,7 @@ from sf_eval.benchmarks import catalog
 from sf_eval.core.cards import ModelCard, SamplingRule
 from sf_eval.core.errors import CheckpointError, DataError, UsageError
 from sf_eval.data.opening import open_benchmark
+from sf_eval.harness.asked.document import AskedDocument
 from sf_eval.harness.facts import identity
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.looking.kept_source import source_of
@@ -22,7 +23,6 @@ from sf_eval.harness.looking.record import KeptLook, LookRecord, Tensor, bytes_o
 from sf_eval.harness.looking.refusing import refuse_to_look
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.record import RunFacts
-from sf_eval.harness.recording import AskedDocument
 from sf_eval.harness.rescoring import KeptRun
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.device import resolve_device, resolve_dtype

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from sf_eval.benchmarks import catalog
@@ -15,7 +15,7 @@ from sf_eval.harness.record import SampleRecord, TaskFacts
 
 def write_submission(
     task: TaskFacts,
-    samples: Sequence[SampleRecord],
+    samples: Iterable[SampleRecord],
     folder: Path,
     *,
     conditions: ConditionsRecord,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.record import TaskRecord
-from sf_eval.harness.recording import group_records
+from sf_eval.harness.recording import group_records, scored_by_task
 from sf_eval.report.comparison.contestant import Contestant
 from sf_eval.report.comparison.record import Incomparable
 from sf_eval.report.settled import HOW_TO_JUDGE, settled_by
@@ -47,8 +47,9 @@ def without(run: Contestant, apart: Mapping[str, Apart]) -> Contestant:
     touched = {group.name for group in groups.values() if group is not None}
     if not any(group.group in touched for group in run.groups):
         return run
-    kept = [task.task for task in run.tasks if task.task not in apart]
-    made = {group.group: group for group in group_records(kept, run.samples) if group.group in touched}
+    scored = scored_by_task(run.samples)
+    kept = {task.task: scored.get(task.task, ()) for task in run.tasks if task.task not in apart}
+    made = {group.group: group for group in group_records(kept) if group.group in touched}
     beside = {task.task: task.score for task in run.tasks if task.task in apart}
     others = {name: score for name, score in run.scores.items() if name not in touched}
     return replace(

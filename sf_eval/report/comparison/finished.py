@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Finished:
         return self.output.record
 
     @property
-    def samples(self) -> list[SampleRecord]:
+    def samples(self) -> Sequence[SampleRecord]:
         return self.output.samples
 
     @property

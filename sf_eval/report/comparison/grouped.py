@@ -11,6 +11,7 @@ from sf_eval.report.comparison.record import EstimateRecord, GroupGainRecord
 from sf_eval.scoring import paired
 from sf_eval.scoring.group_score import earned_by_video, group_scores
 from sf_eval.scoring.paired import Judged
+from sf_eval.scoring.scores import SharedParts
 
 
 def group_gains(
@@ -34,7 +35,10 @@ def group_gains(
 def _gains(
     task: str, pairs: Sequence[tuple[SampleRecord, SampleRecord]], seed: int, resamples: int
 ) -> Iterator[GroupGainRecord]:
-    ours, theirs = ([scored_sample(sample) for sample in samples] for samples in zip(*pairs, strict=True))
+    shared = SharedParts()
+    ours, theirs = (
+        [scored_sample(sample, shared) for sample in samples] for samples in zip(*pairs, strict=True)
+    )
     tested, reference = earned_by_video(ours), earned_by_video(theirs)
     asked_of = {score.part: score.groups + score.left_out for score in group_scores(ours)}
     for part, earned in tested.items():

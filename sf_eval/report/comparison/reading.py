@@ -10,7 +10,7 @@ from sf_eval.benchmarks import catalog
 from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.harness.finished import read_finished, runs_of
 from sf_eval.harness.record import GroupRecord, SampleRecord, ScoreRecord, TaskFacts, TaskRecord
-from sf_eval.harness.recording import RESULTS, group_records, task_record
+from sf_eval.harness.recording import RESULTS, group_records, scored_by_task, task_record
 from sf_eval.report import run_profile
 from sf_eval.report.comparison.contestant import Contestant, contestant_of
 from sf_eval.report.comparison.finished import Finished
@@ -138,13 +138,14 @@ def _foreign(
 
 def _scored(found: Matched, like: Contestant) -> tuple[list[TaskRecord], list[GroupRecord]]:
     """The log's scores by our rules; how many questions there are is not known, so those that were found."""
-    order = [name for name in catalog.benchmark_names() if any(s.task == name for s in found.samples)]
+    by_task = scored_by_task(found.samples)
+    data = {sample.task: sample.data for sample in reversed(found.samples)}
+    scored = {name: by_task[name] for name in catalog.benchmark_names() if name in by_task}
     tasks = []
-    for name in order:
-        own = [sample for sample in found.samples if sample.task == name]
+    for name, own in scored.items():
         facts = TaskFacts(
             task=name,
-            data=own[0].data,
+            data=data[name],
             is_mini=like.is_mini,
             revision=None,
             annotations_digest="",
@@ -154,7 +155,7 @@ def _scored(found: Matched, like: Contestant) -> tuple[list[TaskRecord], list[Gr
         )
         lexicon = found.lexicons.get(name)
         tasks.append(task_record(facts, own, clip="whole", submission_file=None, lexicon=lexicon))
-    return tasks, group_records(order, found.samples)
+    return tasks, group_records(scored)
 
 
 def _by_benchmark(tasks: Sequence[TaskRecord], groups: Sequence[GroupRecord]) -> dict[str, ScoreRecord]:

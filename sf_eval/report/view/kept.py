@@ -89,7 +89,7 @@ def _run(name: str, folder: Path) -> ViewedRun:
     samples = {(sample.task, sample.doc_id): sample for sample in _samples(folder / _SAMPLES)}
     documents, digests = {}, {}
     if (folder / _QUESTIONS).is_file():
-        for line in question_lines(folder / _QUESTIONS):
+        for _, line in question_lines(folder / _QUESTIONS):
             document = document_of(line)
             documents[line.task, document.index] = document
             digests[line.digest] = (line.task, document.index)
