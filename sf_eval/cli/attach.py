@@ -105,6 +105,15 @@ def base(**options: Any) -> int:
     show_default=True,
     help="Of the language model; 0 leaves it frozen.",
 )
+@click.option(
+    "--held-out",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="VIDEOS",
+    help="Not trained on: their questions are asked before and after the training.",
+)
+@click.option("--examine-every", type=click.IntRange(min=1), metavar="STEPS", help="Ask them meanwhile too.")
 @click.option("--save-every", type=click.IntRange(min=1), default=20, show_default=True, help="Steps.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
