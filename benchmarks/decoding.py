@@ -1,9 +1,11 @@
 """Reading 64 frames of a long video: in order, by seeking, by seeking and skipping, decord, torchcodec.
 
     python benchmarks/decoding.py            # 5 and 30 min at 360p and 720p, three rounds
+    python benchmarks/decoding.py --resume --budget 60    # what is not measured yet; a minute a clip or so
     python benchmarks/decoding.py --quick    # one short clip, one round: a check that it runs
 
-The clips are made on the spot (H.264, groups of 250 pictures) and kept in the temporary folder. All ways take
+The clips are made on the spot (H.264, groups of 250 pictures), one at a time: each is deleted when it is
+measured (`--keep` keeps it), and its rows are written at once, where `--resume` finds them. All ways take
 turns in one process with one FFmpeg thread each, and each ratio is of one round: a busy machine slows both
 sides of it. `cpu_s` is the process's time on a core. Whatever is remembered of a file is forgotten between.
 """
@@ -16,6 +18,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import statistics
 import sys
 import tempfile
@@ -36,6 +39,7 @@ from sf_eval.video.pictures import PictureStack
 from sf_eval.video.seeking import decode_by_seeking
 
 FPS, GROUP = 30, 250
+LEFT_FREE = 1_000_000_000  # bytes of the disk
 OUT = Path("results/benchmarks/decoding.json")
 Way = Callable[[Path, Sequence[int]], NDArray[np.uint8]]
 
@@ -66,12 +70,14 @@ class Timing:
     """One way to read the frames, over all rounds.
 
     Attributes:
+        rounds: how many there were.
         wall_s, cpu_s: medians, in seconds.
         times_faster: the way in order's wall time divided by this one's, round by round: median, least, most.
         equal: whether all frames are those of decoding in order, to the last bit.
     """
 
     way: str
+    rounds: int
     wall_s: float
     cpu_s: float
     times_faster: tuple[float, float, float]
@@ -125,11 +131,18 @@ def make_clip(spec: ClipSpec, folder: Path) -> Path:
     path = folder / f"{spec.seconds}s-{spec.height}p.mp4"
     if path.is_file():
         return path
+    copies = spec.seconds * FPS // (3 * GROUP)
     folder.mkdir(parents=True, exist_ok=True)
     part, unfinished = folder / f"part-{spec.height}p.mp4", path.with_suffix(".unfinished.mp4")
     if not part.is_file():
         _encode(part.with_suffix(".unfinished.mp4"), spec)
         part.with_suffix(".unfinished.mp4").rename(part)
+    needed, free = int(1.1 * copies * part.stat().st_size), shutil.disk_usage(folder).free
+    if needed > free - LEFT_FREE:
+        raise SystemExit(
+            f"{spec.name} takes {needed / 1e9:.2f} GB, and {folder} has {free / 1e9:.2f} GB free of which "
+            f"{LEFT_FREE / 1e9:.0f} GB are left alone: name another folder (--cache)."
+        )
     with av.open(str(part)) as old, av.open(str(unfinished), "w") as new:
         source = old.streams.video[0]
         stream = new.add_stream_from_template(source)
@@ -137,7 +150,7 @@ def make_clip(spec: ClipSpec, folder: Path) -> Path:
             (bytes(packet), packet.pts, packet.dts, packet.is_keyframe) for packet in old.demux(source)
         ]
         tick = int(1 / (FPS * source.time_base))
-        for number in range(spec.seconds * FPS // (3 * GROUP)):
+        for number in range(copies):
             for data, pts, dts, is_key in packets:
                 if pts is None or dts is None:
                     continue
@@ -177,7 +190,8 @@ def _pictures(count: int, spec: ClipSpec) -> Iterator[NDArray[np.uint8]]:
         yield picture
 
 
-def measure(path: Path, num_frames: int, rounds: int) -> list[Timing]:
+def measure(path: Path, num_frames: int, rounds: int, budget_s: float | None = None) -> list[Timing]:
+    """So many rounds, or as many as begin within `budget_s`, the first in any case."""
     with av.open(str(path)) as container:
         total = container.streams.video[0].frames
     indices = uniform_indices(total, num_frames)
@@ -185,7 +199,10 @@ def measure(path: Path, num_frames: int, rounds: int) -> list[Timing]:
     wall: dict[str, list[float]] = {name: [] for name in named}
     cpu: dict[str, list[float]] = {name: [] for name in named}
     equal = dict.fromkeys(named, True)
-    for _ in range(rounds):
+    began = time.perf_counter()
+    for number in range(rounds):
+        if number and budget_s is not None and time.perf_counter() - began > budget_s:
+            break
         reference: NDArray[np.uint8] | None = None
         for name, way in named.items():
             forget()
@@ -198,6 +215,7 @@ def measure(path: Path, num_frames: int, rounds: int) -> list[Timing]:
     return [
         Timing(
             name,
+            len(wall[name]),
             round(statistics.median(wall[name]), 3),
             round(statistics.median(cpu[name]), 3),
             _ratio(wall["in order"], wall[name]),
@@ -241,23 +259,26 @@ def _version(package: str) -> str | None:
         return None
 
 
+def measured_before(path: Path, frames: int) -> list[dict[str, Any]]:
+    """Rows of an earlier run with as many frames on this machine's processor; none otherwise."""
+    if not path.is_file():
+        return []
+    before = json.loads(path.read_text())
+    if before.get("frames") != frames or before.get("machine", {}).get("processor") != _processor():
+        return []
+    rows: list[dict[str, Any]] = before["rows"]
+    return rows
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="one short clip, one round")
-    parser.add_argument("--only", default="", help="clips whose name contains this, such as '30 min, 360p'")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=64)
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "sf-eval-decoding-clips")
-    parser.add_argument("--out", type=Path, default=OUT)
-    asked = parser.parse_args()
-    rows = []
+    asked = _arguments()
+    rows = measured_before(asked.out, asked.frames) if asked.resume else []
     for spec in QUICK if asked.quick else CLIPS:
-        if asked.only not in spec.name:
+        if asked.only not in spec.name or any(row["clip"] == spec.name for row in rows):
             continue
         path = make_clip(spec, asked.cache)
-        for timing in measure(path, asked.frames, 1 if asked.quick else asked.rounds):
+        print(f"{spec.name:14} {path.stat().st_size / 1e6:.0f} MB", flush=True)
+        for timing in measure(path, asked.frames, 1 if asked.quick else asked.rounds, asked.budget):
             rows.append({"clip": spec.name, **asdict(timing)})
             times, low, high = timing.times_faster
             same = "equal" if timing.equal else "other frames"
@@ -266,18 +287,44 @@ def main() -> int:
                 f"x{times:<5.2f} ({low} to {high}) {same}",
                 flush=True,
             )
+        if not asked.keep:
+            path.unlink()
+        _write(asked.out, rows, asked.frames)
+    if not rows:
+        raise SystemExit(f"no clip's name contains {asked.only!r}: {', '.join(spec.name for spec in CLIPS)}.")
+    print(f"Written: {asked.out}")
+    return 0
+
+
+def _write(path: Path, rows: list[dict[str, Any]], frames: int) -> None:
     record = {
         "command": shlex.join(["python", "benchmarks/decoding.py", *sys.argv[1:]]),
-        "frames": asked.frames,
+        "frames": frames,
         "codec": f"h264 veryfast, groups of {GROUP}, {FPS} frames per second",
         "ffmpeg_threads": 1,
         "machine": machine(),
         "rows": rows,
     }
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"Written: {asked.out}")
-    return 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished.json")
+    unfinished.write_text(json.dumps(record, indent=2) + "\n")
+    unfinished.rename(path)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="one short clip, one round")
+    parser.add_argument("--only", default="", help="clips whose name contains this, such as '30 min, 360p'")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budget", type=float, help="seconds of a clip after which no further round begins")
+    parser.add_argument("--resume", action="store_true", help="leave out the clips that --out has rows of")
+    parser.add_argument("--keep", action="store_true", help="keep the clips in --cache")
+    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "sf-eval-decoding-clips")
+    parser.add_argument("--out", type=Path, default=OUT)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

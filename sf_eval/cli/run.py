@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sf_eval.cli.conditions import condition_options, with_conditions
 from sf_eval.cli.judge_options import judge_of, judge_options
 
+if TYPE_CHECKING:
+    from sf_eval.harness.settings import RunSettings
+
 DEFAULT_MODEL = "slowfast-7b-64f"
+_LOOKS = 20
 
 
 def _counts(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -152,6 +158,14 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
     help="How outputs are read; 'published' is the authors' scorers without their random guesses.",
 )
 @condition_options
+@click.option(
+    "--attention",
+    type=click.IntRange(min=1),
+    is_flag=False,
+    flag_value=_LOOKS,
+    metavar="[N]",
+    help="Afterwards look where the slow path looked in N questions (20): 64 MB at most, for sf-eval view.",
+)
 @click.option("--slow-path", type=click.Choice(["on", "off"]), help="Default: the card's.")
 @click.option(
     "--published-decoding",
@@ -200,6 +214,7 @@ def command(dry_run: bool, tables: bool, **options: Any) -> int:
     settings = with_conditions(
         [_settings(model, count, dict(options)) for model in models for count in frames], **conditions
     )
+    settings = _with_looks(settings)
     if dry_run:
         from sf_eval.cli.actions import compare, run
 
@@ -245,6 +260,33 @@ def _checked_names(models: str, tasks: str) -> list[str]:
     for name in names:
         card_for(name)
     return names
+
+
+def _with_looks(settings: Sequence[RunSettings]) -> list[RunSettings]:
+    """Each run with `--attention` only where its model has something to look at; refused where none has."""
+    from sf_eval.core.cards import card_for
+    from sf_eval.core.errors import UsageError
+    from sf_eval.harness.looking.refusing import refuse_to_look
+
+    looking: list[RunSettings] = []
+    refused: list[UsageError] = []
+    for each in settings:
+        card = each.card(card_for(each.model))
+        try:
+            if each.attention is not None:
+                refuse_to_look(
+                    card.name,
+                    family=card.family,
+                    slow_path=card.slow_path,
+                    shows_video=each.conditions.shows_video,
+                )
+            looking.append(each)
+        except UsageError as error:
+            refused.append(error)
+            looking.append(replace(each, attention=None))
+    if refused and len(refused) == len(settings):
+        raise refused[0]
+    return looking
 
 
 def _check_base_url(base_url: str | None, models: list[str]) -> None:

@@ -40,6 +40,10 @@ class Resize:
         """uint8 RGB [H, W, 3] -> [size, size, 3]."""
         return centre_square(picture, self.size)
 
+    def stack(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 RGB [T, H, W, 3] -> [T, size, size, 3]: each as by itself, and sooner."""
+        return centre_squares(pictures, self.size)
+
 
 def centre_square(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resize the shortest edge of one frame [H, W, 3] to `size` and cut the middle square out."""
@@ -51,6 +55,43 @@ def centre_square(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         image = image.resize((width, height), Image.Resampling.BICUBIC)
     left, top = (width - size) // 2, (height - size) // 2
     return np.asarray(image)[top : top + size, left : left + size]
+
+
+def centre_squares(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """`centre_square` of each of `frames` [T, H, W, 3], bit for bit: [T, size, size, 3].
+
+    Pillow resizes along the rows, rounds to bytes, then along the columns. Each pass is called by itself
+    here, on all pictures at once: one below the other for the first, side by side for the second. So neither
+    computes all that the crop throws away, and a small picture is not most of all overhead.
+    """
+    count, rows, columns = frames.shape[:3]
+    width, height = resized_shape(columns, rows, size)
+    if rows > 2 * columns:  # of such tall ones Pillow 13 resizes the columns first
+        return np.stack([centre_square(frame, size) for frame in frames])
+    left, top = (width - size) // 2, (height - size) // 2
+    first, last = _rows_that_matter(rows, height, top, size)
+    below = np.ascontiguousarray(frames[:, first:last]).reshape(-1, columns, 3)
+    narrow = _resized(below, width, len(below)).reshape(count, last - first, width, 3)
+    # Rows that no wanted row is made of stay empty: the place of the others is what Pillow reckons with.
+    beside = (np.empty if last - first == rows else np.zeros)((rows, count, size, 3), np.uint8)
+    beside[first:last] = narrow[:, :, left : left + size].transpose(1, 0, 2, 3)
+    short = _resized(beside.reshape(rows, -1, 3), count * size, height)[top : top + size]
+    return np.ascontiguousarray(short.reshape(size, count, size, 3).transpose(1, 0, 2, 3))
+
+
+def _rows_that_matter(rows: int, height: int, top: int, size: int) -> tuple[int, int]:
+    """Which of `rows` the rows `top` to `top + size` of `height` are made of, and a few more."""
+    scale = rows / height
+    reach = 2 * max(scale, 1.0) + 1  # bicubic: two pixels of the coarser picture to either side
+    return max(int(top * scale - reach), 0), min(int((top + size) * scale + reach) + 1, rows)
+
+
+def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def resized_shape(width: int, height: int, size: int) -> tuple[int, int]:

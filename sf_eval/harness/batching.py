@@ -13,6 +13,7 @@ from sf_eval.core.cores import decoders_beside, usable_cores
 from sf_eval.inference.chunks import frames_at_once
 from sf_eval.inference.device import total_memory
 from sf_eval.inference.family import VideoModel
+from sf_eval.inference.freed_memory import keep_freed_memory
 from sf_eval.profiler.cost.memory import MemoryForecast, Serving, forecast
 from sf_eval.profiler.cost.shape import ModelShape
 
@@ -120,8 +121,11 @@ def limit_threads(device: torch.device, decoders: int, models: int | None = None
     """Leave the decoders and other models their cores: on the CPU, torch takes those that are left, unless
     the user has said how many.
 
-    Two busy pools of threads on the same cores wait for each other far longer than either works.
+    Two busy pools of threads on the same cores wait for each other far longer than either works. There it
+    keeps the memory of its tensors too (`freed_memory`).
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         cores = usable_cores() // (models or models_here())
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))

@@ -255,7 +255,7 @@ def task_record(
         lexicon, judge: what settled its open answers, where that was one of them.
     """
     benchmark = catalog.get_benchmark(task.task)
-    scored = [_scored(sample) for sample in samples]
+    scored = [scored_sample(sample) for sample in samples]
     return TaskRecord(
         task=benchmark.name,
         title=benchmark.title,
@@ -299,7 +299,8 @@ def group_records(asked: Sequence[str], samples: Sequence[SampleRecord]) -> list
         all_members = catalog.members_of(group.name)
         members = [member for member in all_members if member in asked]
         parts = {
-            member: [_scored(sample) for sample in samples if sample.task == member] for member in members
+            member: [scored_sample(sample) for sample in samples if sample.task == member]
+            for member in members
         }
         judged = [member for member in members if any(each.outcome.is_scored for each in parts[member])]
         total = catalog.parts_total(group.name)
@@ -321,7 +322,7 @@ def score_record(value: Score) -> ScoreRecord:
     return ScoreRecord(**asdict(value))
 
 
-def _scored(sample: SampleRecord) -> ScoredSample:
+def scored_sample(sample: SampleRecord) -> ScoredSample:
     verdict = sample.published_verdict
     return ScoredSample(
         outcome=Outcome(sample.outcome),

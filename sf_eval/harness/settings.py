@@ -122,6 +122,7 @@ class RunSettings:
         ray_address: of a Ray cluster that runs already; None starts one on this machine.
         decode_workers: Ray tasks that decode, in place of the workers' own decoders; 0 for those.
         subtitles: which edition of each benchmark is asked, by how it shows subtitles; None for those named.
+        attention: how many answered questions are looked at afterwards (`harness/looking`); None for none.
         conditions: in what the run asks otherwise than the benchmark is (docs/controls.md).
 
     Raises:
@@ -161,6 +162,7 @@ class RunSettings:
     skip_missing: bool = False
     fetch_media: bool = True
     subtitles: Literal["none", "text", "interleaved"] | None = None
+    attention: int | None = None
     conditions: Conditions = field(default_factory=Conditions)
     failures: FailurePolicy = FailurePolicy()
     command: tuple[str, ...] = ()

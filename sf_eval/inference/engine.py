@@ -74,7 +74,10 @@ class Engine:
         self.share = share
         self.chunk_frames = CHUNK_FRAMES
         self.degraded: list[str] = []
-        self._done = 0
+        self._room_made = (
+            0  # questions that were answered, or put off: each may have been the last of a video
+        )
+        self._put_off: list[Question] = []
 
     def answer(self, questions: Iterable[Question]) -> Iterator[Result]:
         """Answer video by video, in the order in which they are first asked about.
@@ -83,7 +86,11 @@ class Engine:
         a video come first. Nothing decodes ahead any more once the iterator is closed.
         """
         assert self.source is not None, "made without a source: only answer_arriving can be called"
-        return self._answer_groups(with_pictures(grouped(questions, share=self.share), self.source))
+        source = self.source
+        return self._answer_groups(
+            with_pictures(grouped(questions, share=self.share), source),
+            again=lambda put_off: with_pictures(grouped(put_off, share=self.share), source),
+        )
 
     def answer_arriving(
         self, videos: Iterable[Sequence[Question]], load: Callable[[Clip], Frames]
@@ -93,16 +100,24 @@ class Engine:
         Args:
             videos: the questions of one video each, in whatever order; without any, none is at hand now: what
                 waits for its batch to fill is answered.
-            load: gives a clip's pictures, or raises; called in the order of `videos`.
+            load: gives a clip's pictures, or raises; called in the order of `videos`, and once more for a
+                video that did not fit beside others.
         """
-        return self._answer_groups(arriving(videos, load, share=self.share))
+        return self._answer_groups(
+            arriving(videos, load, share=self.share),
+            again=lambda put_off: arriving(([question] for question in put_off), load, share=self.share),
+        )
 
-    def _answer_groups(self, groups: ShownGroups) -> Iterator[Result]:
+    def _answer_groups(
+        self, groups: ShownGroups, again: Callable[[Sequence[Question]], ShownGroups]
+    ) -> Iterator[Result]:
         waiting: deque[Ready] = deque()
+        self._put_off.clear()
         with closing(groups):
             for arrived in groups:
                 if arrived is None:
                     yield from self._answer_batches(waiting, least=1)
+                    yield from self._answer_alone(again)
                     continue
                 group, pictures = arrived
                 del arrived  # it holds the pictures too
@@ -121,6 +136,24 @@ class Engine:
                 del shown
                 yield from self._answer_batches(waiting, least=self.batch_size)
         yield from self._answer_batches(waiting, least=1)
+        yield from self._answer_alone(again)
+
+    def _answer_alone(self, again: Callable[[Sequence[Question]], ShownGroups]) -> Iterator[Result]:
+        """The questions that were put off, with no other video in hand: what does not fit now never will."""
+        put_off, self._put_off = self._put_off, []
+        if not put_off:
+            return
+        with closing(again(put_off)) as groups:
+            for arrived in groups:
+                assert arrived is not None
+                group, pictures = arrived
+                del arrived
+                shown, failures = self._show(group, pictures, alone=True)
+                del pictures
+                yield from failures
+                waiting = deque(shown)
+                del shown
+                yield from self._answer_batches(waiting, least=1)
 
     def _show(self, group: Group, pictures: Pictures, *, alone: bool) -> tuple[list[Ready], list[Failure]]:
         """The group's questions with their video, encoded and prefilled; and those that cannot be asked.
@@ -215,11 +248,6 @@ class Engine:
                 f"out of memory in the vision tower: going on with {self.chunk_frames} frames per chunk"
             )
 
-    def _may_fit_later(self, ready: Ready, beside: Sequence[Ready]) -> bool:
-        """Whether other videos are held now, and some question was done since it was asked alone before."""
-        holds_others = any(other.shown.video is not ready.shown.video for other in beside)
-        return holds_others and ready.tried_at != self._done
-
     def _frames_at_once(self, pixels: torch.Tensor) -> int:
         # Memory was short; or the model resizes the pictures, and theirs is not the size that counts.
         if self.chunk_frames < CHUNK_FRAMES or self.model.resize is None:
@@ -245,7 +273,11 @@ class Engine:
             yield from self._answer_batch(batch, waiting)
 
     def _answer_batch(self, batch: list[Ready], waiting: deque[Ready]) -> Iterator[Result]:
-        """Empties `batch`; a question of it that does not fit beside the other videos in hand waits again."""
+        """Empties `batch`.
+
+        A question that does not fit beside the other videos in hand waits until one of them may be gone. If
+        it has waited for that before, it is put off: its own video makes room for the others.
+        """
         parts = [batch[:]]
         batch.clear()
         while parts:
@@ -253,19 +285,22 @@ class Engine:
             results = self._results(part, beside=[*waiting, *(ready for other in parts for ready in other)])
             if results is None:
                 _free(self.model.device)
-                if len(part) == 1:
-                    waiting.append(replace(part[0], tried_at=self._done))
+                if len(part) == 1 and part[0].tried_at != self._room_made:
+                    waiting.append(replace(part[0], tried_at=self._room_made))
+                elif len(part) == 1:
+                    self._put_off.append(part[0].question)
+                    self._room_made += 1
                 else:
                     # Some question of it failed: halves find out which, answer the others, and need less
                     # memory.
                     middle = -(-len(part) // 2)
                     parts += [part[middle:], part[:middle]]
             del part
-            self._done += len(results or ())
+            self._room_made += len(results or ())
             yield from results or ()
 
     def _results(self, batch: list[Ready], beside: Sequence[Ready]) -> list[Result] | None:
-        """Of every question of the batch; None if it must be asked in halves, or one question again later.
+        """Of every question of the batch; None if it must be asked in halves, or one question later.
 
         Args:
             beside: the other questions in hand, which hold their videos.
@@ -276,7 +311,8 @@ class Engine:
             if ends_everything(error):
                 raise
             if len(batch) == 1:
-                if is_out_of_memory(error) and self._may_fit_later(batch[0], beside):
+                others = any(other.shown.video is not batch[0].shown.video for other in beside)
+                if is_out_of_memory(error) and others:
                     return None
                 return list(_failures([batch[0].question], error))
             if is_out_of_memory(error):

@@ -41,8 +41,8 @@ class Ready:
     """A question whose video is ready.
 
     Attributes:
-        tried_at: how many questions were done when it was last asked alone and did not fit beside other
-            videos; None if it never was.
+        tried_at: how many questions were answered or put off when it was last asked alone and did not fit
+            beside other videos; None if it never was.
     """
 
     question: Question

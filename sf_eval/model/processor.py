@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -166,13 +167,18 @@ class SlowFastProcessor:
 
     def _ids(self, prompt: str, words: Sequence[str] | None) -> list[int]:
         """`words` as of `tokenize`; None without a video."""
-        before, after = self._markup(_BEFORE_USER), self._markup(_AFTER_USER)
+        before, after = self._around
         if words is None:
             return [*before, *self._text(prompt), *after]
         video: list[int] = []
         for text in words[:-1]:
             video += [*(self._text(text) if text else ()), VIDEO_TOKEN_ID]
         return [*before, *video, *self._text(f"{words[-1]}\n{prompt}"), *after]
+
+    @cached_property
+    def _around(self) -> tuple[list[int], list[int]]:
+        """What stands before and after every user's turn."""
+        return self._markup(_BEFORE_USER), self._markup(_AFTER_USER)
 
     def _markup(self, text: str) -> list[int]:
         """Text of ours, in which special tokens are meant."""

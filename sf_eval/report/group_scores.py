@@ -12,10 +12,9 @@ from sf_eval.scoring.group_score import ALL, GroupScore
 SCORING = "group score"
 """What `leaderboard.csv` calls it in its column "scoring"."""
 
-_RULES = (
+RULES = (
     "Group score: a video's four questions together, from 0 to 100. Consistency: the square of the share "
-    "that is right. Coherence: a chain of reasoning counts up to its first error. Accuracy: of the same "
-    "questions."
+    "that is right. Coherence: a chain of reasoning counts up to its first error."
 )
 
 
@@ -85,5 +84,5 @@ def _table(task: TaskRecord, record: RunRecord) -> Table:
         columns=columns,
         rows=rows,
         numeric=frozenset(columns[1:]),
-        notes=(_RULES, *notes),
+        notes=(f"{RULES} Accuracy: of the same questions.", *notes),
     )

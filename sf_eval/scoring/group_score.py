@@ -93,6 +93,23 @@ def group_scores(samples: Iterable[ScoredSample]) -> list[GroupScore]:
     Args:
         samples: of one benchmark; each with `POSITION`, `GROUP_TYPE` and, of coherence, `STRUCTURE`.
     """
+    return [_score(name, groups) for name, groups in _parts(samples)]
+
+
+def earned_by_video(samples: Iterable[ScoredSample]) -> dict[str, dict[str, float]]:
+    """What each group earns that was asked and answered as a whole, 0 to 100: part to video to that.
+
+    Args:
+        samples: as of `group_scores`, which is the mean of each part's.
+    """
+    return {
+        name: {group[0].video_id: _earned(group) for group in _whole(_asked(groups))}
+        for name, groups in _parts(samples)
+    }
+
+
+def _parts(samples: Iterable[ScoredSample]) -> list[tuple[str, list[list[ScoredSample]]]]:
+    """The groups of each part, their questions in order."""
     by_video: dict[str, list[ScoredSample]] = defaultdict(list)
     for sample in samples:
         by_video[sample.video_id].append(sample)
@@ -103,7 +120,17 @@ def group_scores(samples: Iterable[ScoredSample]) -> list[GroupScore]:
         names = [ALL, _TITLES[last[GROUP_TYPE]], *([f"level {last[LEVEL]}"] if LEVEL in last else [])]
         for name in names:
             parts.setdefault(name, []).append(group)
-    return [_score(name, groups) for name, groups in sorted(parts.items(), key=_reading_order)]
+    return sorted(parts.items(), key=_reading_order)
+
+
+def _asked(groups: Sequence[Sequence[ScoredSample]]) -> list[Sequence[ScoredSample]]:
+    """Those of which all four questions were asked."""
+    return [group for group in groups if [*map(_position, group)] == list(range(1, SIZE + 1))]
+
+
+def _whole(asked: Sequence[Sequence[ScoredSample]]) -> list[Sequence[ScoredSample]]:
+    """Those of which all four were answered, too."""
+    return [group for group in asked if all(sample.outcome.is_scored for sample in group)]
 
 
 def _reading_order(item: tuple[str, object]) -> tuple[int, str]:
@@ -116,8 +143,8 @@ def _position(sample: ScoredSample) -> int:
 
 
 def _score(name: str, groups: Sequence[Sequence[ScoredSample]]) -> GroupScore:
-    asked = [group for group in groups if [*map(_position, group)] == list(range(1, SIZE + 1))]
-    whole = [group for group in asked if all(sample.outcome.is_scored for sample in group)]
+    asked = _asked(groups)
+    whole = _whole(asked)
     observed = [(group[0].video_id, _earned(group) / 100) for group in whole]
     mean, interval = mean_of_means([observed]), interval95([observed])
     right = sum(sample.outcome is Outcome.correct for group in whole for sample in group)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -61,11 +62,53 @@ class Scan:
     size_changes_at: int | None
 
 
+@dataclass
+class _OpenFile:
+    """A file that was opened and looked at, while nothing was read of its packets: as just opened."""
+
+    key: tuple[Any, ...] = ()
+    container: Any = None
+
+    def take(self, key: tuple[Any, ...]) -> Any | None:
+        """The container, whose closing is the caller's business from now on; None of another file."""
+        if self.key != key:
+            return None
+        container, self.container, self.key = self.container, None, ()
+        return container
+
+    def close(self) -> None:
+        if self.container is not None:
+            self.container.close()
+        self.container, self.key = None, ()
+
+
+_open_file: ContextVar[_OpenFile | None] = ContextVar("_open_file", default=None)
+
+
 @contextmanager
-def open_video(path: Path, *, threads: int | None = None, **options: str) -> Iterator[tuple[Any, Any]]:
+def files_stay_open() -> Iterator[None]:
+    """Within it, a file whose facts were read stays open for whoever opens it next.
+
+    To open a file takes FFmpeg as long as to decode dozens of small pictures: it reads ahead to find out what
+    the streams are.
+    """
+    kept = _OpenFile()
+    token = _open_file.set(kept)
+    try:
+        yield
+    finally:
+        _open_file.reset(token)
+        kept.close()
+
+
+@contextmanager
+def open_video(
+    path: Path, *, threads: int | None = None, facts_only: bool = False, **options: str
+) -> Iterator[tuple[Any, Any]]:
     """The open PyAV container and its film (`film_stream`).
 
     Args:
+        facts_only: no packet is read of it: then it may stay open (`files_stay_open`).
         threads: that decode; all cores where None. FFmpeg hands out a frame only when as many packets as
             there are threads are read: with one, damage behind a frame does not reach it.
         options: of the demuxer, beside ours.
@@ -76,17 +119,29 @@ def open_video(path: Path, *, threads: int | None = None, **options: str) -> Ite
     check_file(path)
     av = _import_av()
     what = "it is not a video file, or it is cut off"
+    kept, key = _open_file.get(), _identity(path)
     try:
-        with _open_container(path, options) as container:
+        container = kept.take(key) if kept is not None and not options else None
+        with ExitStack() as closing:
+            container = closing.enter_context(container or _open_container(path, options))
             stream = _film_of(path, container)
             if threads is not None:
                 stream.codec_context.thread_count = threads
             stream.thread_type = "AUTO"
             what = "a part of it is damaged or missing"
             yield container, stream
+            if kept is not None and facts_only and threads is None and not options:
+                closing.pop_all()
+                kept.close()
+                kept.key, kept.container = key, container
     except av.error.FFmpegError as error:
         detail = f"{what} (FFmpeg says: {error.strerror})"
         raise VideoError(path, VideoErrorReason.not_decodable, detail) from error
+
+
+def _identity(path: Path) -> tuple[Any, ...]:
+    status = path.stat()
+    return path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def probe_file(path: Path, *, count: Callable[[Path], int] | None = None) -> VideoInfo:
@@ -99,7 +154,7 @@ def probe_file(path: Path, *, count: Callable[[Path], int] | None = None) -> Vid
     Raises:
         VideoError: the file is missing, empty, cut off, without a video stream or not decodable.
     """
-    with open_video(path) as (container, stream):
+    with open_video(path, facts_only=True) as (container, stream):
         rate = float(stream.average_rate or stream.guessed_rate or 0)
         codec = stream.codec_context
         width, height, codec_name = codec.width, codec.height, codec.name

@@ -7,16 +7,15 @@ decoded in order.
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sf_eval.video.access_points import nothing_needs_unreferenced, shows_one_picture, starts_anew
-from sf_eval.video.container import open_video
 from sf_eval.video.types import InOrderReason
 
 # Codecs and containers whose seeking is held to in-order decoding by tests; others are decoded in order.
@@ -58,34 +57,63 @@ class PacketIndex:
         return self.starts[first:behind][::-1]
 
 
-def read_index(path: Path) -> PacketIndex | InOrderReason:
-    """The file's packet index, or why it is to be decoded in order. Remembered for the last few files.
+def read_index(
+    path: Path, container: Any, stream: Any, kept: list[Any] | None = None
+) -> PacketIndex | InOrderReason:
+    """The packet index of an open file, or why it is to be decoded in order.
+
+    Remembered for the last few files; else all packets are read now, from where the container stands.
+
+    Args:
+        kept: where the packets go that the index is made of, if they are read now and are not many bytes.
 
     Raises:
-        VideoError: the file cannot be opened or read to its end.
+        av.error.FFmpegError: the file cannot be read to its end.
     """
     status = path.stat()
-    return _read_index(path, status.st_size, status.st_mtime_ns)
+    key = (path, status.st_size, status.st_mtime_ns)
+    index = _remembered.get(key)
+    if index is None:
+        index = _read(container, stream, [] if kept is None else kept)
+        if kept and isinstance(index, InOrderReason):
+            kept.clear()
+        with _guard:
+            while len(_remembered) >= _FILES_REMEMBERED:
+                del _remembered[next(iter(_remembered))]
+            _remembered[key] = index
+    return index
 
 
 def forget() -> None:
     """Read every file's index anew from now on; for measurements."""
-    _read_index.cache_clear()
+    with _guard:
+        _remembered.clear()
 
 
-@lru_cache(maxsize=4)
-def _read_index(path: Path, size: int, modified_ns: int) -> PacketIndex | InOrderReason:  # noqa: ARG001
-    with open_video(path) as (container, stream):
-        if not set(container.format.name.split(",")) & set(CONTAINERS):
-            return InOrderReason.unknown_format
-        codec = stream.codec_context.name
-        stated, extradata = stream.frames, bytes(stream.codec_context.extradata or b"")
-        if (codec := _CANONICAL.get(codec, codec)) not in CODECS:
-            return InOrderReason.unknown_format
-        packets = _Packets(codec, extradata)
-        for packet in container.demux(stream):
-            if (odd := packets.add(packet)) is not None:
-                return odd
+_FILES_REMEMBERED = 4
+_guard = threading.Lock()
+_remembered: dict[tuple[Path, int, int], PacketIndex | InOrderReason] = {}
+# So many bytes of packets are kept, so that a small file's need not be read twice.
+_KEPT_BYTES = 16_000_000
+
+
+def _read(container: Any, stream: Any, kept: list[Any]) -> PacketIndex | InOrderReason:
+    if not set(container.format.name.split(",")) & set(CONTAINERS):
+        return InOrderReason.unknown_format
+    codec = stream.codec_context.name
+    stated, extradata = stream.frames, bytes(stream.codec_context.extradata or b"")
+    if (codec := _CANONICAL.get(codec, codec)) not in CODECS:
+        return InOrderReason.unknown_format
+    packets = _Packets(codec, extradata)
+    room = _KEPT_BYTES
+    for packet in container.demux(stream):
+        if (odd := packets.add(packet)) is not None:
+            return odd
+        room -= packet.size
+        if room >= 0 and packet.size:
+            kept.append(packet)
+    if room < 0:
+        kept.clear()
     return packets.index(stated)
 
 

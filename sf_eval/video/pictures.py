@@ -1,15 +1,19 @@
-"""Wanted pictures as they come out of a decoder, resized one by one: only one is held in full size."""
+"""Wanted pictures as they come out of a decoder, resized a few at a time: no more are held in full size."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.core.resize import Resize
 from sf_eval.video.errors import size_change
+
+# Pictures are resized as many at a time as stay in a core's cache; a large one by itself.
+_BYTES_AT_ONCE = 300_000
 
 
 class PictureStack:
@@ -28,28 +32,63 @@ class PictureStack:
         self._path = path
         self._count = count
         self._resize = resize
+        self._converter: Any = None
+        self._pixels: NDArray[np.uint8] | None = None  # [count, H, W, 3] as they will be handed out
+        self._full: NDArray[np.uint8] | None = None  # full-size ones that wait for being resized
+        self._rows: list[int] = []  # theirs
         self._decoded_shape: tuple[int, ...] = ()
-        self._pixels: NDArray[np.uint8] | None = None
         self.resize_s = 0.0
 
-    def put(self, row: int, index: int, picture: NDArray[np.uint8]) -> None:
-        """Take frame `index` [H, W, 3] as picture `row`.
+    def put_frame(self, row: int, index: int, frame: Any) -> None:
+        """Take PyAV's frame `index` as picture `row`, in RGB.
 
         Raises:
             VideoError: it has another size than the one before.
         """
-        if self._pixels is not None and picture.shape != self._decoded_shape:
+        if self._converter is None:
+            from av.video.reformatter import VideoReformatter
+
+            self._converter = VideoReformatter()  # a frame's own would be set up anew for each
+        plane = self._converter.reformat(frame, format="rgb24").planes[0]
+        height, width = frame.height, frame.width
+        lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        self.put(row, index, lines[:height, : width * 3].reshape(height, width, 3))
+
+    def put(self, row: int, index: int, picture: NDArray[np.uint8]) -> None:
+        """Take frame `index` [H, W, 3] as picture `row`; it is copied.
+
+        Raises:
+            VideoError: it has another size than the one before.
+        """
+        if self._decoded_shape and picture.shape != self._decoded_shape:
             raise size_change(self._path, index)
         self._decoded_shape = picture.shape
-        if self._resize is not None:
-            started = time.perf_counter()
-            picture = self._resize(picture)
-            self.resize_s += time.perf_counter() - started
-        if self._pixels is None:
-            self._pixels = np.empty((self._count, *picture.shape), np.uint8)
-        self._pixels[row] = picture
+        if self._resize is None:
+            if self._pixels is None:
+                self._pixels = np.empty((self._count, *picture.shape), np.uint8)
+            self._pixels[row] = picture
+            return
+        if self._full is None:
+            at_once = min(max(_BYTES_AT_ONCE // picture.size, 1), self._count)
+            self._full = np.empty((at_once, *picture.shape), np.uint8)
+        self._full[len(self._rows)] = picture
+        self._rows.append(row)
+        if len(self._rows) == len(self._full):
+            self._resize_waiting()
 
     def first(self, count: int) -> NDArray[np.uint8]:
         """The first `count` pictures, uint8 [count, H, W, 3]; at least one must have been put."""
+        self._resize_waiting()
         assert self._pixels is not None
         return self._pixels[:count]
+
+    def _resize_waiting(self) -> None:
+        if self._resize is None or self._full is None or not self._rows:
+            return
+        started = time.perf_counter()
+        if self._pixels is None:
+            side = self._resize.size
+            self._pixels = np.empty((self._count, side, side, 3), np.uint8)
+        self._pixels[self._rows] = self._resize.stack(self._full[: len(self._rows)])
+        self._rows.clear()
+        self.resize_s += time.perf_counter() - started

@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from sf_eval.core.paths import PACKAGE
 from sf_eval.video import wire
 from sf_eval.video.errors import WorkerStartError
 
+_PIPE_BYTES = 1 << 20  # the kernel's limit for who is not root
 _START_LIMIT_S = 120.0  # a cold start from a slow network disk
 # Not `-m`: that would put the working directory, and whatever lies there, in front of the search path.
 _START = (
@@ -79,6 +81,7 @@ class WorkerProcess:
         self._ended = threading.Event()
         weakref.finalize(self, self._ended.set)
         self.process = _start(self._log.fileno(), self._ended)
+        self._widen_pipe()
 
     def exchange(
         self, request: dict[str, Any], timeout_s: float
@@ -124,6 +127,16 @@ class WorkerProcess:
         self._log.seek(max(os.fstat(self._log.fileno()).st_size - 2000, 0))
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return f"{end}: {lines[-1]}" if lines else end
+
+    def _widen_pipe(self) -> None:
+        """Let a clip's pictures leave the decoder at once: it goes on while they are waited for or read."""
+        assert self.process.stdout is not None
+        with suppress(
+            ImportError, AttributeError, OSError
+        ):  # Linux alone, and no more than an administrator lets
+            import fcntl
+
+            fcntl.fcntl(self.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def _wait_until_ready(self) -> None:
         try:

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sf_eval.video.backends import Decoded, check_backend, get_backend
-from sf_eval.video.container import count_decoded, presentation_times, probe_file, scan
+from sf_eval.video.container import (
+    count_decoded,
+    files_stay_open,
+    presentation_times,
+    probe_file,
+    scan,
+)
 from sf_eval.video.digest import digest_of_pixels
 from sf_eval.video.edit_list import hides_the_rest
 from sf_eval.video.errors import VideoError, VideoErrorReason, ends_early, size_change
@@ -125,9 +131,10 @@ def load_clip(
     """
     check_backend(backend)
     started = time.perf_counter()
-    info, indices = plan_clip(clip, rule, options=options)
     try:
-        decoded = _decode(info.path, indices, backend, options, folder_fps=info.fps)
+        with files_stay_open():
+            info, indices = plan_clip(clip, rule, options=options)
+            decoded = _decode(info.path, indices, backend, options, folder_fps=info.fps)
     except MemoryError as error:
         gigabytes = len(indices) * info.width * info.height * 3 / 1e9
         detail = f"{len(indices)} frames of {info.width}x{info.height} need {gigabytes:.1f} GB of memory"

@@ -8,9 +8,10 @@ the file is decoded in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,16 @@ def decode_by_seeking(
         InOrderError: the file is odd or damaged; what `stack` holds is void.
     """
     try:
-        index = read_index(path)
-        if isinstance(index, InOrderReason):
-            raise InOrderError(index)
-        if indices[-1] >= len(index):
-            raise InOrderError(InOrderReason.count_differs)
-        if not skip:
-            index = replace(index, may_skip=False)
-        return _Seeker(path, index, threads).decode(indices, stack)
+        with open_video(path, threads=threads) as (container, stream):
+            kept: list[Any] = []
+            index = read_index(path, container, stream, kept)
+            if isinstance(index, InOrderReason):
+                raise InOrderError(index)
+            if indices[-1] >= len(index):
+                raise InOrderError(InOrderReason.count_differs)
+            if not skip:
+                index = replace(index, may_skip=False)
+            return _Seeker(index, container, stream, kept).decode(indices, stack)
     except VideoError as error:
         raise InOrderError(InOrderReason.damaged) from error
 
@@ -89,10 +92,12 @@ def count_by_index(path: Path) -> int | None:
 @lru_cache(maxsize=256)
 def _count(path: Path, size: int, modified_ns: int) -> int | None:  # noqa: ARG001 - part of the cache's key
     try:
-        index = read_index(path)
-        if isinstance(index, InOrderReason):
-            return None
-        _Seeker(path, index, threads=1).decode([len(index) - 1], PictureStack(path, 1, None))
+        with open_video(path, threads=1) as (container, stream):
+            kept: list[Any] = []
+            index = read_index(path, container, stream, kept)
+            if isinstance(index, InOrderReason):
+                return None
+            _Seeker(index, container, stream, kept).decode([len(index) - 1], PictureStack(path, 1, None))
     except (VideoError, InOrderError):
         return None
     return len(index)
@@ -121,31 +126,41 @@ def _segment_of(index: PacketIndex, position: int) -> _Segment:
 
 
 class _Seeker:
-    def __init__(self, path: Path, index: PacketIndex, threads: int | None) -> None:
-        self._path = path
+    """Decodes an open file whose index is known.
+
+    Args:
+        kept: all packets of the index; empty where they are to be read, behind a seek.
+    """
+
+    def __init__(self, index: PacketIndex, container: Any, stream: Any, kept: Sequence[Any]) -> None:
         self._index = index
-        self._threads = threads
-        self._positions = {pts: position for position, pts in enumerate(index.pts)}
+        self._container = container
+        self._stream = stream
+        self._kept = kept
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {pts: position for position, pts in enumerate(self._index.pts)}
 
     def decode(self, indices: Sequence[int], stack: PictureStack) -> list[float]:
-        index = self._index
+        index, codec = self._index, self._stream.codec_context
         rows = {index.pts[index.order[frame]]: row for row, frame in enumerate(indices)}
         parts = segments(index, indices)
-        if any(self._has_leading(part) for part in parts):
-            self._threads = 1  # an error must come with its packet (`_decoded`), not some packets later
-        with open_video(self._path, threads=self._threads) as (container, stream):
-            # Damage is an error here, not a picture patched from its neighbours: those may not be the same.
-            stream.codec_context.options = {"err_detect": "explode"}
-            base = stream.time_base
-            for part in parts:
-                for frame in self._exact_frames(container, stream, part):
-                    if (row := rows.get(frame.pts)) is not None:
-                        stack.put(row, indices[row], frame.to_ndarray(format="rgb24"))
-            seconds = [float(pts) * base.numerator / base.denominator for pts in (index.pts[0], *rows)]
-            start_s = clock_start_s(container, seconds[0])
+        if any(min(index.pts[part.first : part.last + 1]) < index.pts[part.first] for part in parts):
+            # Leading pictures: an error must come with its packet (`_outputs`), not some packets later.
+            codec.thread_count = 1
+        # Damage is an error here, not a picture patched from its neighbours: those may not be the same.
+        codec.options = {"err_detect": "explode"}
+        for part in parts:
+            for frame in self._exact_frames(part):
+                if (row := rows.get(frame.pts)) is not None:
+                    stack.put_frame(row, indices[row], frame)
+        base = self._stream.time_base
+        seconds = [float(pts) * base.numerator / base.denominator for pts in (index.pts[0], *rows)]
+        start_s = clock_start_s(self._container, seconds[0])
         return [second - start_s for second in seconds[1:]]
 
-    def _exact_frames(self, container: Any, stream: Any, segment: _Segment) -> Iterator[Any]:
+    def _exact_frames(self, segment: _Segment) -> Iterator[Any]:
         """`_frames`; from the beginning, and from an earlier start, if the decoder stumbles.
 
         Behind the start of an open group, a picture may give up a reference that the decoder never had, which
@@ -156,13 +171,13 @@ class _Seeker:
         starts = self._index.starts_up_to(segment.first, _STARTS_TRIED)
         for start in starts:
             try:
-                yield from self._frames(container, stream, _Segment(start, segment.last, segment.pts))
+                yield from self._frames(_Segment(start, segment.last, segment.pts))
                 return
             except FFmpegError:
                 if start == starts[-1]:
                     raise
 
-    def _frames(self, container: Any, stream: Any, segment: _Segment) -> Iterator[Any]:
+    def _frames(self, segment: _Segment) -> Iterator[Any]:
         """What comes out for the segment: every frame that has to, and maybe others.
 
         Raises:
@@ -171,74 +186,81 @@ class _Seeker:
         start_pts = self._index.pts[segment.first]
         lacking = set(segment.pts)
         before = None
-        for frame in self._outputs(container, stream, segment):
-            if frame.pts is None or frame.is_corrupt:
+        for frame in self._outputs(segment, start_pts):
+            pts = frame.pts
+            if pts is None or frame.is_corrupt:
                 raise InOrderError(InOrderReason.disagreement)
-            if frame.pts < start_pts:  # a leading picture, which lacks what it refers to
+            if pts < start_pts:  # a leading picture, which lacks what it refers to
                 continue
-            in_step = frame.pts > before if before is not None else frame.pts == start_pts and frame.key_frame
+            in_step = pts > before if before is not None else pts == start_pts and frame.key_frame
             if not in_step:
                 raise InOrderError(InOrderReason.disagreement)
-            before = frame.pts
-            lacking.discard(frame.pts)
+            before = pts
+            lacking.discard(pts)
             yield frame
         if lacking:
             raise InOrderError(InOrderReason.disagreement)
 
-    def _outputs(self, container: Any, stream: Any, segment: _Segment) -> Iterator[Any]:
-        codec = stream.codec_context
+    def _outputs(self, segment: _Segment, start_pts: int) -> Iterator[Any]:
+        """What the decoder gives for the segment's packets, those left out that nothing needs."""
+        from av.error import FFmpegError
+
+        codec, may_skip = self._stream.codec_context, self._index.may_skip
         codec.flush_buffers()
         skipping, came = None, False
-        for position, packet in enumerate(self._packets(container, stream, segment), segment.first):
-            skip = self._index.may_skip and packet.pts not in segment.pts
+        for position, packet in enumerate(self._packets(segment), segment.first):
+            pts = packet.pts
+            skip = may_skip and pts not in segment.pts
             if skip is not skipping:
                 codec.skip_frame = "NONREF" if skip else "DEFAULT"
                 skipping = skip
-            for frame in _decoded(codec, packet, may_fail=self._leads(position, segment)):
-                if not came and segment.first == 0:
-                    self._check_delay(codec, position)
+            try:
+                frames = codec.decode(packet)
+            except FFmpegError:
+                if pts >= start_pts:
+                    raise
+                continue  # a leading picture, shown before the segment's start: its references are not there
+            if frames and not came:
                 came = True
-                yield frame
+                if segment.first == 0:
+                    self._check_delay(codec, position)
+            yield from frames
         yield from codec.decode(None)
-
-    def _has_leading(self, segment: _Segment) -> bool:
-        return any(self._leads(position, segment) for position in range(segment.first, segment.last + 1))
-
-    def _leads(self, position: int, segment: _Segment) -> bool:
-        """Whether the packet is a leading picture: behind its segment's start, but shown before it."""
-        return self._index.pts[position] < self._index.pts[segment.first]
 
     def _check_delay(self, codec: Any, held_back: int) -> None:
         """Raise if the decoder holds back fewer frames than the order of the packets needs.
 
         In order it would then drop frames that come too late, and shift the count of all behind them.
         """
-        if self._threads != 1 and codec.name in _FRAME_THREADED:
+        if codec.thread_count != 1 and codec.name in _FRAME_THREADED:
             held_back -= codec.thread_count - 1
         if held_back < self._index.reorder_depth > 0:
             raise InOrderError(InOrderReason.reordering)
 
-    def _packets(self, container: Any, stream: Any, segment: _Segment) -> Iterator[Any]:
+    def _packets(self, segment: _Segment) -> Iterable[Any]:
         """The packets of the segment, each as the index has it."""
-        packets = self._landed(container, stream, segment.first)
+        if self._kept:
+            return self._kept[segment.first : segment.last + 1]
+        return self._packets_read(segment)
+
+    def _packets_read(self, segment: _Segment) -> Iterator[Any]:
+        pts, sizes = self._index.pts, self._index.sizes
+        packets = self._landed(segment.first)
         for position in range(segment.first, segment.last + 1):
             packet = next(packets, None)
-            if packet is None or (packet.pts, packet.size) != (
-                self._index.pts[position],
-                self._index.sizes[position],
-            ):
+            if packet is None or packet.pts != pts[position] or packet.size != sizes[position]:
                 raise InOrderError(InOrderReason.disagreement)
             yield packet
 
-    def _landed(self, container: Any, stream: Any, position: int) -> Iterator[Any]:
+    def _landed(self, position: int) -> Iterator[Any]:
         """The packets from `position` on, after seeking there or to somewhere before it."""
         for target in self._targets(position):
-            container.seek(target, stream=stream, backward=True)
-            packets = container.demux(stream)
+            self._container.seek(target, stream=self._stream, backward=True)
+            packets = self._container.demux(self._stream)
             for packet in packets:
                 found = self._positions.get(packet.pts)
                 if found == position:
-                    return _with(packet, packets)
+                    return chain([packet], packets)
                 if packet.size == 0 or (found is not None and found > position):
                     break  # behind it, or at the end
         raise InOrderError(InOrderReason.disagreement)
@@ -249,21 +271,3 @@ class _Seeker:
         earlier = (index.dts[start] for start in index.starts_up_to(position, _STARTS_TRIED))
         times = [index.pts[position], *earlier, index.dts[0], index.pts[0]]
         return [time for time in times if time is not None]
-
-
-def _decoded(codec: Any, packet: Any, *, may_fail: bool) -> list[Any]:
-    """The frames that come out for `packet`; none for a leading picture whose references are not there."""
-    from av.error import FFmpegError
-
-    try:
-        frames: list[Any] = codec.decode(packet)
-    except FFmpegError:
-        if not may_fail:
-            raise
-        return []
-    return frames
-
-
-def _with(packet: Any, others: Iterator[Any]) -> Iterator[Any]:
-    yield packet
-    yield from others

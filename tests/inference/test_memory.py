@@ -231,15 +231,42 @@ def test_a_question_that_does_not_fit_beside_other_videos_is_asked_again_when_th
     assert max(tight) > 2
 
 
-def test_videos_that_are_each_too_many_for_the_others_fail_one_by_one(
-    model: SmallMachine, pool: ClipPool, questions: list[Question]
+@pytest.mark.parametrize("arriving", [False, True], ids=["all known", "arriving"])
+def test_videos_that_each_fit_only_alone_are_all_answered(
+    model: SmallMachine,
+    pool: ClipPool,
+    questions: list[Question],
+    singles: dict[QuestionKey, str],
+    share: bool,
+    arriving: bool,
 ) -> None:
-    """Nothing goes on for ever: without a question done in between, the first fails and makes room."""
+    """Those that make room for the others are decoded and encoded once more, by themselves."""
     model.most_beside = 1
-    results = list(Engine(model, pool, batch_size=4, share=True).answer(questions[:4]))
-    kinds = [isinstance(result, Answer) for result in results]
-    assert sorted(kinds) == [False, False, False, True]
-    assert kinds[-1]
+    engine = Engine(model, pool, batch_size=4, share=share)
+    if arriving:
+        each = [*([question] for question in questions[:4]), []]
+        given = texts(engine.answer_arriving(each, pool.load))
+    else:
+        given = texts(engine.answer(questions[:4]))
+    assert given == {question.key: singles[question.key] for question in questions[:4]}
+    assert (engine.batch_size, len(model.videos)) == (1, 4 + 3)
+
+
+def test_what_does_not_even_fit_alone_fails_and_the_others_are_answered(
+    model: SmallMachine, pool: ClipPool, questions: list[Question], singles: dict[QuestionKey, str]
+) -> None:
+    class Tight(SmallMachine):
+        def answer(self, asked: Sequence[Asked]) -> list[Generated]:
+            if any("Really? Really?" in each.text for each in asked):
+                run_out()
+            return super().answer(asked)
+
+    machine = Tight(model.loaded)
+    machine.most_beside = 1
+    results = {result.key: result for result in Engine(machine, pool, batch_size=4).answer(questions[:4])}
+    kinds = [getattr(results[question.key], "kind", None) for question in questions[:4]]
+    assert kinds == [None, None, FailureKind.OUT_OF_MEMORY, FailureKind.OUT_OF_MEMORY]
+    assert all(results[question.key].text == singles[question.key] for question in questions[:2])
 
 
 def test_the_halves_of_a_batch_are_not_held_until_its_end(
@@ -292,7 +319,7 @@ def test_a_sample_that_does_not_fit_alone_fails_as_out_of_memory(
 ) -> None:
     setattr(model, lack, 0)
     results = list(Engine(model, pool, batch_size=2, share=share).answer(questions[:3]))
-    assert [result.key for result in results] == [question.key for question in questions[:3]]
+    assert sorted(result.key for result in results) == [question.key for question in questions[:3]]
     for result in results:
         assert isinstance(result, Failure)
         assert result.kind is FailureKind.OUT_OF_MEMORY

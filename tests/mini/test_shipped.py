@@ -28,6 +28,7 @@ from sf_eval.video import Clip, ClipLoader, SamplingRule
 
 PINNED = Path(__file__).with_name("answers.json")
 MODELS = ("mini", "mini-16f", "mini-pooled")
+BATCH = 12
 
 # A fixed part of each benchmark: its first videos.
 PART = {"videomme": 8, "mlvu": 6, "egoschema_subset": 6, "longvideobench": 6, "mvbench_action_count": 2,
@@ -91,12 +92,13 @@ def _watch(loaded: LoadedModel, part: list[Asked]) -> dict[Path, VideoFeatures]:
 
 
 def _answers(loaded: LoadedModel, part: list[Asked], features: list[VideoFeatures | None]) -> list[str]:
-    return [
-        generate_batch(
-            loaded, prompts=[item.document.prompt], features=[video], max_new_tokens=[16]
-        )[0].text
-        for item, video in zip(part, features, strict=True)
-    ]  # fmt: skip
+    texts: list[str] = []
+    for first in range(0, len(part), BATCH):
+        prompts = [item.document.prompt for item in part[first : first + BATCH]]
+        videos = features[first : first + BATCH]
+        said = generate_batch(loaded, prompts=prompts, features=videos, max_new_tokens=[16] * len(prompts))
+        texts += [one.text for one in said]
+    return texts
 
 
 def right(part: list[Asked], said: list[str], group: str) -> list[tuple[str, bool]]:

@@ -17,7 +17,7 @@ from sf_eval.core.paths import PACKAGE
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, SlowFastProcessor
 from sf_eval.model.errors import PromptError
 from sf_eval.model.loading import load_model
-from sf_eval.model.preprocess import CLIP_STD, preprocess_frames, resized_shape
+from sf_eval.model.preprocess import CLIP_MEAN, CLIP_STD, normalise, preprocess_frames, resized_shape
 
 RECORDED = PACKAGE / "assets" / "recorded" / "protocol" / "preprocess.safetensors"
 GREY_LEVEL = 1 / 255 / max(CLIP_STD)
@@ -281,3 +281,12 @@ def test_frames_that_are_not_the_models_are_refused(
         model.encode_video(frames)
     with pytest.raises(PromptError, match=named):
         model(input_ids=torch.tensor([[5, VIDEO_TOKEN_ID, 7]]), pixel_values_videos=[frames])
+
+
+def test_pixels_are_normalised_as_published_to_the_last_bit():
+    """Each of the formula's three steps rounds to float32, in whatever order the memory is gone through."""
+    squares = torch.arange(256, dtype=torch.uint8).repeat(3 * 3).reshape(3, 16, 16, 3)
+    mean, std = torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD)
+    published = ((squares.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+    assert torch.equal(normalise(squares), published)
+    assert squares.flatten()[255] == 255  # what it is given stays as it is

@@ -310,6 +310,68 @@ def test_a_log_of_a_built_in_task_is_matched_by_id_or_row(
     assert contestants([path, log])[log.stem].tasks[0].micro.accuracy == pytest.approx(100 * truth)
 
 
+BUILT_IN = Path(__file__).parent / "builtin_lmms_eval"
+"""Made once by lmms-eval's own tasks of both benchmarks, on the mini edition (make_logs.py there)."""
+
+
+def test_logs_that_built_in_tasks_wrote_of_egoschema_and_longvideobench_are_compared(
+    plan: RunPlan, tmp_path: Path
+) -> None:
+    tasks = ("egoschema_subset", "longvideobench", "longvideobench_interleaved")
+    settings = RunSettings(model="mini", tasks=",".join(tasks), data="mini", output=tmp_path)
+    ours = finished(make_plan(settings), right)
+    found = matched(read_log(BUILT_IN), ours.samples)
+    assert found.unread == {}
+    logged = {path.stem.partition("_samples_")[2]: path for path in BUILT_IN.glob("*.jsonl")}
+    theirs = {"longvideobench": "longvideobench_val_v", "longvideobench_interleaved": "longvideobench_val_i"}
+    for task in tasks:
+        lines = [json.loads(line) for line in logged[theirs.get(task, task)].read_text().splitlines()]
+        samples = [sample for sample in found.samples if sample.task == task]
+        assert [(sample.doc_id, sample.output) for sample in samples] == [
+            (line["doc_id"], line["filtered_resps"]) for line in lines
+        ]
+        # What they call the right option is what our adapters do.
+        assert ["ABCDE".index(sample.target or "") for sample in samples] == [
+            int(line["target"]) for line in lines
+        ]
+    by_id = [
+        json.loads(line)["lvb_acc"]["id"] for line in logged["longvideobench_val_v"].read_text().splitlines()
+    ]
+    assert [sample.question_id for sample in found.samples if sample.task == "longvideobench"] == by_id
+    files.write_json(tmp_path / "profile.json", ours.profile)
+    (gain,) = build(contestants([tmp_path, BUILT_IN])).gains
+    assert {pair.benchmark: pair.n for pair in gain.by_benchmark} == dict.fromkeys(tasks, 8)
+
+
+def test_what_built_in_tasks_have_and_we_have_not_is_named(
+    two: dict[str, tuple[Path, Finished]], tmp_path: Path
+) -> None:
+    """By likelihood, or without public truth."""
+    lines = [{"doc_id": 3, "target": "1", "filtered_resps": "A", "input": "What?"}]
+    for task in ("egoschema_subset_mcppl", "longvideobench_test_v"):
+        log_of(lines, tmp_path, task)
+    found = matched(read_log(tmp_path), two["good"][1].samples)
+    assert found.unread == {
+        Unread.no_benchmark: ["egoschema_subset_mcppl/3", "longvideobench_test_v/3"],
+    }
+
+
+def test_a_number_that_is_an_option_may_be_the_options_number(
+    two: dict[str, tuple[Path, Finished]], tmp_path: Path
+) -> None:
+    """LongVideoBench and EgoSchema log the place of the right option, MVBench its text."""
+    _, run = two["good"]
+    (asked, *_) = [sample for sample in run.samples if sample.task == "videomme"]
+    question = asked.model_copy(update={"options": {"A": "3", "B": "2", "C": "1", "D": "0"}, "target": "B"})
+    line = built_in(run, "videomme", lambda sample: {"question_id": sample.question_id})[0]
+    line["input"] = "A. 3\nB. 2\nC. 1\nD. 0"
+    for target, is_read in (("1", True), ("2", True), ("B", True), ("3", False), ("0", False)):
+        log = log_of([{**line, "target": target}], tmp_path, "videomme")
+        found = matched(read_log(log), [question])
+        assert (found.unread == {}) == is_read
+        assert is_read or list(found.unread) == [Unread.other_truth]
+
+
 def test_a_line_whose_question_is_not_certain_is_not_counted(
     two: dict[str, tuple[Path, Finished]], tmp_path: Path
 ) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import av
 import numpy as np
 import pytest
 import torch
 import video_files as files
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from sf_eval.core.errors import UsageError
-from sf_eval.core.resize import Resize
+from sf_eval.core.resize import Resize, centre_squares
 from sf_eval.model.preprocess import centre_square, preprocess_frames, resize_squares
 from sf_eval.video import Clip, ClipLoader, DecodeOptions, SamplingRule, available_backends, load_clip
+from sf_eval.video.pictures import PictureStack
 
 RULE = SamplingRule("uniform", 4)
 SIZES = [(96, 64), (64, 96), (72, 72), (130, 48), (48, 48)]
@@ -48,6 +52,49 @@ def test_pictures_of_a_folder_are_resized_too(tmp_path):
     frames = load_clip(Clip(tmp_path), RULE, options=DecodeOptions(resize=Resize(40)))
     expected = np.stack([centre_square(files.picture(index, 96, 64), 40) for index in range(4)])
     np.testing.assert_array_equal(frames.pixels, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 150),
+    width=st.integers(1, 150),
+    size=st.integers(1, 80),
+    count=st.integers(1, 3),
+    seed=st.integers(0, 999),
+    noise=st.booleans(),
+)
+@example(height=96, width=128, size=64, count=3, seed=0, noise=True)
+@example(height=128, width=96, size=64, count=3, seed=0, noise=True)  # rows that no wanted row is made of
+@example(height=130, width=60, size=40, count=2, seed=0, noise=True)  # more than twice as tall as wide
+@example(height=40, width=64, size=40, count=2, seed=0, noise=True)  # nothing but the crop
+@example(height=20, width=31, size=64, count=2, seed=0, noise=False)  # enlarged
+def test_pictures_resized_together_are_those_resized_one_by_one(
+    height: int, width: int, size: int, count: int, seed: int, noise: bool
+) -> None:
+    """To the last bit: noise, and edges from 0 to 255, at which bicubic kernels leave the range of a byte."""
+    pictures = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+    if not noise:
+        pictures = (pictures > 127).astype(np.uint8) * 255
+    one_by_one = np.stack([centre_square(picture, size) for picture in pictures])
+    np.testing.assert_array_equal(centre_squares(pictures, size), one_by_one)
+    np.testing.assert_array_equal(Resize(size).stack(pictures), one_by_one)
+
+
+@pytest.mark.parametrize(
+    "pix_fmt", ["yuv420p", "yuvj420p", "yuv422p", "yuv420p10le", "gbrp", "gray", "rgb24", "bgr24", "yuva420p"]
+)
+@pytest.mark.parametrize("resize", [None, Resize(40)])
+def test_pictures_of_any_pixel_format_are_those_of_pyavs_own_conversion(pix_fmt, resize):
+    """One converter for all frames of a clip, its lines maybe padded, gives what each frame's own gives."""
+    count, width, height = 9, 70, 54
+    drawn = [files.picture(index, width, height) for index in range(count)]
+    frames = [av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format=pix_fmt) for one in drawn]
+    stack = PictureStack(Path("clip"), count, resize)
+    for row in reversed(range(count)):
+        stack.put_frame(row, row, frames[row])
+    own = [frame.to_ndarray(format="rgb24") for frame in frames]
+    expected = np.stack([one if resize is None else centre_square(one, 40) for one in own])
+    np.testing.assert_array_equal(stack.first(count), expected)
 
 
 def test_what_cannot_be_meant_is_refused():

@@ -29,6 +29,7 @@ from sf_eval.video import (
     VideoErrorReason,
     VideoNoteKind,
     load_clip,
+    packet_index,
     plan_frames,
     probe,
     read_frames,
@@ -113,6 +114,51 @@ def test_any_frames_of_any_codec_are_those_of_decoding_in_order(folder, codec, s
     few = load_clip(Clip(path), SamplingRule("uniform", 5))
     assert in_order_reasons(few) == []
     assert_same(few, reference)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), CLIPS)
+def test_a_file_too_large_to_be_kept_is_sought_in_once_its_packets_are_counted(
+    folder, monkeypatch, codec, suffix
+):
+    """Small files' packets are kept from the count; of large ones the wanted are read again, behind it."""
+    path = coded(folder, codec, suffix)
+    reference = all_frames(path)
+    monkeypatch.setattr(packet_index, "_KEPT_BYTES", 0)
+    packet_index.forget()
+    frames = load_clip(Clip(path), SamplingRule("uniform", 5))
+    assert in_order_reasons(frames) == []
+    assert_same(frames, reference)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), CLIPS)
+def test_packets_that_were_kept_give_the_same_frames(folder, codec, suffix):
+    path = coded(folder, codec, suffix)
+    packet_index.forget()
+    frames = load_clip(Clip(path), SamplingRule("uniform", 5))
+    assert in_order_reasons(frames) == []
+    assert_same(frames, all_frames(path))
+
+
+def test_a_clips_file_is_opened_once_and_closed_whatever_comes_of_it(tmp_path, monkeypatch):
+    """Finding a file's streams takes as long as decoding dozens of small pictures."""
+    good = files.write_video(tmp_path / "good.mp4", 30)
+    odd = files.write_video(
+        tmp_path / "odd.flv", 30, codec="flv", options={}
+    )  # decoded in order: opened again
+    cut_off = files.cut(files.write_video(tmp_path / "cut.mp4", 30), 0.5)
+    opened: list[av.container.InputContainer] = []
+    open_file = av.open
+    monkeypatch.setattr(
+        av, "open", lambda *given, **more: opened.append(open_file(*given, **more)) or opened[-1]
+    )
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    packet_index.forget()
+    load_clip(Clip(good), SamplingRule("uniform", 5))
+    assert len(opened) == 1
+    load_clip(Clip(odd), SamplingRule("uniform", 5))
+    with pytest.raises(VideoError):
+        load_clip(Clip(cut_off), SamplingRule("uniform", 5))
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
 
 
 def test_real_clips_are_those_of_decoding_in_order():

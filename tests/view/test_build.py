@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
+from sf_eval.cli.actions.look import look_after_run
+from sf_eval.cli.main import _run
 from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.editions.cache import EDITIONS
 from sf_eval.editions.scene import event_at
@@ -20,6 +23,7 @@ from sf_eval.harness.looking.kept_source import source_of
 from sf_eval.harness.looking.look import plan_looks
 from sf_eval.harness.looking.record import read_looks
 from sf_eval.harness.rescoring import read_run
+from sf_eval.harness.settings import RunSettings
 from sf_eval.model.tokens import fast_tokens
 from sf_eval.profiler.cost.tokens import fast_windows
 from sf_eval.report.view import kept
@@ -174,3 +178,29 @@ def test_the_data_of_a_kept_run_is_that_of_the_run(finished_run: Path, tmp_path:
     untold = facts.model_copy(update={"settings": {}, "data": "directory of long ago"})
     with pytest.raises(UsageError, match="--data DIR"):
         source_of(untold, "videomme")
+
+
+def test_a_run_looks_at_its_own_questions_and_at_none_twice(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`sf-eval run --attention N`, from where the answers are recorded on."""
+    copy = tmp_path / "run"
+    shutil.copytree(finished_run, copy, ignore=shutil.ignore_patterns("view", "look"))
+    settings = RunSettings(model="mini", tasks="videomme", data="mini", attention=2)
+    assert look_after_run(settings, copy, Console(width=400)) == 0
+    assert "Looked at 2 questions in" in capsys.readouterr().out
+    first, second = (look.record for look in sorted(read_looks(copy), key=lambda look: look.record.doc_id))
+    assert (first.doc_id, second.doc_id) == (0, 1)
+    assert first.as_asked
+    assert first.same_output
+    assert look_after_run(settings, copy, Console()) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_whose_model_has_nothing_to_look_at_is_refused_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["run", "--model", "mini-pooled", "--tasks", "videomme", "--data", "mini", "--attention"]
+    assert _run([*asked, "--output", str(tmp_path / "run")]) == 2
+    assert "mini-pooled has no slow path" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sf_eval.cli.actions.ahead import Ahead
+from sf_eval.cli.actions.look import look_after_run
 from sf_eval.cli.actions.progress import RunProgress
 from sf_eval.cli.actions.run import evaluate, exit_code, planned, tell_of_page
 from sf_eval.core.text import printable
@@ -59,8 +60,13 @@ def compare_and_report(settings: Sequence[RunSettings], *, ahead: Ahead, all_tab
     # A run whose replay disagrees has ended the comparison with an error.
     console.print(Text(f"lmms-eval's replay of the answers agrees in all {len(finished)} runs", style="dim"))
     show(record, plan.output, console, all_tables=all_tables)
-    tell_of_page(plan.output, console)
     codes = [
+        look_after_run(run.settings, run.output, console)
+        for run in plan.runs.values()
+        if run.settings.attention is not None
+    ]
+    tell_of_page(plan.output, console)
+    codes += [
         exit_code(run.output, plan.runs[name].settings.failures, console, again=plan.output)
         for name, run in finished.items()
     ]

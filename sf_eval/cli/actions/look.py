@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,11 +10,15 @@ from rich.console import Console
 from rich.text import Text
 
 from sf_eval.cli.actions.progress import counting
+from sf_eval.core.tables import scaled
 from sf_eval.core.text import printable
 from sf_eval.harness import output_dir
-from sf_eval.harness.looking.look import execute, plan_looks
+from sf_eval.harness.looking.look import execute, plan_looks, plan_looks_of_a_run
 from sf_eval.harness.looking.record import FOLDER, KeptLook
+from sf_eval.harness.memory import release
 from sf_eval.harness.rescoring import read_run
+from sf_eval.harness.settings import RunSettings
+from sf_eval.inference.device import resolve_device
 
 
 def look_and_report(
@@ -42,6 +47,34 @@ def look_and_report(
             said = _told(look) if isinstance(look, KeptLook) else f"not looked at: {look}"
             console.print(Text(printable(said)))
     console.print(f"On a page: sf-eval view {folder}", highlight=False, markup=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def look_after_run(settings: RunSettings, folder: Path, console: Console) -> int:
+    """What `sf-eval run --attention` does with a run that is finished. Returns as `look_and_report`.
+
+    The model is loaded a second time: looking works on single questions, beside the engine.
+    """
+    assert settings.attention is not None
+    release(resolve_device("cpu" if settings.workers else settings.device))
+    plan = plan_looks_of_a_run(read_run(folder), settings.attention)
+    if plan is None:
+        return 0
+    failed, started = 0, time.perf_counter()
+    with output_dir.locked(folder), counting(console) as progress:
+        for look in execute(plan, device=settings.device, progress=progress):
+            if not isinstance(look, KeptLook):
+                failed += 1
+                console.print(Text(printable(f"not looked at: {look}")))
+    written = sum(path.stat().st_size for path in (folder / FOLDER).glob("*"))
+    took = time.perf_counter() - started
+    console.print(
+        f"Looked at {len(plan.chosen) - failed} questions in {took:.1f} s, the model loaded again: "
+        f"{folder / FOLDER} holds {scaled(written, 'B')}.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     return 1 if failed else 0
 
 

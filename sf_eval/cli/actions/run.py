@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from sf_eval.cli.actions.ahead import Ahead
 from sf_eval.cli.actions.judge import judge_and_record
+from sf_eval.cli.actions.look import look_after_run
 from sf_eval.cli.actions.progress import RunProgress
 from sf_eval.core.errors import CheckpointError, DataError
 from sf_eval.harness import output_dir
@@ -44,10 +45,13 @@ def run_and_report(settings: RunSettings, *, ahead: Ahead, all_tables: bool = Fa
         announce(plan, console)
         output, report = evaluate(plan, progress, ahead.pool)
     show(output, report, console, all_tables=all_tables)
+    looked = 0
+    if settings.attention is not None and output.stopped is None:
+        looked = look_after_run(settings, plan.output, console)
     tell_of_page(plan.output, console)
     if output.stopped is not None:
         raise output.stopped
-    return exit_code(output, plan.settings.failures, console, again=plan.output)
+    return max(looked, exit_code(output, plan.settings.failures, console, again=plan.output))
 
 
 def evaluate(plan: RunPlan, progress: RunProgress, ahead: ClipPool | None = None) -> tuple[RunOutput, Report]:

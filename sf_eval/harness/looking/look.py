@@ -18,7 +18,8 @@ from sf_eval.data.opening import open_benchmark
 from sf_eval.harness.facts import identity
 from sf_eval.harness.identity import digest_of
 from sf_eval.harness.looking.kept_source import source_of
-from sf_eval.harness.looking.record import KeptLook, LookRecord, Tensor, bytes_of, write_look
+from sf_eval.harness.looking.record import KeptLook, LookRecord, Tensor, bytes_of, read_looks, write_look
+from sf_eval.harness.looking.refusing import refuse_to_look
 from sf_eval.harness.questions import question_of
 from sf_eval.harness.record import RunFacts
 from sf_eval.harness.recording import AskedDocument
@@ -67,13 +68,13 @@ def plan_looks(
         UsageError: a question that the run did not ask or that two tasks have, nothing to look at, or more
             than `MOST_BYTES`.
     """
-    if not kept.facts.conditions.shows_video:
-        raise UsageError("the run showed no video: there is nothing that its model could look at.")
-    if kept.facts.model.slow_path != "on":
-        raise UsageError(
-            f"{kept.facts.model.name} has no slow path: there is nothing that it could look at.",
-            hint="Look at a run of a model whose slow path is on.",
-        )
+    model = kept.facts.model
+    refuse_to_look(
+        model.name,
+        family=model.family,
+        slow_path=model.slow_path,
+        shows_video=kept.facts.conditions.shows_video,
+    )
     chosen = [_named(kept, name) for name in questions] if questions else kept.documents
     if brief:
         chosen = [asked for asked in chosen if asked.kind is not None and asked.kind.group == BRIEF]
@@ -81,16 +82,26 @@ def plan_looks(
         said = "no question about a brief event: only mini editions tell them" if brief else "no question"
         raise UsageError(f"the run in {kept.folder} has {said}.")
     chosen = chosen[:limit]
-    answers = [result for result in kept.results.values() if isinstance(result, Answer)]
-    slow = max((answer.slow_tokens for answer in answers), default=0)
-    frames = max((answer.num_frames for answer in answers), default=kept.facts.model.num_frames)
-    each = bytes_of(len(ASKERS), kept.facts.model.config.get("num_hidden_layers", 1), slow, frames)
+    each = _bytes_of_one(kept)
     if each * len(chosen) > MOST_BYTES:
         raise UsageError(
             f"{len(chosen)} looks of up to {each / 1e6:.1f} MB are more than {MOST_BYTES / 1e6:.0f} MB.",
             hint=f"Give --limit {max(MOST_BYTES // each, 1)} or fewer questions.",
         )
     return LookPlan(kept, tuple(chosen), each * len(chosen))
+
+
+def plan_looks_of_a_run(kept: KeptRun, most: int) -> LookPlan | None:
+    """The first questions that the run answered, `most` of them or as many as `MOST_BYTES` hold.
+
+    None where all of them have been looked at.
+    """
+    known = {(look.record.task, look.record.doc_id) for look in read_looks(kept.folder)}
+    answered = [asked for asked in kept.documents if isinstance(kept.results.get(asked.key), Answer)]
+    each = _bytes_of_one(kept)
+    chosen = answered[: min(most, max(MOST_BYTES // each, 1))]
+    left = [asked for asked in chosen if (asked.key.task, asked.key.index) not in known]
+    return LookPlan(kept, tuple(left), each * len(left)) if left else None
 
 
 def execute(
@@ -146,6 +157,14 @@ def execute(
                 continue
             yield _written(kept, asked, question, video, model, digest_of(question, key_of))
         progress("questions looked at", len(plan.chosen), len(plan.chosen))
+
+
+def _bytes_of_one(kept: KeptRun) -> int:
+    """How large a look at one of the run's questions is at most."""
+    answers = [result for result in kept.results.values() if isinstance(result, Answer)]
+    slow = max((answer.slow_tokens for answer in answers), default=0)
+    frames = max((answer.num_frames for answer in answers), default=kept.facts.model.num_frames)
+    return bytes_of(len(ASKERS), kept.facts.model.config.get("num_hidden_layers", 1), slow, frames)
 
 
 def _named(kept: KeptRun, name: str) -> AskedDocument:

@@ -30,6 +30,8 @@ MODULES: Mapping[str, str] = MappingProxyType(
         )
     }
 )  # fmt: skip
+WATCHABLE = frozenset({SLOW_FAST})
+"""Those whose loaded models tell where they look (`sf_eval.inference.family.Watchable`)."""
 
 
 def family_of(card: ModelCard) -> Family:

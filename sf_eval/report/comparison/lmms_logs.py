@@ -162,7 +162,7 @@ def _question(
     has_prompt = bool(line.prompt.strip())
     if not named and not has_prompt:  # a row and a letter are those of many questions
         return Unread.no_prompt
-    if found.target is not None and _letter(line.target, found.options) != found.target:
+    if found.target is not None and found.target not in _letters(line.target, found.options):
         return Unread.other_truth
     if found.references and not matches(line.target, found.references):
         return Unread.other_truth
@@ -171,14 +171,17 @@ def _question(
     return found
 
 
-def _letter(target: str, options: Mapping[str, str]) -> str | None:
-    """The right letter, as tasks log it: the letter, its number from 0, or the option's text."""
+def _letters(target: str, options: Mapping[str, str]) -> set[str]:
+    """What may be the right letter by what a task logs: the letter, its number from 0, or the option's text.
+
+    A number may be meant either way where the options are numbers, too ("How many ...?").
+    """
     plain = target.strip()
     if plain in options:
-        return plain
-    if plain.isascii() and plain.isdecimal() and int(plain) < len(options) and plain not in options.values():
-        return _LETTERS[int(plain)]
-    return next((letter for letter, text in options.items() if text.strip() == plain), None)
+        return {plain}
+    of_text = {letter for letter, text in options.items() if text.strip() == plain}
+    is_number = plain.isascii() and plain.isdecimal() and int(plain) < len(options)
+    return of_text | ({_LETTERS[int(plain)]} if is_number else set())
 
 
 def _in_order(texts: Any, prompt: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sf_eval.core.tables import ABSENT, Table, percent
+from sf_eval.core.tables import ABSENT, Table, interval, percent
 from sf_eval.report.comparison.record import ComparisonRecord, GainRecord, PairRecord
+from sf_eval.report.group_scores import RULES
+from sf_eval.scoring.group_score import ALL
 
 _NAMED = 3
 _VERDICTS = {
@@ -43,8 +45,62 @@ def second_table(record: ComparisonRecord) -> Table | None:
     )
 
 
-def unmatched_notes(gain: GainRecord) -> Iterator[str]:
-    """What only one of the two was asked."""
+def group_score_table(record: ComparisonRecord) -> Table | None:
+    """One row a reference and part of a benchmark that is also scored in groups; None where none is."""
+    titles = {column.name: column.title for column in record.benchmarks}
+    rows = tuple(
+        (
+            gain.reference,
+            titles[found.benchmark],
+            found.part,
+            percent(found.tested),
+            percent(found.reference),
+            f"{found.difference.value:+.1f}",
+            interval(found.difference.interval95),
+            str(found.groups),
+            str(found.left_out),
+        )
+        for gain in record.gains
+        for found in gain.group_scores
+    )
+    if not rows:
+        return None
+    columns = ("tested", "reference", "difference", "95% interval", "n", "left out")
+    return Table(
+        title=f"Gain of {record.runs[0].name} in group score: {record.data}",
+        columns=("against", "benchmark", "groups", *columns),
+        rows=rows,
+        numeric=frozenset(columns),
+        notes=(
+            RULES,
+            "Only groups whose four questions both answered, n of them; the interval is the paired bootstrap "
+            "of the other tables, a group one observation.",
+        ),
+    )
+
+
+def group_score_lines(gain: GainRecord) -> Iterator[dict[str, object]]:
+    """What `comparison.csv` says of the table, but for the run."""
+    for found in gain.group_scores:
+        low, high = found.difference.interval95 or (None, None)
+        yield {
+            "of": found.benchmark,
+            "reference": gain.reference,
+            "measure": "group score difference" + ("" if found.part == ALL else f", {found.part}"),
+            "value": found.difference.value,
+            "interval95_low": low,
+            "interval95_high": high,
+            "n": found.groups,
+        }
+
+
+def not_the_same_notes(gain: GainRecord) -> Iterator[str]:
+    """What only one of the two was asked, and where they did not show the same."""
+    yield from _unmatched_notes(gain)
+    yield from _shown_notes(gain)
+
+
+def _unmatched_notes(gain: GainRecord) -> Iterator[str]:
     if gain.unmatched is None:
         return
     for run, keys in (
@@ -58,8 +114,7 @@ def unmatched_notes(gain: GainRecord) -> Iterator[str]:
         yield f"Left out, since their options or truth differ: {len(keys)} questions ({_some(keys)})."
 
 
-def shown_notes(gain: GainRecord) -> Iterator[str]:
-    """Where the two did not show the same."""
+def _shown_notes(gain: GainRecord) -> Iterator[str]:
     if gain.shown is None:
         return
     both = f"{gain.tested} and {gain.reference}"

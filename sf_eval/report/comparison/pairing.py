@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sf_eval.harness.record import SampleRecord
 from sf_eval.report.comparison.apart import WHY
 from sf_eval.report.comparison.contestant import Contestant
+from sf_eval.report.comparison.grouped import group_gains
 from sf_eval.report.comparison.record import (
     BenchmarkColumn,
     EstimateRecord,
@@ -87,6 +88,11 @@ def gain_of(
         mean_over=names,
         overall=whole,
         by_benchmark=by_benchmark,
+        group_scores=group_gains(
+            [(one[key], other[key]) for key in sorted((one.keys() & other.keys()) - differing)],
+            seed=how.seed,
+            resamples=how.resamples,
+        ),
         verdict=verdict(
             tested.name,
             reference.name,

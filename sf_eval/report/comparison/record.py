@@ -159,6 +159,21 @@ class PairRecord(Strict):
     )
 
 
+class GroupGainRecord(Strict):
+    """The group scores of both on the same groups of questions (docs/benchmarks/videomme_v2.md)."""
+
+    benchmark: str
+    part: str = Field(description='"all", "consistency", "coherence", or a level ("level 1").')
+    tested: float = Field(description="Mean over the groups, 0 to 100.")
+    reference: float
+    difference: EstimateRecord = Field(
+        description="Tested minus reference, in points; a group is one observation, since a video has one."
+    )
+    p_value: float | None = Field(description="As of a PairRecord.")
+    groups: int = Field(description="Groups whose four questions both answered.")
+    left_out: int = Field(description="Other groups that both were asked of.")
+
+
 class FlipRecord(Strict):
     """A question that only one of the two got right; none that either got partly right (WUPS)."""
 
@@ -222,6 +237,9 @@ class GainRecord(Strict):
     )
     overall: PairRecord | None
     by_benchmark: list[PairRecord]
+    group_scores: list[GroupGainRecord] = Field(
+        default_factory=list, description="Of benchmarks whose questions are also scored in groups."
+    )
     verdict: VerdictRecord | None = None
     flips: list[FlipRecord] = Field(default_factory=list)
     shown: ShownRecord | None = None
@@ -245,9 +263,12 @@ class KindRecord(Strict):
 
 
 class ComparisonRecord(Strict):
-    """`comparison.json`. Version 2 added verdicts, flips and what was shown; version 1 is still read."""
+    """`comparison.json`; earlier versions are still read.
 
-    schema_version: Literal[1, 2] = 2
+    Version 2 added verdicts, flips and what was shown, version 3 group scores.
+    """
+
+    schema_version: Literal[1, 2, 3] = 3
     created: str = Field(description="UTC, ISO 8601.")
     command: list[str]
     data: str = Field(description='The data source; "mini edition ..." is not the benchmark.')

@@ -15,8 +15,8 @@ from sf_eval.core.tables import (
     to_csv,
     to_markdown,
 )
+from sf_eval.report.comparison import pair_tables
 from sf_eval.report.comparison.community import community_table
-from sf_eval.report.comparison.pair_tables import second_table, shown_notes, unmatched_notes
 from sf_eval.report.comparison.record import (
     BenchmarkColumn,
     ComparedRun,
@@ -198,7 +198,8 @@ def markdown(record: ComparisonRecord) -> str:
         score_table(record),
         gain_table(record),
         gain_by_benchmark_table(record),
-        second_table(record),
+        pair_tables.second_table(record),
+        pair_tables.group_score_table(record),
         kind_table(record),
         cost_table(record),
         community_table(record),
@@ -294,8 +295,7 @@ def _differing(record: ComparisonRecord) -> Iterator[str]:
         ):
             if count:
                 yield f"Left out, {why}: {count} questions."
-        yield from unmatched_notes(gain)
-        yield from shown_notes(gain)
+        yield from pair_tables.not_the_same_notes(gain)
 
 
 def _score_of(kind: KindRecord, run: ComparedRun) -> KindScore | None:
@@ -384,6 +384,7 @@ def _gain_lines(gain: GainRecord, record: ComparisonRecord) -> Iterator[Line]:
         for name in ("p_value", "p_holm", "mcnemar_p", "gained", "lost", "agreement", "detectable"):
             if (value := getattr(pair, name)) is not None:
                 yield {**of, "measure": name, "value": value}
+    yield from (base | line for line in pair_tables.group_score_lines(gain))
 
 
 def _estimate(value: EstimateRecord) -> Line:

@@ -15,7 +15,7 @@ from sf_eval.report.comparison import tables as comparison_tables
 from sf_eval.report.comparison.answer import answer, costs
 from sf_eval.report.comparison.budget import budget_svg
 from sf_eval.report.comparison.community import community_table
-from sf_eval.report.comparison.pair_tables import second_table
+from sf_eval.report.comparison.pair_tables import group_score_table, second_table
 from sf_eval.report.comparison.record import ComparisonRecord
 
 COMPARISON_JSON, COMPARISON_MD = "comparison.json", "comparison.md"
@@ -94,6 +94,7 @@ def _all(record: ComparisonRecord) -> tuple[Table | None, ...]:
         comparison_tables.gain_table(record),
         comparison_tables.gain_by_benchmark_table(record),
         second_table(record),
+        group_score_table(record),
         comparison_tables.kind_table(record),
         comparison_tables.cost_table(record),
         community_table(record),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from sf_eval.core.tables import interval, percent, to_csv
+from sf_eval.core.text import printable
 from sf_eval.harness.record import SampleRecord
 from sf_eval.report.export.exported import Exported
 from sf_eval.report.settled import metric_of_all
@@ -37,8 +39,11 @@ _SCORE_COLUMNS = (
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "–": "--",
+    ">": r"\textgreater{}", "|": r"\textbar{}", "–": r"\textendash{}",
+    "`": r"\`{}", "'": r"\textquotesingle{}",
 }  # fmt: skip
+_DASHES = re.compile("-(?=-)")  # TeX draws two as one long dash
+_OPTION = re.compile(r"^[\[*]")  # where a row or a rule ended just before, TeX takes it for that one's option
 
 
 def csv_files(run: Exported) -> Iterator[tuple[str, bytes]]:
@@ -87,8 +92,10 @@ def latex_files(run: Exported) -> Iterator[tuple[str, bytes]]:
 
 
 def latex(text: str) -> str:
-    """Text that TeX prints and does not obey."""
-    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
+    """Text that TeX prints as it is and does not obey; controls, which it cannot read, as their numbers."""
+    shown = printable(" ".join(text.split()))
+    escaped = "".join(_SPECIAL.get(character, character) for character in shown)
+    return _OPTION.sub(lambda first: f"{{{first[0]}}}", _DASHES.sub("-{}", escaped))
 
 
 def _row(run: Exported, sample: SampleRecord) -> dict[str, Any]:

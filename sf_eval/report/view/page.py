@@ -10,6 +10,7 @@ from sf_eval.core.tables import Table
 from sf_eval.report import leaderboard
 from sf_eval.report.comparison import tables
 from sf_eval.report.comparison.answer import answer
+from sf_eval.report.comparison.pair_tables import group_score_table
 from sf_eval.report.comparison.record import ComparisonRecord
 from sf_eval.report.model_label import model_label
 from sf_eval.report.view import charts
@@ -66,6 +67,7 @@ def _of_comparison(record: ComparisonRecord) -> dict[str, Any]:
         tables.score_table(record),
         tables.gain_table(record),
         tables.gain_by_benchmark_table(record),
+        group_score_table(record),
         tables.kind_table(record),
         tables.cost_table(record),
     ]

@@ -43,7 +43,7 @@ class Decoded:
         if resize is None:
             return self
         started = time.perf_counter()
-        pixels = np.stack([resize(picture) for picture in self.pixels])
+        pixels = resize.stack(self.pixels)
         return replace(self, pixels=pixels, resize_s=time.perf_counter() - started)
 
 

@@ -54,7 +54,7 @@ def _in_order(path: Path, indices: Sequence[int], threads: int | None, resize: R
                 start_s = clock_start_s(container, frame.time or 0.0)
             if position != indices[len(times_s)]:
                 continue
-            stack.put(len(times_s), position, frame.to_ndarray(format="rgb24"))
+            stack.put_frame(len(times_s), position, frame)
             rate = float(stream.average_rate or 1)
             times_s.append(position / rate if frame.time is None else frame.time - start_s)
             if len(times_s) == len(indices):
