@@ -48,6 +48,18 @@ def toy(**options: Any) -> int:
     type=click.IntRange(min=0),
     help="Of the decoder on pooled videos, default: the budget's; 0 leaves it as it begins.",
 )
+@click.option(
+    "--temporal-stride",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Pairs of frames that are averaged into one in what the decoder learns from.",
+)
+@click.option(
+    "--tower-of",
+    type=click.Path(path_type=Path),
+    help="--output of another such training by the same seed and budget: its tower is taken.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 def base(**options: Any) -> int:
     """Train a plain video model on videos of the mini editions' kind: it has no slow path yet.
@@ -105,6 +117,15 @@ def base(**options: Any) -> int:
     show_default=True,
     help="Of the language model; 0 leaves it frozen.",
 )
+@click.option(
+    "--held-out",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="VIDEOS",
+    help="Not trained on: their questions are asked before and after the training.",
+)
+@click.option("--examine-every", type=click.IntRange(min=1), metavar="STEPS", help="Ask them meanwhile too.")
 @click.option("--save-every", type=click.IntRange(min=1), default=20, show_default=True, help="Steps.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from sf_eval.cli.attach import command
 from sf_eval.core.cards import card_for
+from sf_eval.core.errors import DataError
 from sf_eval.inference.families import open_model
 from sf_eval.training.footage import draw_scenes, watch_whole
 from sf_eval.training.mini_qwen.checkpoint import QwenPrompter, new_processor
@@ -55,3 +57,23 @@ def test_a_small_training_leaves_a_model_that_is_loaded_and_goes_on_where_it_sto
     folder.rmdir()
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert (folder / "model.safetensors").read_bytes() == weights
+    towered = [*arguments[:2], str(tmp_path / "pooled"), *arguments[3:], "--tower-of", str(tmp_path)]
+    CliRunner().invoke(command, [*towered, "--temporal-stride", "16"], catch_exceptions=False)
+    pooled = tmp_path / "pooled" / "mini-qwen"
+    assert json.loads((pooled / "origin.json").read_text())["temporal_stride"] == 16
+    ours, theirs = (load_file(path / "model.safetensors") for path in (pooled, folder))
+    same = {name for name, value in ours.items() if torch.equal(value, theirs[name])}
+    assert {name for name in ours if "visual" in name} <= same, "the tower is the other training's"
+    assert any("layers" in name for name in set(ours) - same), "the decoder learned from other tokens"
+    error = (
+        CliRunner().invoke(command, [*towered, "--seed", "1", "--output", str(tmp_path / "other")]).exception
+    )
+    assert isinstance(error, DataError)
+    assert "(other seed)" in str(error)
+
+
+def test_a_tower_that_is_not_there_is_not_taken(tmp_path: Path) -> None:
+    arguments = ["base", "--output", str(tmp_path / "new"), "--tower-of", str(tmp_path), "--budget", "small"]
+    error = CliRunner().invoke(command, arguments).exception
+    assert isinstance(error, DataError)
+    assert "no finished tower" in str(error)

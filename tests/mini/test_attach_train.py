@@ -26,6 +26,7 @@ from sf_eval.editions.encode import write_video
 from sf_eval.harness.stopped import InterruptedRunError
 from sf_eval.inference.families import open_model
 from sf_eval.model.attach import has_slow_path, load_slow_path
+from sf_eval.training.attached.examining import keep_out
 from sf_eval.training.attached.questions import read_questions, write_mini_split
 from sf_eval.training.footage import draw_scenes
 
@@ -128,6 +129,33 @@ def test_a_trained_language_model_is_written_whole(train, tmp_path, base) -> Non
     moved = {name for name, value in plain.items() if not torch.equal(value, learned[name])}
     assert any("language_model" in name for name in moved)
     assert not any("visual" in name for name in moved)
+
+
+def test_held_out_videos_are_asked_before_and_after_and_never_learned_from(
+    train, tmp_path, table, media
+) -> None:
+    result = train(tmp_path / "out", "--held-out", "1", "--examine-every", "2")
+    said = [line for line in result.output.splitlines() if line.startswith("held out, after")]
+    assert [line.split()[3] for line in said] == ["0", "2", "4"]
+    found = json.loads((tmp_path / "out" / "origin.json").read_text())["held_out"]
+    assert [item["step"] for item in found] == [0, 2, 4]
+    assert all(item["questions"] == 2 for item in found)
+    assert found[0]["loss"] != found[2]["loss"]
+
+    questions = read_questions(table, media)
+    learned, kept = keep_out(questions, 1, 0)
+    alone = tmp_path / "learned.json"
+    rows = [row for row, question in zip(ROWS, questions, strict=True) if question in learned]
+    alone.write_text(json.dumps(rows))
+    train(tmp_path / "alone", **{"--data": alone})
+    assert (tmp_path / "alone" / WEIGHTS).read_bytes() == (tmp_path / "out" / WEIGHTS).read_bytes()
+    assert {item.video for item in learned}.isdisjoint(item.video for item in kept)
+
+
+def test_holding_out_every_video_is_refused(train, tmp_path) -> None:
+    error = error_of(train(tmp_path / "out", "--held-out", "2"))
+    assert isinstance(error, UsageError)
+    assert "there are 2 videos" in str(error)
 
 
 def test_a_table_says_what_is_asked_and_what_is_to_be_said(table, media) -> None:

@@ -21,6 +21,8 @@ def train_base(
     seed: int,
     budget: str,
     video_steps: int | None,
+    temporal_stride: int,
+    tower_of: Path | None,
     threads: int,
     command: Sequence[str],
 ) -> int:
@@ -28,6 +30,7 @@ def train_base(
 
     Raises:
         OutputError: the folder cannot be written, or holds another training.
+        DataError: `tower_of` has no tower of the same seed and budget.
     """
     console = Console()
     torch.set_num_threads(threads)
@@ -36,7 +39,15 @@ def train_base(
         chosen = replace(chosen, video_steps=video_steps)
     progress = TrainingProgress(console)
     with training_into(output, progress):
-        folder, scores = train(output, chosen, seed=seed, command=command, watcher=progress)
+        folder, scores = train(
+            output,
+            chosen,
+            seed=seed,
+            command=command,
+            watcher=progress,
+            temporal_stride=temporal_stride,
+            tower_of=tower_of,
+        )
     print_table(console, _table(scores))
     console.print(f"mini-qwen: {folder}", highlight=False, markup=False, soft_wrap=True)
     return 0

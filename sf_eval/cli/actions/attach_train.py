@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from sf_eval.inference.families import open_model
 from sf_eval.inference.families.transformers_model import TransformersVideoModel
 from sf_eval.model.attach import attach_slow_path, has_slow_path
 from sf_eval.training.attached import release
+from sf_eval.training.attached.examining import Examined, Examiner, keep_out
 from sf_eval.training.attached.examples import Examples
-from sf_eval.training.attached.questions import mini_split, read_questions, table_below
-from sf_eval.training.attached.trainer import Plan, train
+from sf_eval.training.attached.questions import TrainingQuestion, mini_split, read_questions, table_below
+from sf_eval.training.attached.trainer import WORK, Plan, train
 from sf_eval.video import ClipLoader
 
 MINI = "mini"
@@ -48,6 +50,8 @@ def train_attached(
     attaching: AttachOptions,
     plan: Plan,
     questions: int,
+    held_out: int,
+    examine_every: int | None,
     cache_gib: float,
     num_frames: int | None,
     device: str,
@@ -58,7 +62,8 @@ def train_attached(
     """Attach a slow path to a model, train it, and write a directory that `sf-eval run --model` takes.
 
     Raises:
-        UsageError: a model that is not of transformers' known families, or has a slow path already.
+        UsageError: a model that is not of transformers' known families, or has a slow path already; no video
+            left to learn from.
         DataError: a table that cannot be read, or videos that are not there.
         OutputError: the folder cannot be written, or holds another training.
     """
@@ -75,7 +80,8 @@ def train_attached(
             progress.stage("Videos of the mini editions' kind")
             table = mini_split(videos, lambda done, total: progress.step("videos", done, total))
             asked = read_questions(table)
-        progress.stage(f"{len(asked)} questions about {len({item.video for item in asked})} videos")
+        learned, kept = keep_out(asked, held_out, plan.seed)
+        progress.stage(_described(learned, kept))
         opened = _opened(card, attaching, device=device, dtype=dtype)
         facts = {
             "model": opened.loaded.digest,
@@ -83,6 +89,8 @@ def train_attached(
             "rule": asdict(opened.rule),
             "questions_a_step": questions,
             "dtype": dtype,
+            # Only where there are any, so that a training from before there was such a thing goes on.
+            **({"held_out_videos": held_out} if held_out else {}),
         }
         losses: deque[float] = deque(maxlen=_LAST)
 
@@ -92,14 +100,26 @@ def train_attached(
 
         with ClipLoader(opened.rule) as loader:
             examples = Examples(
-                opened, asked, loader, seed=plan.seed, count=questions, cache_bytes=int(cache_gib * 2**30)
+                opened, learned, loader, seed=plan.seed, count=questions, cache_bytes=int(cache_gib * 2**30)
             )
-            train(opened.model, examples.draw, plan, output, say, facts)
+            examiner = Examiner(
+                opened.model,
+                lambda: map(examples.inputs, kept),
+                output / WORK,
+                steps=plan.steps,
+                every=examine_every,
+                say=lambda found: progress.stage(_told(found)),
+            )
+            train(
+                opened.model, examples.draw, plan, output, say, facts,
+                examine=examiner if kept else lambda _: None,
+            )  # fmt: skip
+            found = [asdict(item) for item in examiner.found]
         release.write(
             output,
             card,
             processor=opened.processor if plan.llm_learning_rate else None,
-            facts={**facts, "plan": asdict(plan), "attached": asdict(attaching)},
+            facts={**facts, "plan": asdict(plan), "attached": asdict(attaching), "held_out": found},
             command=command,
         )
     if losses:
@@ -112,6 +132,20 @@ def train_attached(
         soft_wrap=True,
     )
     return 0
+
+
+def _described(learned: Sequence[TrainingQuestion], kept: Sequence[TrainingQuestion]) -> str:
+    def counted(questions: Sequence[TrainingQuestion]) -> str:
+        return f"{len(questions)} questions about {len({item.video for item in questions})} videos"
+
+    return counted(learned) + (f", {counted(kept)} held out" if kept else "")
+
+
+def _told(found: Examined) -> str:
+    return (
+        f"held out, after {found.step} steps: {100 * found.right:.1f}% of {found.questions} questions right, "
+        f"loss {found.loss:.3f} nats"
+    )
 
 
 def _refuse(card: ModelCard, plan: Plan) -> None:

@@ -14,10 +14,9 @@ import torch
 from sf_eval.inference.families.transformers_model import TransformersVideoModel
 from sf_eval.inference.families.transformers_video import EncodedVideo
 from sf_eval.model.attach.grids import VideoGrid
+from sf_eval.training.attached.examining import IGNORED
 from sf_eval.training.attached.questions import TrainingQuestion
 from sf_eval.video import Clip, ClipLoader, ClipPlan
-
-_IGNORED = -100
 
 
 class Examples:
@@ -52,10 +51,14 @@ class Examples:
             VideoError: a video that cannot be decoded.
         """
         lots = random.Random(f"{self._seed} {step}")
-        return [self._inputs(question) for question in lots.sample(self._questions, self._count)]
+        return [self.inputs(question) for question in lots.sample(self._questions, self._count)]
 
-    def _inputs(self, question: TrainingQuestion) -> dict[str, Any]:
-        """What the attached model takes for the question with its answer, and labels on the answer."""
+    def inputs(self, question: TrainingQuestion) -> dict[str, Any]:
+        """What the attached model takes for the question with its answer, and labels on the answer.
+
+        Raises:
+            VideoError: a video that cannot be decoded.
+        """
         model, video = self._model, self._video(question.video)
         prompt, starts = model.writer.ids(question.prompt, video.placeholder)
         tokenizer = model.processor.tokenizer
@@ -69,7 +72,7 @@ class Examples:
         mask = torch.ones_like(ids)
         at = at[None] if at.ndim == 1 else at[:, None]
         labels = ids.clone()
-        labels[:, : len(prompt)] = _IGNORED
+        labels[:, : len(prompt)] = IGNORED
         layout = model.traits.layout
         return {
             "input_ids": ids,

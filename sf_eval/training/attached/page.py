@@ -10,13 +10,45 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from sf_eval.core import files
 from sf_eval.core.marked import filled
-from sf_eval.core.tables import to_markdown
+from sf_eval.core.tables import ABSENT, Table, to_markdown
 from sf_eval.training.attached.report import FILE, ToyReport, finding, toy_table
 
 PAGE = Path("docs/attaching.md")
 RECORDS = Path("results/attach")
+
+VIDEOS = "mini_qwen"
+
+#: The experiments on videos: folder below `VIDEOS`, and what was trained there. Attached models of several
+#: seeds are runs of names with "attached" in them; controls are called `CONTROL` and `TRAINED_CONTROL`, with
+#: whatever before it.
+EXPERIMENTS = {
+    "trained_decoder": "decoder trained on videos pooled by 4; pooled by 4; 150 steps",
+    "pooled_by_16": "the same decoder; pooled by 16; 200 steps",
+    "pooled_by_16_long": "the same decoder; pooled by 16; 1000 steps, every layer",
+    "decoder_as_begun": "decoder as it begins; pooled by 4; 160 steps",
+}
+CONTROL, TRAINED_CONTROL = "pooled", "pooled-trained"
+_GROUPS = ("brief", "global")
+
+
+class _Score(BaseModel):
+    run: str
+    accuracy: float
+
+
+class _Kind(BaseModel):
+    name: str
+    scores: list[_Score]
+
+
+class _Comparison(BaseModel):
+    """As much of comparison.json as is shown."""
+
+    kinds: list[_Kind]
 
 
 def blocks(root: Path) -> dict[str, str]:
@@ -26,8 +58,42 @@ def blocks(root: Path) -> dict[str, str]:
         OSError, ValueError: a record cannot be read, or is none.
     """
     report = ToyReport.model_validate_json((root / RECORDS / FILE).read_text(encoding="utf-8"))
-    rows = "".join(f"{line}\n" for line in to_markdown(toy_table(report)).splitlines() if line[:1] == "|")
-    return {"attach-toy": rows, "attach-when": f"{finding(report)}\n"}
+    return {
+        "attach-toy": _rows(toy_table(report)),
+        "attach-when": f"{finding(report)}\n",
+        "attach-videos": _rows(videos_table(root / RECORDS / VIDEOS)),
+    }
+
+
+def videos_table(folder: Path) -> Table:
+    """Percent right on brief events and on what the whole video tells, of each experiment in `folder`."""
+    rows: list[tuple[str, ...]] = []
+    for name, what in EXPERIMENTS.items():
+        text = (folder / name / "comparison.json").read_text(encoding="utf-8")
+        kinds = {kind.name: kind.scores for kind in _Comparison.model_validate_json(text).kinds}
+        for group in _GROUPS:
+            scores = {score.run: f"{score.accuracy:.1f}" for score in kinds[group]}
+            attached = [scores[run] for run in sorted(scores) if "attached" in run]
+            rows.append(
+                (
+                    what if group == _GROUPS[0] else "",
+                    group,
+                    _ending(scores, CONTROL),
+                    _ending(scores, TRAINED_CONTROL),
+                    ", ".join(attached),
+                )
+            )
+    columns = ("base; training", "questions", "pooled control", "control trained so", "attached, by seed")
+    return Table("", columns, tuple(rows), numeric=frozenset(columns[2:]))
+
+
+def _ending(scores: dict[str, str], name: str) -> str:
+    """The score of the run that is called so, a prefix aside."""
+    return next((score for run, score in scores.items() if run.endswith(name)), ABSENT)
+
+
+def _rows(table: Table) -> str:
+    return "".join(f"{line}\n" for line in to_markdown(table).splitlines() if line[:1] == "|")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -19,19 +19,14 @@ from torch.nn.functional import cross_entropy
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError, UsageError
-from sf_eval.model.attach import (
-    freeze_all_but_slow_path,
-    save_slow_path,
-    slow_fast_inputs,
-    slow_parameter_groups,
-)
+from sf_eval.model.attach import freeze_all_but_slow_path, save_slow_path, slow_parameter_groups
 from sf_eval.model.attach.inspecting import settings_of, slow_modules
+from sf_eval.training.attached.examining import IGNORED, predicted
 from sf_eval.training.store import optimizer_tensors, prefixed, restore_optimizer, under
 
 WORK = "work"
 _PLAN, _STATE = "training.json", "training.safetensors"
 _STEP = "step"
-_IGNORED = -100
 
 #: What a step learns from: for each question a processor's inputs (one row or more) with `labels` [B, L], or
 #: what the attached model itself takes (`slow` among it), with `labels`.
@@ -70,6 +65,7 @@ def train(
     folder: Path,
     say: Callable[[int, float], None] = lambda *_: None,
     learns_from: Mapping[str, Any] = MappingProxyType({}),
+    examine: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Train `model`'s slow path in place; leaves it in `folder` (with the whole model if the LLM learned).
 
@@ -80,6 +76,8 @@ def train(
         say: told of each step and its loss, the mean over questions, in nats.
         learns_from: whatever else determines the outcome, as plain data: a folder that began with another
             model or other questions is refused.
+        examine: told before the first step and after each how many are done; may ask the model anything
+            (`examining.Examiner`).
 
     Raises:
         SlowPathError: the model has no slow path.
@@ -97,6 +95,7 @@ def train(
     learning = _learning(model)
     first = _restore(folder / WORK, learning, optimizer)
     model.train()
+    examine(first)
     for step in range(first, plan.steps):
         for group, rate in zip(optimizer.param_groups, highest, strict=True):
             group["lr"] = rate * plan.factor(step)
@@ -107,6 +106,7 @@ def train(
         say(step, loss)
         if (step + 1) % plan.save_every == 0 or step + 1 == plan.steps:
             _keep(folder / WORK, learning, optimizer, step + 1)
+        examine(step + 1)
     model.eval()
     if plan.llm_learning_rate:
         model.save_pretrained(folder)
@@ -118,20 +118,11 @@ def _step(model: Any, questions: Sequence[Mapping[str, Any]]) -> float:
     """Gradients of the mean loss over a step's questions, one by one: each fits in memory by itself."""
     total = 0.0
     for inputs in questions:
-        with torch.no_grad():  # the tower is frozen
-            ready = dict(inputs) if "slow" in inputs else slow_fast_inputs(model, inputs)
-        loss = _loss(model, ready, ready.pop("labels")) / len(questions)
+        logits, wanted = predicted(model, inputs)
+        loss = cross_entropy(logits, wanted, ignore_index=IGNORED) / len(questions)
         loss.backward()
         total += float(loss.detach())
     return total
-
-
-def _loss(model: Any, inputs: Mapping[str, Any], labels: torch.Tensor) -> torch.Tensor:
-    """Mean over the labelled tokens, in nats. Logits are made where labels are: a vocabulary is large."""
-    length = labels.shape[1]
-    first = max(int((labels != _IGNORED).any(0).nonzero()[0]), 1)  # the first column predicts nothing
-    logits = model(**inputs, use_cache=False, logits_to_keep=length - first + 1).logits[:, :-1]
-    return cross_entropy(logits.flatten(0, 1).float(), labels[:, first:].flatten(), ignore_index=_IGNORED)
 
 
 def _parameter_groups(model: Any, plan: Plan) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ from transformers import DynamicCache
 from sf_eval.editions.questions import KINDS
 from sf_eval.inference.families.places import Run, multimodal
 from sf_eval.model.attach.grids import VideoGrid
+from sf_eval.model.attach.settings import SlowPathSettings
 from sf_eval.training.decoder import A_LAYER, O_LAYER, AuxiliaryHeads, Output
 from sf_eval.training.footage import Video
 from sf_eval.training.lessons import Asker, Lesson, Teacher
-from sf_eval.training.mini_qwen.recipe import POOLING, pairs_shown
+from sf_eval.training.mini_qwen.recipe import pairs_shown
 from sf_eval.training.packing import QuestionBatch, pack
 from sf_eval.training.stages import Stage, Trainer
 
@@ -37,7 +38,17 @@ class Shown:
 
 
 class QwenTrainer(Trainer):
-    """A trainer whose model is of the Qwen2.5-VL class; videos' features are [P, h, w, D]."""
+    """A trainer whose model is of the Qwen2.5-VL class; videos' features are [P, h, w, D].
+
+    Args:
+        pooling: of the videos' features to what a prompt has.
+    """
+
+    def __init__(
+        self, model: Any, heads: AuxiliaryHeads, *, pooling: SlowPathSettings, **others: Any
+    ) -> None:
+        super().__init__(model, heads, **others)
+        self._pooling = pooling
 
     def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[Shown, list[Lesson]]:
         count = pairs_shown(step, self._budget)
@@ -51,17 +62,20 @@ class QwenTrainer(Trainer):
             for video in chosen
             for kind in self._draw_kinds(stage, rng)
         ]
-        return show(chosen, count, rng, interval=rng.uniform(1, _SLOWEST)), lessons
+        shown = show(chosen, count, rng, self._pooling, interval=rng.uniform(1, _SLOWEST))
+        return shown, lessons
 
     def _forward(self, features: Shown, questions: QuestionBatch) -> Output:
         return forward(self.model, self.heads, features, self._teacher.prefix, questions)
 
 
-def show(videos: Sequence[Video], count: int, rng: random.Random, *, interval: float) -> Shown:
+def show(
+    videos: Sequence[Video], count: int, rng: random.Random, pooling: SlowPathSettings, *, interval: float
+) -> Shown:
     """`count` pairs of each of some videos of one shape; `interval` is that of pairs that are not pooled."""
-    pooled = [VideoGrid(video.features[pick(video, count, rng)].float()).pooled(POOLING) for video in videos]
+    pooled = [VideoGrid(video.features[pick(video, count, rng)].float()).pooled(pooling) for video in videos]
     return Shown(
-        torch.stack([grid.tokens for grid in pooled]), interval * min(POOLING.temporal_stride, count)
+        torch.stack([grid.tokens for grid in pooled]), interval * min(pooling.temporal_stride, count)
     )
 
 
@@ -122,7 +136,12 @@ def forward(
 
 @torch.no_grad()
 def examine(
-    model: Any, heads: AuxiliaryHeads, videos: Sequence[Video], teacher: Teacher, count: int
+    model: Any,
+    heads: AuxiliaryHeads,
+    videos: Sequence[Video],
+    teacher: Teacher,
+    count: int,
+    pooling: SlowPathSettings,
 ) -> dict[str, float]:
     """Percent of right letters a kind, on videos of at least so many pairs that were not trained on."""
     rng, asker = random.Random("examination"), Asker("examination")
@@ -132,7 +151,8 @@ def examine(
             continue
         lessons = [teacher.lesson(asker, video.scene, kind) for kind in KINDS]
         questions = pack(lessons)
-        output = forward(model, heads, show([video], count, rng, interval=1.0), teacher.prefix, questions)
+        shown = show([video], count, rng, pooling, interval=1.0)
+        output = forward(model, heads, shown, teacher.prefix, questions)
         hits = (output.letters.argmax(-1) == questions.letters).tolist()
         for lesson, hit in zip(lessons, hits, strict=True):
             right[lesson.kind].append(hit)

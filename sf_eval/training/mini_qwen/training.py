@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import torch
 import yaml
 
 from sf_eval.core import files
-from sf_eval.core.errors import OutputError
+from sf_eval.core.errors import DataError, OutputError
 from sf_eval.core.provenance import git_commit
 from sf_eval.editions.scene import Scene
+from sf_eval.model.attach.settings import SlowPathSettings
 from sf_eval.training import recipe as mini_recipe
 from sf_eval.training.decoder import AuxiliaryHeads
 from sf_eval.training.footage import Video, draw_scenes, watch_all, watch_whole
@@ -40,6 +42,8 @@ from sf_eval.training.training import Watcher
 ORIGIN, CARD = "origin.json", "sf_eval_card.yaml"
 _VERSIONS = ("torch", "transformers", "tokenizers", "av", "numpy")
 _TOWER, _STAGE = "tower", "video"
+_OF_TOWER = ("features.safetensors", "tower.json", "seconds.json", "tower.safetensors")
+_OF_DECODER = ("video_steps", "batch_videos", "questions", "learning_rate", "auxiliary_weight")
 
 Scores = dict[str, dict[str, float]]
 
@@ -49,6 +53,7 @@ class _Work:
     store: Store
     budget: Budget
     seed: int
+    pooling: SlowPathSettings
     watcher: Watcher
     processor: Any
     model: Any
@@ -60,9 +65,20 @@ class _Work:
 
 
 def train(
-    output: Path, budget: Budget, *, seed: int, command: Sequence[str], watcher: Watcher
+    output: Path,
+    budget: Budget,
+    *,
+    seed: int,
+    command: Sequence[str],
+    watcher: Watcher,
+    temporal_stride: int = recipe.POOLING.temporal_stride,
+    tower_of: Path | None = None,
 ) -> tuple[Path, Scores]:
     """Train and write a checkpoint into `output/mini-qwen`; a stage that is finished is not done again.
+
+    Args:
+        temporal_stride: pairs of frames that are averaged into one in what the decoder learns from.
+        tower_of: output of another training by the same seed and budget, whose videos and tower are taken.
 
     Returns:
         The checkpoint's directory, and percent right on held-out videos, a kind of question, before and after
@@ -70,6 +86,7 @@ def train(
 
     Raises:
         OutputError: `output` holds another training, or cannot be written.
+        DataError: `tower_of` has no finished tower of the same seed and budget.
     """
     store, folder = Store(output / "work"), output / "mini-qwen"
     if folder.exists() and not store.has(_STAGE):
@@ -77,14 +94,52 @@ def train(
             f"{folder} is there already and this training did not make it.", hint="Name a new --output."
         )
     settings = {"model": "mini-qwen", "recipe": recipe.VERSION, "budget": asdict(budget), "seed": seed}
+    pooling = replace(recipe.POOLING, temporal_stride=temporal_stride)
+    if pooling != recipe.POOLING:  # trainings from before there was a choice go on
+        settings["temporal_stride"] = temporal_stride
     commits = store.open(settings, git_commit())
+    if tower_of is not None and not store.has(_TOWER):
+        _adopt_tower(store, tower_of / "work", settings)
     processor = checkpoint.new_processor()
-    work = _Work(store, budget, seed, watcher, processor, checkpoint.new_model(processor, seed))
+    work = _Work(store, budget, seed, pooling, watcher, processor, checkpoint.new_model(processor, seed))
     videos = _footage(work)
     scores = _decoder(work, videos)
     if not folder.exists():
         _write(work, folder, commits, command, scores)
     return folder, scores
+
+
+def _adopt_tower(store: Store, other: Path, settings: dict[str, Any]) -> None:
+    """Take tower and features of another training, which are what this one would make.
+
+    Raises:
+        DataError: it has none, or those of another seed or budget.
+    """
+    try:
+        found = json.loads((other / "training.json").read_text(encoding="utf-8"))
+        parts = {name: (other / name).read_bytes() for name in _OF_TOWER}
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{other.parent} has no finished tower of sf-eval attach base ({error}).",
+            hint="Name the --output of a training whose tower is done.",
+        ) from error
+    if differing := [name for name, value in _before_decoder(settings).items()
+                     if _before_decoder(found).get(name) != value]:  # fmt: skip
+        raise DataError(
+            f"the tower in {other.parent} is of another training (other {', '.join(differing)}).",
+            hint="Give the same --seed and --budget.",
+        )
+    for name, content in parts.items():  # the tower, by which a stage is known to be done, comes last
+        files.write_bytes(store.folder / name, content)
+
+
+def _before_decoder(settings: dict[str, Any]) -> dict[str, Any]:
+    """What videos and tower come of."""
+    budget = {name: value for name, value in settings["budget"].items() if name not in _OF_DECODER}
+    plain: dict[str, Any] = json.loads(
+        json.dumps({"recipe": settings["recipe"], "seed": settings["seed"], "budget": budget})
+    )
+    return plain
 
 
 def _footage(work: _Work) -> list[Video]:
@@ -163,12 +218,18 @@ def _decoder(work: _Work, videos: Sequence[Video]) -> Scores:
     since = time.perf_counter()
     work.watcher.stage("Video stage: pooled tokens")
     held_out, longest = videos[budget.videos :], recipe.longest(budget)
-    scores = {"as begun": examine(work.model, heads, held_out, teacher, longest)}
+    scores = {"as begun": examine(work.model, heads, held_out, teacher, longest, work.pooling)}
     trainer = QwenTrainer(
-        work.model, heads, videos=videos[: budget.videos], teacher=teacher, budget=budget, seed=work.seed
+        work.model,
+        heads,
+        pooling=work.pooling,
+        videos=videos[: budget.videos],
+        teacher=teacher,
+        budget=budget,
+        seed=work.seed,
     )
     trainer.train(Stage(name, budget.video_steps, "all"), store, name, work.watcher.step)
-    scores["trained"] = examine(work.model, heads, held_out, teacher, longest)
+    scores["trained"] = examine(work.model, heads, held_out, teacher, longest, work.pooling)
     store.log(name, scores)
     work.lap(name, since)
     store.finish(name, prefixed("model", work.model.state_dict()))
@@ -181,6 +242,7 @@ def _write(
     origin = {
         "schema_version": 1, "model": "mini-qwen", "begun_from": recipe.BEGUN_FROM, "command": list(command),
         "commits": list(commits), "seed": work.seed, "budget": asdict(work.budget),
+        "temporal_stride": work.pooling.temporal_stride,
         "threads": torch.get_num_threads(), "seconds": work.store.read_log("seconds"),
         "tower": work.store.read_log("tower"), "held_out": scores,
         "versions": {name: metadata.version(name) for name in _VERSIONS},

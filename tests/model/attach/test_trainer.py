@@ -9,6 +9,8 @@ from tiny_families import FAMILIES, tiny_model
 
 from sf_eval.core.errors import OutputError
 from sf_eval.model import attach_slow_path, load_slow_path
+from sf_eval.model.attach import slow_fast_inputs
+from sf_eval.training.attached.examining import Examiner, examine
 from sf_eval.training.attached.trainer import Plan, train
 
 PLAN = Plan(steps=4, learning_rate=1e-2, warm_up_steps=1, save_every=2)
@@ -62,6 +64,52 @@ def test_a_language_model_may_learn_too(tmp_path):
     assert any("language_model.layers.1" in name for name in moved)
     assert not any("vision_tower" in name for name in moved)
     assert (tmp_path / "config.json").exists()
+
+
+def test_an_examination_counts_answers_that_are_right_in_every_token_and_leaves_the_training_alone(tmp_path):
+    model = attach_slow_path(tiny_model("internvl"), **STRIDES)
+    (asked,) = draw(0)
+    with torch.no_grad():
+        inputs = slow_fast_inputs(model, {name: value for name, value in asked.items() if name != "labels"})
+        logits = model.eval()(**inputs).logits
+    says = logits[:, -2].argmax(-1)
+    right, wrong = (torch.full(inputs["input_ids"].shape, -100) for _ in range(2))
+    right[:, -1], wrong[:, -1] = says, (says + 1) % 100
+    model.train()
+    found = examine(model, [{**inputs, "labels": right}, {**inputs, "labels": wrong}], 7)
+    assert (found.step, found.questions, found.right) == (7, 2, 0.5)
+    worth = [-logits[:, -2].log_softmax(-1).gather(-1, labels[:, -1:]).mean() for labels in (right, wrong)]
+    assert found.loss == pytest.approx(float(sum(worth)) / 2, rel=1e-4)
+    assert model.training
+
+
+def test_a_resumed_training_is_not_examined_again(tmp_path):
+    asked = []
+
+    def trained_until(last):
+        def examined(done):
+            asked.append(done)
+            if done == last:
+                raise KeyboardInterrupt
+
+        model = attach_slow_path(tiny_model("internvl"), **STRIDES)
+        examiner = Examiner(
+            model,
+            lambda: draw(0),
+            tmp_path / "work",
+            steps=4,
+            every=1,
+            say=lambda found: examined(found.step),
+        )
+        with torch.enable_grad():
+            train(model, draw, PLAN, tmp_path, examine=examiner)
+        return examiner.found
+
+    with pytest.raises(KeyboardInterrupt):
+        trained_until(3)
+    found = trained_until(None)
+    assert asked == [0, 1, 2, 3, 4]
+    assert [item.step for item in found] == [0, 1, 2, 3, 4]
 
 
 def test_a_folder_of_another_training_is_refused(tmp_path):
