@@ -104,7 +104,10 @@ class _Reading:
 
 def _seconds(value: Any) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and value >= 0 else math.nan
+    try:
+        return float(value) if is_number and value >= 0 else math.nan
+    except OverflowError:  # JSON's whole numbers have no end
+        return math.nan
 
 
 _DAMAGED = "The file is damaged or not this benchmark's: fetch it again."

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,13 +98,6 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """A line each; they are never together in memory."""
-    with replacing(path) as stream:
-        for line in lines:
-            stream.write(f"{line}\n".encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
 
+BYTES_AT_ONCE = 300_000
+"""Pictures are resized as many at a time as stay in a core's cache; a large one by itself."""
+
 
 @dataclass(frozen=True)
 class Resize:
@@ -42,7 +45,11 @@ class Resize:
 
     def stack(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 RGB [T, H, W, 3] -> [T, size, size, 3]: each as by itself, and sooner."""
-        return centre_squares(pictures, self.size)
+        at_once = max(BYTES_AT_ONCE // max(pictures[0].size, 1), 1)
+        out = np.empty((len(pictures), self.size, self.size, 3), np.uint8)
+        for first in range(0, len(pictures), at_once):
+            out[first : first + at_once] = centre_squares(pictures[first : first + at_once], self.size)
+        return out
 
 
 def centre_square(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar, overload
+from typing import BinaryIO, Generic, TypeVar, cast, overload
 
-from sf_eval.core.files import output_error
+from sf_eval.core.errors import OutputError
 
 T = TypeVar("T")
 _READ_BYTES = 4096
@@ -88,16 +89,15 @@ class Stored(Sequence[T], Generic[T]):
 def write_lines(stream: BinaryIO, lines: Iterable[bytes]) -> array[int]:
     """Write a line each; returns where each begins."""
     starts = array("q")
-    at = stream.tell()
     for line in lines:
-        starts.append(at)
-        at += stream.write(line + b"\n")
+        starts.append(stream.tell())
+        stream.write(line + b"\n")
     stream.flush()
     return starts
 
 
 def stored(records: Iterable[T], encode: Callable[[T], bytes], decode: Callable[[bytes], T]) -> Stored[T]:
-    """The records in a file without a name in the temporary folder (`$TMPDIR`): it goes with the sequence.
+    """The records in a file without a name in the temporary folder (`$TMPDIR`): it goes with the process.
 
     Args:
         encode: to one line, without its end.
@@ -106,8 +106,49 @@ def stored(records: Iterable[T], encode: Callable[[T], bytes], decode: Callable[
         OutputError: the temporary folder is full or cannot be written.
     """
     try:
-        with tempfile.TemporaryFile() as stream:
-            starts = write_lines(stream, map(encode, records))
-            return Stored(LineFile.of(stream), starts, decode)
+        return _spill.store(records, encode, decode)
     except OSError as error:
-        raise output_error(Path(tempfile.gettempdir()), error) from error
+        raise _without_room(error) from error
+
+
+class _Spill:
+    """The one file of all that this process stores: a comparison of a hundred runs opens no more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # records may be made of others that are stored meanwhile
+        self._stream: BinaryIO | None = None
+        self._file: LineFile | None = None
+
+    def store(
+        self, records: Iterable[T], encode: Callable[[T], bytes], decode: Callable[[bytes], T]
+    ) -> Stored[T]:
+        with self._lock:
+            try:
+                if self._stream is None or self._file is None:
+                    self._stream = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - open as long as we are
+                    self._file = LineFile.of(self._stream)
+                stream, file = self._stream, self._file
+                starts = write_lines(stream, map(encode, records))
+            except OSError:
+                self._stream = self._file = None  # what it could not write is still in its buffer
+                raise
+            return Stored(file, starts, decode)
+
+
+def _begin_anew() -> None:
+    """In a forked child: its parent goes on writing into its own file."""
+    global _spill
+    _spill = _Spill()
+
+
+_spill = _Spill()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
+def _without_room(error: OSError) -> OutputError:
+    folder = tempfile.tempdir or "the temporary folder"
+    return OutputError(
+        f"cannot write {folder}: {error.strerror or error}.",
+        hint="A run keeps its questions there: set TMPDIR to a folder that has room and can be written.",
+    )

@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sf_eval.core.resize import Resize
+from sf_eval.core.resize import BYTES_AT_ONCE, Resize
 from sf_eval.video.errors import size_change
-
-# Pictures are resized as many at a time as stay in a core's cache; a large one by itself.
-_BYTES_AT_ONCE = 300_000
 
 
 class PictureStack:
@@ -69,7 +66,7 @@ class PictureStack:
             self._pixels[row] = picture
             return
         if self._full is None:
-            at_once = min(max(_BYTES_AT_ONCE // picture.size, 1), self._count)
+            at_once = min(max(BYTES_AT_ONCE // picture.size, 1), self._count)
             self._full = np.empty((at_once, *picture.shape), np.uint8)
         self._full[len(self._rows)] = picture
         self._rows.append(row)

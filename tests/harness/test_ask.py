@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from sf_eval.harness.ask import ask
+from sf_eval.harness.asked.questions import write_questions
+from sf_eval.harness.controls.conditions import Conditions
+from sf_eval.harness.facts import documents_of
 from sf_eval.harness.journal import Journal
-from sf_eval.harness.settings import FailurePolicy
+from sf_eval.harness.plan import make_plan
+from sf_eval.harness.settings import FailurePolicy, RunSettings, parse_limit
 from sf_eval.harness.stopped import BrokenRunError, InterruptedRunError, TooManyFailuresError
 from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result, StageTimings
 from sf_eval.video import WorkerStartError
@@ -203,3 +207,27 @@ def test_a_run_stops_once_more_fail_than_it_accepts(
     if stops:
         assert sum(isinstance(result, Failure) for result in given.results.values()) == fails
         assert str(tmp_path) in given.stopped.hint
+
+
+def test_questions_without_a_video_are_no_video_that_must_not_be_divided(tmp_path: Path) -> None:
+    """A run without videos is asked a portion at a time, as any other."""
+    plan = make_plan(
+        RunSettings(
+            "mini",
+            "videomme",
+            "mini",
+            output=tmp_path,
+            limit=parse_limit("9"),
+            conditions=Conditions(control="blind"),
+        )
+    )
+    table = write_questions(
+        tmp_path / "questions.jsonl",
+        zip(documents_of(plan), plan.questions(), strict=True),
+        digest_of=lambda question: f"{question.key.index:064x}",
+        make=plan.question,
+    )
+    engine = Engine()
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        ask(table, engine, journal, watcher=Watcher(), failures=FailurePolicy(), at_once=4)
+    assert [len(portion) for portion in engine.portions] == [4, 4, 1]

@@ -12,6 +12,8 @@ import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.editions import mini_root
+from sf_eval.harness.distributed.work import VideoWork
+from sf_eval.harness.distributed.worker import HandedPictures
 from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result
 from sf_eval.inference.chunks import CHUNK_FRAMES
 from sf_eval.inference.engine import Engine
@@ -229,6 +231,33 @@ def test_a_question_that_does_not_fit_beside_other_videos_is_asked_again_when_th
     given = texts(engine.answer([questions[number] for number in (0, 1, 2, 3)]))
     assert given == {question.key: singles[question.key] for question in questions[:4]}
     assert max(tight) > 2
+
+
+def test_pictures_that_others_decode_are_handed_out_again_and_then_forgotten(
+    model: SmallMachine, pool: ClipPool, questions: list[Question], singles: dict[QuestionKey, str]
+) -> None:
+    """As a worker does whose videos are decoded elsewhere."""
+    model.most_beside = 1
+    fetched: list[Clip] = []
+
+    def fetch(clip: Clip) -> Frames:
+        fetched.append(clip)
+        return pool.load(clip)
+
+    pictures = HandedPictures(fetch)
+    asked = questions[:4]
+    for number, question in enumerate(asked):
+        assert question.clip is not None
+        pictures.expect(VideoWork(number, question.clip, (question,), 1.0, pictures=question.clip))
+    given = {}
+    for result in Engine(model, None, batch_size=4).answer_arriving(
+        [*([question] for question in asked), []], pictures.load
+    ):
+        pictures.answered(result.key)
+        given[result.key] = getattr(result, "text", result)
+    assert given == {question.key: singles[question.key] for question in asked}
+    assert len(fetched) > len(set(fetched)) == 4
+    assert not pictures._handles
 
 
 @pytest.mark.parametrize("arriving", [False, True], ids=["all known", "arriving"])

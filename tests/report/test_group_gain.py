@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,18 @@ def test_it_is_of_the_runs_own_group_scores(plan: RunPlan) -> None:
     assert [(line["run"], line["reference"], float(line["value"])) for line in lines] == [
         ("good", "bad", whole.difference.value)
     ]
+
+
+def test_a_level_that_was_revised_is_the_tested_runs(plan: RunPlan) -> None:
+    new, old = finished(plan, at_random(1, 0.9)), finished(plan, at_random(2, 0.4))
+    before = build({"new": new, "old": old}).gains[0].group_scores
+    revised = [
+        sample.model_copy(update={"categories": {**sample.categories, "level": "9"}})
+        for sample in old.samples
+    ]
+    old = replace(old, output=replace(old.output, samples=revised))
+    after = build({"new": new, "old": old}).gains[0].group_scores
+    assert after == before
 
 
 def test_a_group_that_one_of_them_failed_on_is_left_out(plan: RunPlan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import av
@@ -78,6 +79,18 @@ def test_pictures_resized_together_are_those_resized_one_by_one(
     one_by_one = np.stack([centre_square(picture, size) for picture in pictures])
     np.testing.assert_array_equal(centre_squares(pictures, size), one_by_one)
     np.testing.assert_array_equal(Resize(size).stack(pictures), one_by_one)
+
+
+def test_many_large_pictures_are_not_copied_to_be_resized() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 720, 1280, 3), dtype=np.uint8)
+    tracemalloc.start()
+    try:
+        small = Resize(64).stack(pictures)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * pictures[0].nbytes
+    np.testing.assert_array_equal(small[5], centre_square(pictures[5], 64))
 
 
 @pytest.mark.parametrize(

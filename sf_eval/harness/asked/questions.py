@@ -151,7 +151,8 @@ def write_questions(
             digest = digest_of(question)
             columns.add(document.key.task, document.key.index, digest)
             # A number that two videos have by chance costs the sharing of their work, and no answer.
-            videos.append(hash((question.clip, question.film)))
+            # One without a clip has no work to share: it is a video of its own.
+            videos.append(hash((question.clip, question.film)) if question.clip else len(videos))
             yield (
                 QuestionRecord(
                     task=document.key.task,

@@ -11,7 +11,7 @@ import os
 import platform
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ import torch
 from sf_eval.harness.batching import automatic_decoders, limit_threads
 from sf_eval.harness.distributed.work import Hello, Load, Place, VideoWork, WorkerReport, WorkerSetup
 from sf_eval.harness.facts import report_of
-from sf_eval.inference import Question, Result, machine
+from sf_eval.inference import Question, QuestionKey, Result, machine
 from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
@@ -45,6 +45,9 @@ class Pictures(Protocol):
         """The video's clip will be loaded, after those that were expected before it."""
 
     def load(self, clip: Clip) -> Frames: ...
+
+    def answered(self, key: QuestionKey) -> None:
+        """The question has its result: its clip will not be loaded for it again."""
 
 
 class OwnDecoders:
@@ -71,9 +74,15 @@ class OwnDecoders:
         if video.clip is not None:
             self._pool.prefetch([video.clip] * (1 if self._share else len(video.questions)))
 
+    def answered(self, key: QuestionKey) -> None:
+        """The pool keeps no clip that was loaded."""
+
 
 class HandedPictures:
     """Pictures that others decode: each video comes with a handle of them.
+
+    It is kept until the last question about the video has its result: a video that did not fit beside others
+    is loaded once more.
 
     Args:
         fetch: waits for what a handle stands for: frames, or what they ended in.
@@ -82,6 +91,8 @@ class HandedPictures:
     def __init__(self, fetch: Callable[[Any], Frames | Exception]) -> None:
         self._fetch = fetch
         self._handles: dict[Clip, Any] = {}
+        self._clip_of: dict[QuestionKey, Clip] = {}  # of questions without a result
+        self._open: Counter[Clip] = Counter()
         self._since: float | None = None
         self.waited_s = 0.0
 
@@ -93,11 +104,21 @@ class HandedPictures:
     def expect(self, video: VideoWork) -> None:
         if video.clip is not None:
             self._handles[video.clip] = video.pictures
+            self._clip_of.update((question.key, video.clip) for question in video.questions)
+            self._open[video.clip] += len(video.questions)
+
+    def answered(self, key: QuestionKey) -> None:
+        clip = self._clip_of.pop(key, None)
+        if clip is None:
+            return
+        self._open[clip] -= 1
+        if not self._open[clip]:
+            del self._open[clip], self._handles[clip]
 
     def load(self, clip: Clip) -> Frames:
         self._since = started = time.perf_counter()
         try:
-            frames = self._fetch(self._handles.pop(clip))
+            frames = self._fetch(self._handles[clip])
         finally:
             self._since = None
             self.waited_s += time.perf_counter() - started
@@ -229,6 +250,7 @@ class Worker:
         """The engine's thread: answers for ever."""
         try:
             for result in self._engine.answer_arriving(self._arriving(), self._pictures.load):
+                self._pictures.answered(result.key)
                 with self._changed:
                     self._results.append(result)
                     self._open -= 1

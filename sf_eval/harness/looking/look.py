@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import islice
 from math import isqrt
 from typing import Any, cast
 
@@ -97,9 +98,9 @@ def plan_looks_of_a_run(kept: KeptRun, most: int) -> LookPlan | None:
     None where all of them have been looked at.
     """
     known = {(look.record.task, look.record.doc_id) for look in read_looks(kept.folder)}
-    answered = [asked for asked in kept.documents if isinstance(kept.results.get(asked.key), Answer)]
+    answered = (asked for asked in kept.documents if isinstance(kept.results.get(asked.key), Answer))
     each = _bytes_of_one(kept)
-    chosen = answered[: min(most, max(MOST_BYTES // each, 1))]
+    chosen = islice(answered, min(most, max(MOST_BYTES // each, 1)))
     left = [asked for asked in chosen if (asked.key.task, asked.key.index) not in known]
     return LookPlan(kept, tuple(left), each * len(left)) if left else None
 
@@ -161,9 +162,11 @@ def execute(
 
 def _bytes_of_one(kept: KeptRun) -> int:
     """How large a look at one of the run's questions is at most."""
-    answers = [result for result in kept.results.values() if isinstance(result, Answer)]
-    slow = max((answer.slow_tokens for answer in answers), default=0)
-    frames = max((answer.num_frames for answer in answers), default=kept.facts.model.num_frames)
+    slow, frames = 0, 0
+    for result in kept.results.values():  # read one by one from the disk
+        if isinstance(result, Answer):
+            slow, frames = max(slow, result.slow_tokens), max(frames, result.num_frames)
+    frames = frames or kept.facts.model.num_frames
     return bytes_of(len(ASKERS), kept.facts.model.config.get("num_hidden_layers", 1), slow, frames)
 
 

@@ -36,6 +36,8 @@ def _gains(
     task: str, pairs: Sequence[tuple[SampleRecord, SampleRecord]], seed: int, resamples: int
 ) -> Iterator[GroupGainRecord]:
     shared = SharedParts()
+    # Both are grouped as the tested run's data says: an edition may have revised a question's level.
+    pairs = [(one, other.model_copy(update={"categories": one.categories})) for one, other in pairs]
     ours, theirs = (
         [scored_sample(sample, shared) for sample in samples] for samples in zip(*pairs, strict=True)
     )
