@@ -19,6 +19,8 @@ from sf_eval.core.errors import UsageError, nearest
 from sf_eval.core.foreign_cards import ENDPOINT, base_of_slow_path, of_checkpoint, of_endpoint
 
 SLOW_FAST = "slow_fast"
+VISUAL_TOKENS = "visual_tokens"
+"""Key in a run's `config`: how a tower's tokens are pooled, and which layers read them beside the prompt."""
 """The family of a card that names none."""
 
 _SLOW = "+slow"  # what `sf-eval profile` calls a card's model with an attached slow path

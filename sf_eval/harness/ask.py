@@ -13,7 +13,7 @@ from sf_eval.harness.asked.results import KeptResults, Keys
 from sf_eval.harness.journal import Journal
 from sf_eval.harness.settings import FailurePolicy
 from sf_eval.harness.stopped import BrokenRunError, InterruptedRunError, StoppedError, TooManyFailuresError
-from sf_eval.inference import Failure, Question, QuestionKey, Result
+from sf_eval.inference import Failure, FailureKind, Question, QuestionKey, Result
 from sf_eval.inference.grouping import ends_everything
 
 
@@ -141,12 +141,29 @@ class _Asking:
                 self._count(result)
 
     def _portions(self, at_once: int | None) -> Iterator[list[Question]]:
-        """The questions without a result, no video divided among two portions."""
-        portion: list[Question] = []
-        last: int | None = None
+        """The questions without a result, no video divided among two portions.
+
+        Last, and apart, come those that workers died on in an earlier process: what they do to this one keeps
+        no other question from its answer.
+        """
+        deadly: list[int] = []
+        yield from self._divided(self._but_deadly(deadly), at_once)
+        yield from self._divided(deadly, at_once)
+
+    def _but_deadly(self, deadly: list[int]) -> Iterator[int]:
         for position in self.questions.by_video():
             if self.results.has(position):
                 continue
+            before = self.journal.last(self.questions.digests[position])
+            if isinstance(before, Failure) and before.kind is FailureKind.WORKER_LOST:
+                deadly.append(position)
+            else:
+                yield position
+
+    def _divided(self, positions: Iterable[int], at_once: int | None) -> Iterator[list[Question]]:
+        portion: list[Question] = []
+        last: int | None = None
+        for position in positions:
             video = self.questions.video(position)
             if at_once is not None and len(portion) >= at_once and video != last:
                 yield portion

@@ -204,6 +204,8 @@ def _from_json(value: dict[str, Any]) -> Result:
         fields = dict(value["answer"])
         fields["key"] = QuestionKey(**fields["key"])
         fields["frame_indices"] = tuple(fields["frame_indices"])
+        grid = fields.get("visual_grid")  # journals of earlier versions have none
+        fields["visual_grid"] = None if grid is None else tuple(grid)
         fields["timings"] = StageTimings(**fields["timings"])
         notes = fields.get("video_notes", ())  # journals of earlier versions have none
         fields["video_notes"] = tuple(

@@ -150,9 +150,7 @@ class ModelRecord(Strict):
     text_before_video: int = Field(description="Tokens of every prompt's markup before the video.")
     family: str = Field(SLOW_FAST, description="Kind of model (docs/families.md).")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of that family alone.")
-    closed_form: bool = Field(
-        True, description="Whether FLOPs are counted from config; false: nobody has counted them."
-    )
+    closed_form: bool = Field(True, description="Whether FLOPs and memory are counted from config alone.")
 
 
 class MemoryRecord(Strict):
@@ -374,6 +372,7 @@ class SampleRecord(Strict):
     prompt_tokens: int | None = None
     fast_tokens: int | None = None
     slow_tokens: int | None = None
+    visual_grid: tuple[int, int, int] | None = Field(None, description="The tower's tokens: frames, h, w.")
     new_tokens: int | None = None
     finish_reason: str | None = None
     timings: dict[str, float] | None = Field(

@@ -219,6 +219,7 @@ def sample_record(
         prompt_tokens=result.prompt_tokens,
         fast_tokens=result.fast_tokens,
         slow_tokens=result.slow_tokens,
+        visual_grid=result.visual_grid,
         new_tokens=result.new_tokens,
         finish_reason=result.finish_reason,
         timings=asdict(result.timings),

@@ -53,6 +53,8 @@ class Generated:
         finite: whether all logits were finite: otherwise the text is noise.
         prefill_s: seconds until the first token of all rows was known, without a shared prefix.
         generate_s: seconds from then until the last row was done.
+        visual_grid: the tower's tokens before any pooling: frames (as it merges them), height, width; None
+            without a video, and where `ModelFacts.config` tells them.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Generated:
     finite: bool
     prefill_s: float
     generate_s: float
+    visual_grid: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ class ModelFacts:
         parameters: number of weights in use; 0 where nobody can tell.
         dtype: of the weights in memory, without "torch."; "" where nobody can tell.
         config: its shape, as config.json has it.
-        closed_form: whether `sf_eval.profiler.cost` counts FLOPs and memory from `config`; otherwise a run's
-            FLOPs are not counted.
+        closed_form: whether `sf_eval.profiler.cost` counts FLOPs and memory from `config` alone. Otherwise a
+            run's FLOPs are counted where `config` and the answers' `visual_grid` tell them.
         text_before_video: tokens of every prompt's markup before the video.
         own: what else determines its answers, of this family alone; part of every answer's key.
         question_bytes: most bytes of keys and values that one question takes; None where it is not known, or

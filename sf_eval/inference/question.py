@@ -138,6 +138,7 @@ class Answer:
         video_notes: what was done otherwise than the video's file states, to show it as it plays.
         pixels_digest: of the resized pictures that were shown (`sf_eval.video.digest`); "" where none was, or
             where an earlier version answered.
+        visual_grid: as in `Generated`.
     """
 
     key: QuestionKey
@@ -154,6 +155,7 @@ class Answer:
     frames_missing: int = 0
     video_notes: tuple[VideoNote, ...] = ()
     pixels_digest: str = ""
+    visual_grid: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

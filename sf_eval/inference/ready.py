@@ -88,6 +88,7 @@ def to_answer(ready: Ready, result: Generated | Refused, batch_size: int) -> Res
         frames_missing=shown.frames_missing,
         video_notes=shown.notes,
         pixels_digest=shown.pixels_digest,
+        visual_grid=result.visual_grid,
     )
 
 

@@ -17,11 +17,17 @@ _OF_A_VIDEO = ("decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s")
 
 @dataclass(frozen=True)
 class Asked:
-    """What determines the FLOPs of a question: frames shown, tokens of its text, new tokens."""
+    """What determines the FLOPs of a question: frames shown, tokens of its text, new tokens, visual ones.
+
+    Attributes:
+        grid: as `visual_grid` of a sample.
+    """
 
     frames: int
     text_tokens: int
     new_tokens: int
+    visual_tokens: int
+    grid: tuple[int, int, int] | None
 
 
 @dataclass
@@ -98,7 +104,13 @@ def _asked(sample: SampleRecord) -> Asked:
     assert sample.prompt_tokens is not None
     assert sample.fast_tokens is not None
     assert sample.new_tokens is not None
-    return Asked(sample.num_frames, sample.prompt_tokens - sample.fast_tokens, sample.new_tokens)
+    return Asked(
+        sample.num_frames,
+        sample.prompt_tokens - sample.fast_tokens,
+        sample.new_tokens,
+        sample.fast_tokens,
+        sample.visual_grid,
+    )
 
 
 def _seconds(timings: dict[str, float]) -> float:

@@ -128,12 +128,12 @@ def _cost(profile: RunProfile) -> Iterator[str]:
     rows = {row.who: row for row in profile.flops if row.group == "all"}
     if "model" not in rows:
         if profile.seconds is not None:
-            yield f"Per question {seconds(profile.seconds)}; the FLOPs of this kind of model are not counted."
+            yield f"Per question {seconds(profile.seconds)}; its FLOPs are not counted."
         return
-    own, budget = rows["model"], rows["same_budget"]
+    own, budget = rows["model"], rows.get("same_budget")
     took = f" and {seconds(own.seconds)}" if own.seconds is not None else ""
     against = ""
-    if budget.flops.total_flops and budget.flops.prefill_flops:
+    if budget is not None and budget.flops.total_flops and budget.flops.prefill_flops:
         against = (
             f": {times(own.flops.total_flops / budget.flops.total_flops)} the FLOPs of self-attention only "
             "on as many frames as this model has fast ones, in the LLM's prefill "

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sf_eval.core.tables import ABSENT, Table, scaled, seconds
 from sf_eval.harness.record import MemoryRecord, RunRecord
 from sf_eval.harness.recording import RunOutput
-from sf_eval.profiler import QuestionComparison, QuestionCost, compare_question
 from sf_eval.profiler import format as fmt
 from sf_eval.profiler.measured.stopwatch import supported_quantile
-from sf_eval.report.answered import Answered, Asked, answered
+from sf_eval.report.answered import Answered, answered
 from sf_eval.report.caveats import caveats
 from sf_eval.report.leaderboard import data_label
 from sf_eval.report.model_label import model_label
+from sf_eval.report.run_costs import Costs, costs_of, is_counted
 from sf_eval.report.run_profile_record import (
     CostRecord,
     FlopsRecord,
@@ -60,12 +60,12 @@ WHO: dict[Who, str] = {
 def build(output: RunOutput) -> RunProfile:
     """`profile.json`; the schema is in docs/schemas/run_profile.md."""
     record = output.record
-    columns = answered(output.samples, with_flops=record.model.closed_form)
-    costs = {asked: _cost(record, asked) for asked in set(columns.asked)}
+    columns = answered(output.samples, with_flops=is_counted(record))
+    costs = costs_of(record, set(columns.asked))
     rows = [
         row
-        for group, members in _groups(record, columns)
-        for row in _cost_rows(group, members, columns, costs)
+        for group, members in (_groups(record, columns) if costs else ())
+        for row in _cost_rows(group, members, columns, costs or {})
     ]
     return RunProfile(
         model=record.model.name,
@@ -96,6 +96,8 @@ def cost_table(profile: RunProfile) -> Table:
     rows = {row.who: row.flops for row in profile.flops if row.group == "all"}
     if not rows:
         return Table(f"FLOPs per question: {profile.title}", ("part",), (), notes=(_why_no_flops(profile),))
+    if "same_budget" not in rows:
+        return _own_cost_table(profile, rows["model"])
     model, budget, same = rows["model"], rows["same_budget"], rows["same_frames"]
     lines = tuple(
         (
@@ -122,9 +124,27 @@ def cost_table(profile: RunProfile) -> Table:
     )
 
 
+def _own_cost_table(profile: RunProfile, model: FlopsRecord) -> Table:
+    """FLOPs per question of a model that is its own baseline."""
+    columns = ("part", "this model", "share")
+    return Table(
+        title=f"FLOPs per question: {profile.title}, {profile.data}",
+        columns=columns,
+        rows=tuple(
+            (title, scaled(_part(model, part)), fmt.share(_part(model, part), model.total_flops))
+            for part, title in PARTS.items()
+        ),
+        numeric=frozenset(columns[1:]),
+        notes=(
+            f"Mean over {profile.questions} questions, in closed form with the visual tokens that each was "
+            f"shown, its prompt and new tokens. {profile.convention}.",
+        ),
+    )
+
+
 def _why_no_flops(profile: RunProfile) -> str:
     return (
-        "The FLOPs of this kind of model are not counted."
+        "The FLOPs of these answers are not counted: of this kind of model, or of what it was shown."
         if profile.questions
         else "No question was answered."
     )
@@ -212,17 +232,6 @@ def _resumed_note(profile: RunProfile) -> list[str]:
     return [f"{profile.resumed} of the answers are an earlier process's, and so are their times."]
 
 
-def _cost(record: RunRecord, asked: Asked) -> QuestionComparison:
-    """What was really asked: the configuration says whether decoding steps read slow tokens."""
-    return compare_question(
-        record.model.config | {"slow_path": record.model.slow_path},
-        asked.frames,
-        asked.text_tokens,
-        asked.new_tokens,
-        text_before_video=record.model.text_before_video,
-    )
-
-
 def _groups(record: RunRecord, columns: Answered) -> Iterable[tuple[str, Sequence[int]]]:
     """The groups whose FLOPs are told, each with the numbers of its questions."""
     if not columns.asked:
@@ -234,15 +243,13 @@ def _groups(record: RunRecord, columns: Answered) -> Iterable[tuple[str, Sequenc
             yield f"{task.title}, {category} {value}", members
 
 
-def _cost_rows(
-    group: str, members: Sequence[int], columns: Answered, costs: Mapping[Asked, QuestionComparison]
-) -> Iterable[CostRecord]:
+def _cost_rows(group: str, members: Sequence[int], columns: Answered, costs: Costs) -> Iterable[CostRecord]:
     if not members:
         return
     correct = sum(columns.correct[number] for number in members)
     alike = Counter(columns.asked[number] for number in members)
-    for who in WHO:
-        each: list[tuple[QuestionCost, int]] = [(getattr(costs[asked], who), n) for asked, n in alike.items()]
+    for who in costs[columns.asked[members[0]]]:
+        each = [(costs[asked][who], n) for asked, n in alike.items()]
         sums = {name: sum(getattr(cost, name) * n for cost, n in each) for name in vars(each[0][0])}
         per_correct = sums["total_flops"] / correct if correct and who == "model" else None
         yield CostRecord(

@@ -86,7 +86,8 @@ class RunProfile(Strict):
     )
     tokens: dict[TokenCount, RangeRecord]
     flops: list[CostRecord] = Field(
-        description="Empty where the FLOPs of this kind of model are not counted."
+        description="Empty where the FLOPs of these answers are not counted. Baselines are of slow-fast "
+        "models alone."
     )
     latency: dict[Stage, StageRecord] = Field(
         description="Per stage; decode_s to prefix_s are a video's, prefill_s and generate_s a batch's."

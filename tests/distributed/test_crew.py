@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +15,9 @@ from sf_eval import __version__
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.resize import Resize
+from sf_eval.harness.ask import Asked, ask
 from sf_eval.harness.distributed.alike import WorkersDifferError
-from sf_eval.harness.distributed.crew import MOST_RESTARTS, Crew, NoWorkerLeftError
+from sf_eval.harness.distributed.crew import MOST_DEADLY, MOST_RESTARTS, Crew, NoWorkerLeftError
 from sf_eval.harness.distributed.decode_task import DecodeSetup, decoded
 from sf_eval.harness.distributed.decoding import DecodeAhead
 from sf_eval.harness.distributed.schedule import MOST_LOSSES, Schedule
@@ -31,8 +32,11 @@ from sf_eval.harness.distributed.work import (
 )
 from sf_eval.harness.facts import ModelReport
 from sf_eval.harness.identity import ModelIdentity
+from sf_eval.harness.journal import Journal
 from sf_eval.harness.record import ModelRecord
-from sf_eval.inference import Answer, Failure, Question, QuestionKey, Result
+from sf_eval.harness.settings import FailurePolicy
+from sf_eval.harness.stopped import BrokenRunError
+from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result
 from sf_eval.inference.question import StageTimings
 from sf_eval.video import Clip, SamplingRule, WorkerStartError
 
@@ -163,6 +167,53 @@ class Crewed:
         return {result.key.index for result in self.results if isinstance(result, Answer)}
 
 
+LOST_GPU = CheckpointError("cuda:0 is not there.")
+
+
+class Listed:
+    """Questions in their order, each about a video of its own."""
+
+    def __init__(self, asked: Sequence[Question]) -> None:
+        self._asked = asked
+        self.digests = [f"digest {question.key.index}" for question in asked]
+
+    def key(self, position: int) -> QuestionKey:
+        return self._asked[position].key
+
+    def position(self, key: QuestionKey) -> int:
+        return key.index
+
+    def question(self, position: int) -> Question:
+        return self._asked[position]
+
+    def video(self, position: int) -> int:
+        return position
+
+    def by_video(self) -> range:
+        return range(len(self._asked))
+
+
+class Recorded:
+    """A crew, and what it answered in this process."""
+
+    def __init__(self, run: Crewed) -> None:
+        self.run = run
+
+    def answer(self, asked: Iterable[Question]) -> Iterator[Result]:
+        for result in self.run.crew.answer(asked):
+            self.run.results.append(result)
+            yield result
+
+
+def resumed(asked: Listed, run: Crewed, folder: Path) -> Asked:
+    """Ask what the folder's journal has no answer to."""
+    run.crew.start()
+    watcher = SimpleNamespace(result=lambda result, *, resumed: None)
+    with Journal(folder / "journal.jsonl") as journal:
+        given = ask(asked, Recorded(run), journal, watcher=watcher, failures=FailurePolicy())
+        return Asked(dict(given.results), given.resumed, given.stopped)
+
+
 DECODE = DecodeSetup(SamplingRule("uniform", 8), "pyav", 60.0, True, 1)
 SETUP = WorkerSetup(card_for("mini"), "cpu", "float32", "sdpa", 0, 1, True, DECODE, 1)
 
@@ -189,11 +240,18 @@ def test_many_deadly_videos_with_answers_between_them_end_no_run(crewed: Callabl
     assert run.ray.started == 1 + 4 * MOST_LOSSES
 
 
-def test_two_deadly_videos_one_after_the_other_end_no_run(crewed: Callable[..., Crewed]) -> None:
-    run = crewed(1, deadly=[0, 1])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("deadly", [[0, 1], [0, 1, 2], range(6), [*range(2, 9), *range(12, 20), 25]])
+def test_deadly_videos_one_after_the_other_end_no_run(
+    crewed: Callable[..., Crewed], deadly: Sequence[int], workers: int
+) -> None:
+    run = crewed(workers, deadly=deadly)
     run.crew.start()
-    run.ask(6)
-    assert (run.failed, run.answered) == ({0, 1}, {2, 3, 4, 5})
+    run.ask(30)
+    assert run.failed == set(deadly)
+    assert run.answered == set(range(30)) - run.failed
+    assert len(run.results) == 30
+    assert {result.kind for result in run.results if isinstance(result, Failure)} == {FailureKind.WORKER_LOST}
 
 
 def test_where_nothing_is_ever_answered_the_run_stops_and_what_failed_is_told(
@@ -201,13 +259,35 @@ def test_where_nothing_is_ever_answered_the_run_stops_and_what_failed_is_told(
 ) -> None:
     run = crewed(1, deadly=range(50))
     run.crew.start()
-    with pytest.raises(NoWorkerLeftError, match=r"the last one lost was worker 0 on node1: The worker died"):
+    says = rf"no answer yet and {MOST_DEADLY} deadly videos: no worker is left; the last one lost was "
+    with pytest.raises(NoWorkerLeftError, match=says + "worker 0 on node1: The worker died"):
         run.ask(50)
     assert run.answered == set()
-    assert run.failed
-    assert run.ray.started == 1 + MOST_RESTARTS + len(run.failed)  # that settled a question
+    reasons = [result.reason for result in run.results if isinstance(result, Failure)]
+    settled = [reason for reason in reasons if reason.startswith(f"{MOST_LOSSES} workers died")]
+    assert len(settled) == MOST_DEADLY
+    others = set(reasons) - set(settled)
+    assert len(run.failed) == len(reasons) < 50  # what was asked and killed; the others have no result
+    assert all("none is left to ask it again" in reason for reason in others)
     losses = run.crew.tallies[0].record(0).lost
     assert len(losses) == run.ray.started
+
+
+def test_what_killed_the_last_worker_is_known_to_whoever_resumes(
+    crewed: Callable[..., Crewed], tmp_path: Path
+) -> None:
+    """Two deadly videos come first, and one restart is all there is: the second run answers all others."""
+    asked = Listed(questions(20))
+    stopped = crewed(1, deadly=[0, 1], hellos=[hello(), RayTaskError(LOST_GPU)])
+    given = resumed(asked, stopped, tmp_path)
+    assert isinstance(given.stopped, BrokenRunError)
+    assert "no worker is left; the last one lost was worker 0" in given.stopped.message
+    assert {key.index for key in given.results} == {0, 1}
+    once_more = crewed(1, deadly=[0, 1])
+    given = resumed(asked, once_more, tmp_path)
+    assert given.stopped is None
+    assert [result.key.index for result in once_more.results] == [*range(2, 20), 0, 1]
+    assert once_more.failed == {0, 1}
 
 
 def test_when_the_last_worker_dies_of_the_last_question_the_run_is_over_all_the_same(
@@ -217,9 +297,6 @@ def test_when_the_last_worker_dies_of_the_last_question_the_run_is_over_all_the_
     run.crew.start()
     run.ask(1)
     assert run.failed == {0}
-
-
-LOST_GPU = CheckpointError("cuda:0 is not there.")
 
 
 def test_a_worker_that_cannot_start_anew_leaves_the_others_at_work(

@@ -24,9 +24,11 @@ from sf_eval.inference.family import ModelLostError
 
 logger = logging.getLogger(__name__)
 
-#: How often a worker is started anew without an answer since. A death that settled a question (the third on
-#: it, which is recorded) does not count: else a few deadly videos used up every worker.
+#: How often a worker is started anew without progress since: an answer of its own, or a deadly question of
+#: whoever's that is recorded as such (`schedule.MOST_LOSSES`): else a few deadly videos used up every worker.
 MOST_RESTARTS = 3
+#: So many deadly videos are recorded before anything was answered at all; with more, no video is to blame.
+MOST_DEADLY = 8
 _START_LIMIT_S = 1800.0  # for a model to be loaded, or for Ray to find room for a worker
 _WAIT_S = 1.0
 _LOOK = "What the others died of stands in run.log."
@@ -107,6 +109,7 @@ class Crew:
         self._watcher = watcher
         self._first: Hello | None = None  # whom all others are held to
         self._last_lost = ""
+        self._deadly: int | None = 0  # videos, before the first answer; None from then on
         self.degraded: list[str] = []
 
     @property
@@ -172,7 +175,7 @@ class Crew:
                 elif decoding is not None:
                     number, cause = decoding.finished(reference)
                     yield from schedule.give_up(number, cause) if cause else ()
-            self._give_up_on_late_ones(schedule)
+            yield from self._give_up_on_late_ones(schedule)
             self._watcher.workers(self._status())
 
     def close(self) -> None:
@@ -211,7 +214,10 @@ class Crew:
             NoWorkerLeftError: all are given up.
         """
         if all(slot.actor is None for slot in self._slots):
-            raise NoWorkerLeftError(f"no worker is left; the last one lost was {self._last_lost}", hint=_LOOK)
+            nothing = f"no answer yet and {self._deadly} deadly videos: " if self._deadly else ""
+            raise NoWorkerLeftError(
+                f"{nothing}no worker is left; the last one lost was {self._last_lost}", hint=_LOOK
+            )
 
     def _ready_slots(self, others: Sequence[Any]) -> list[_Slot]:
         ready = set(self._ready(others))
@@ -263,6 +269,7 @@ class Crew:
             held = schedule.holds(slot.number)
             if schedule.answered(slot.number, result.key):
                 slot.restarts = 0
+                self._deadly = None
                 slot.tally.count(result, ends_video=schedule.holds(slot.number) < held)
                 yield result
         if report.broken:
@@ -295,20 +302,34 @@ class Crew:
         self._end(slot)
         slot.tally.end(cause)
         failures: list[Result] = [] if schedule is None else [*schedule.lost(slot.number, cause)]
-        if failures or slot.restarts < MOST_RESTARTS:
-            slot.restarts += not failures
+        if self._may_restart(slot, is_settled=bool(failures)):
             self._watcher.stage(f"Lost {cause}; it is started anew")
             self._spawn(slot)
         else:
             self._watcher.stage(f"Lost {cause}; it is given up")
+            if schedule is not None and all(other.actor is None for other in self._slots):
+                failures += schedule.left_suspect(cause)  # known to whoever goes on with this run
         return failures
 
-    def _give_up_on_late_ones(self, schedule: Schedule | None) -> None:
+    def _may_restart(self, slot: _Slot, *, is_settled: bool) -> bool:
+        """Count one more death; `is_settled` if a deadly question is recorded with it."""
+        if not is_settled:
+            slot.restarts += 1
+            return slot.restarts <= MOST_RESTARTS
+        for other in self._slots:
+            other.restarts = 0  # what they may have died of is out of the way
+        if self._deadly is not None:
+            self._deadly += 1
+        return self._deadly is None or self._deadly < MOST_DEADLY
+
+    def _give_up_on_late_ones(self, schedule: Schedule | None) -> list[Result]:
+        failures: list[Result] = []
         for slot in self._slots:
             late = slot.actor is not None and slot.hello is None
             if late and time.monotonic() - slot.started > _START_LIMIT_S:
                 slot.restarts = MOST_RESTARTS
-                self._replace(slot, schedule, f"it did not start within {_START_LIMIT_S:.0f} s")
+                failures += self._replace(slot, schedule, f"it did not start within {_START_LIMIT_S:.0f} s")
+        return failures
 
     def _spawn(self, slot: _Slot) -> None:
         fetch = self._ray.get if self._decode_tasks else None

@@ -30,6 +30,8 @@ class Schedule:
     A worker holds a few at once, so that it decodes ahead and fills its batches, and fewer towards the end,
     so that no worker sits on what an idle one could do. What a dead worker held is asked again by itself, on
     a worker that holds nothing else: whatever kills workers takes no other video's questions along twice.
+    What killed by itself is asked again before the next suspect: it is answered, or known for what it is,
+    before another can kill.
 
     Args:
         videos: in the order in which they are handed out.
@@ -112,6 +114,11 @@ class Schedule:
             failures += self._asked_again(part.video, part.open.values(), cause)
         return failures
 
+    def left_suspect(self, cause: str) -> list[Failure]:
+        """What workers died on and nobody is left to ask again; it stays open."""
+        reason = f"a worker died while it was asked, and none is left to ask it again; the last: {cause}"
+        return [_failure(question, reason) for video in self._suspects for question in video.questions]
+
     def give_up(self, number: int, cause: str) -> list[Failure]:
         """The video cannot be had, whoever asks; it must not have been handed out."""
         for queue in (self._queue, self._suspects):
@@ -126,7 +133,9 @@ class Schedule:
         self._losses.update(question.key for question in questions)
         again = tuple(question for question in questions if self._losses[question.key] < MOST_LOSSES)
         if again:
-            self._suspects.append(replace(video, questions=again))
+            was_alone = self._losses[again[0].key] > 1  # whatever died once is asked by itself from then on
+            put = self._suspects.appendleft if was_alone else self._suspects.append
+            put(replace(video, questions=again))
         reason = f"{MOST_LOSSES} workers died while it was asked; the last: {cause}"
         return [_failure(question, reason) for question in questions if question not in again]
 

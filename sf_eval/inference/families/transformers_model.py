@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from sf_eval.core.cards import VISUAL_TOKENS
 from sf_eval.inference.families import places as placing
 from sf_eval.inference.families.caches import Rows, can_join, joined
 from sf_eval.inference.families.checkpoints import Loaded
@@ -98,12 +99,25 @@ class TransformersVideoModel:
             revision=self.loaded.revision,
             parameters=self.loaded.parameters,
             dtype=str(self.model.dtype).removeprefix("torch."),
-            config={**self.model.config.to_dict(), "video_processor": processor},
+            config={
+                **self.model.config.to_dict(),
+                "video_processor": processor,
+                VISUAL_TOKENS: self._visual_tokens(),
+            },
             text_before_video=starts[0],
             own={"places": self.options.places} if self.traits.layout.axes == 3 else {},
             question_bytes=self._question_bytes(),
             notes=(*self.loaded.notes, *self._notes()),
         )
+
+    def _visual_tokens(self) -> dict[str, Any]:
+        """How the tower's tokens are pooled, and the layers that read them beside the prompt."""
+        pooled = self._pooled
+        return {
+            "temporal_stride": 1 if pooled is None else pooled.temporal_stride,
+            "spatial_stride": 1 if pooled is None else pooled.spatial_stride,
+            "layers": list(pooled.layers) if pooled is not None and self._attached else [],
+        }
 
     def _notes(self) -> list[str]:
         notes = [] if self.shares else ["The model has sliding windows: no prefix is shared, and no batch."]
@@ -202,6 +216,7 @@ class TransformersVideoModel:
                 new_tokens=len(answer.ids) + answer.stopped,
                 finish_reason="stop" if answer.stopped else "length",
                 finite=answer.finite,
+                visual_grid=None if video is None else video.grid,
                 prefill_s=first_at[0] - start,
                 generate_s=end - first_at[0],
             )

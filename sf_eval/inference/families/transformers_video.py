@@ -15,7 +15,7 @@ from sf_eval.inference.families.places import Run
 from sf_eval.inference.families.prompts import Placeholder, PromptWriter
 from sf_eval.model.attach.families import FAMILIES as LAYOUTS
 from sf_eval.model.attach.families import Family as Layout
-from sf_eval.model.attach.grids import VideoGrid
+from sf_eval.model.attach.grids import Grid, VideoGrid
 from sf_eval.model.attach.settings import SlowPathSettings
 from sf_eval.model.errors import PromptError
 from sf_eval.video import ClipPlan, SamplingRule
@@ -28,7 +28,7 @@ class EncodedVideo:
     Attributes:
         fast: the tokens that stand in the prompt.
         slow: those that an attached model reads beside it; None where there is no such model.
-        tokens: of the tower, all.
+        grid: of the tower's tokens, all: frames, height, width.
         placeholder: what stands for the video in a prompt.
         run_a_frame: whether each frame has a run of its own.
         interval: places under M-RoPE from one of its frames to the next.
@@ -36,10 +36,16 @@ class EncodedVideo:
 
     fast: VideoGrid
     slow: VideoGrid | None
-    tokens: int
+    grid: Grid
     placeholder: Placeholder
     run_a_frame: bool
     interval: float
+
+    @property
+    def tokens(self) -> int:
+        """Of the tower, all."""
+        frames, height, width = self.grid
+        return frames * height * width
 
     def runs(self, starts: Sequence[int]) -> list[Run]:
         """Its runs of tokens in a prompt where they begin at `starts`."""
@@ -154,7 +160,7 @@ def encode_video(
     return EncodedVideo(
         fast=fast,
         slow=whole if keep_slow else None,
-        tokens=frames * height * width,
+        grid=whole.grid,
         placeholder=_shortened(traits.layout, written, writer.token, whole, fast, stride),
         run_a_frame=traits.layout.runs == "frame",
         interval=traits.interval(model, made.seconds * stride),

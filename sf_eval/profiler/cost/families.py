@@ -1,12 +1,10 @@
-"""Shapes of other families' 7B models and what their towers cost, in closed form. Plain integers, no torch.
-
-MACs, counted as in `closed_form`: matrix products, convolutions, attention, poolings.
-"""
+"""Shapes of other families' 7B models. Plain integers, no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+
+from sf_eval.profiler.cost.towers import PatchTower, QwenTower, Tower
 
 SIDE = 448
 """Side in pixels of the frames that the Qwens are asked about; their processors take any size."""
@@ -49,7 +47,7 @@ class FamilyShape:
         frames_per_unit: frames that share tokens (Qwen's temporal patch).
         grid: cells of a unit, height and width: its video tokens in the language model.
         tail: video tokens after the grids.
-        unit_macs: tower, projector and pooling for one unit.
+        tower: with projector and pooling.
     """
 
     name: str
@@ -60,7 +58,7 @@ class FamilyShape:
     frames_per_unit: int
     grid: tuple[int, int]
     tail: int
-    unit_macs: Callable[[], int]
+    tower: Tower
 
     def units(self, frames: int) -> int:
         """An odd last frame is repeated by the processor, so it fills a unit of its own."""
@@ -69,60 +67,24 @@ class FamilyShape:
     def slow_grid(self, frames: int) -> tuple[int, int, int]:
         return self.units(frames), *self.grid
 
+    def unit_macs(self) -> int:
+        """Tower, projector and pooling for one unit."""
+        unit = self.tower.unit(self.grid)
+        assert unit is not None, self.name
+        return unit.total
+
     def vision_macs(self, frames: int) -> int:
         return self.units(frames) * self.unit_macs()
 
 
-def _attention(tokens: int, width: int) -> int:
-    """Four W x W projections a token, and all tokens against all."""
-    return tokens * 4 * width**2 + 2 * tokens**2 * width
-
-
-def _qwen25_unit() -> int:
-    """Two frames of 448: 32 x 32 patches of 14, windows of 8 x 8, full attention in 4 of 32 layers."""
-    width, mlp, layers, full, window = 1280, 3420, 32, 4, 64
-    patches = (SIDE // 14) ** 2
-    embedding = patches * 3 * 2 * 14 * 14 * width
-    linear = layers * patches * (4 * width**2 + 3 * width * mlp)  # the MLP is gated
-    attention = 2 * patches * width * (full * patches + (layers - full) * window)
-    merged = 4 * width
-    merger = patches // 4 * (merged**2 + merged * 3584)
-    return embedding + linear + attention + merger
-
-
-def _qwen3_unit() -> int:
-    """Two frames of 448: 28 x 28 patches of 16, full attention, mergers for the output and three depths."""
-    width, mlp, layers, out, depths = 1152, 4304, 27, 4096, 3
-    patches = (SIDE // 16) ** 2
-    embedding = patches * 3 * 2 * 16 * 16 * width
-    blocks = layers * (_attention(patches, width) + patches * 2 * width * mlp)
-    merged = 4 * width
-    merger = patches // 4 * (merged**2 + merged * out)
-    return embedding + blocks + (1 + depths) * merger
-
-
-def _siglip_unit() -> int:
-    """One frame of 384: 27 x 27 patches of 14, a two-layer projector on each, resampled to 14 x 14."""
-    width, mlp, layers, out = 1152, 4304, 26, 3584
-    patches = (384 // 14) ** 2
-    embedding = patches * 3 * 14 * 14 * width
-    blocks = layers * (_attention(patches, width) + patches * 2 * width * mlp)
-    projector = patches * (width * out + out * out)
-    pooling = 14 * 14 * out * 4  # bilinear: four values each
-    return embedding + blocks + projector + pooling
-
-
-def _intern_unit() -> int:
-    """One frame of 448: 32 x 32 patches of 14 and a class token, 2 x 2 shuffled into one."""
-    width, mlp, layers, out = 1024, 4096, 24, 3584
-    patches = (SIDE // 14) ** 2
-    tokens = patches + 1
-    embedding = patches * 3 * 14 * 14 * width
-    blocks = layers * (_attention(tokens, width) + tokens * 2 * width * mlp)
-    shuffled = 4 * width
-    projector = patches // 4 * (shuffled * out + out * out)
-    return embedding + blocks + projector
-
+# Two frames of 448: 32 x 32 patches of 14, windows of 8 x 8 of them, full attention in 4 of 32 layers.
+_QWEN25 = QwenTower(1280, 3420, 32, 14, 2, 2, 3584, gated=True, full_layers=4, window=4)
+# Two frames of 448: 28 x 28 patches of 16, full attention, mergers for the output and three depths.
+_QWEN3 = QwenTower(1152, 4304, 27, 16, 2, 2, 4096, gated=False, full_layers=27, mergers=4)
+# One frame of 384: 27 x 27 patches of 14, a two-layer projector on each, resampled to 14 x 14.
+_SIGLIP = PatchTower(1152, 4304, 26, 14, 27, 0, 3584, "resampled")
+# One frame of 448: 32 x 32 patches of 14 and a class token, 2 x 2 shuffled into one.
+_INTERN = PatchTower(1024, 4096, 24, 14, 32, 1, 3584, "shuffled")
 
 _QWEN2_7B = DecoderShape(28, 3584, 18944, 28, 4, 128, 152064, 128_000)
 
@@ -139,7 +101,7 @@ FAMILY_SHAPES = {
             2,
             (16, 16),
             0,
-            _qwen25_unit,
+            _QWEN25,
         ),
         FamilyShape(
             "qwen3-vl-8b",
@@ -151,7 +113,7 @@ FAMILY_SHAPES = {
             2,
             (14, 14),
             0,
-            _qwen3_unit,
+            _QWEN3,
         ),
         FamilyShape(
             "llava-onevision-7b",
@@ -163,7 +125,7 @@ FAMILY_SHAPES = {
             1,
             (14, 14),
             1,
-            _siglip_unit,
+            _SIGLIP,
         ),
         FamilyShape(
             "internvl3-8b",
@@ -175,7 +137,7 @@ FAMILY_SHAPES = {
             1,
             (16, 16),
             0,
-            _intern_unit,
+            _INTERN,
         ),
     )
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.tables import ABSENT, Table, percent, scaled, seconds
 from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.profiler.cost.family_question import family_model
 from sf_eval.profiler.cost.question import shape_of
 from sf_eval.profiler.cost.tokens import count_tokens
 from sf_eval.report.comparison.finished import Finished
@@ -127,7 +128,7 @@ def _visual_tokens(answered: Sequence[SampleRecord]) -> float | None:
 def _pooled_tokens(record: RunRecord, answered: Sequence[SampleRecord]) -> float | None:
     """Of all frames shown; None for a model whose grid of tokens is not known."""
     if not record.model.closed_form:
-        return None
+        return _tower_tokens(record, answered)
     try:
         shape = shape_of(record.model.config)
     except CheckpointError:
@@ -135,6 +136,15 @@ def _pooled_tokens(record: RunRecord, answered: Sequence[SampleRecord]) -> float
     frames = [sample.num_frames or 0 for sample in answered]
     grids = {count: count_tokens(shape, count).pooled_grid for count in set(frames)}
     return statistics.fmean(count * grids[count] ** 2 for count in frames)
+
+
+def _tower_tokens(record: RunRecord, answered: Sequence[SampleRecord]) -> float | None:
+    """Of a model of another family: what its tower made of all frames."""
+    model = family_model(record.model.config)
+    if model is None or any(sample.num_frames and sample.visual_grid is None for sample in answered):
+        return None
+    grids = [sample.visual_grid for sample in answered]
+    return statistics.fmean(0 if grid is None else model.all_tokens(grid) for grid in grids)
 
 
 def _mean(answered: Sequence[SampleRecord], *stages: str) -> float:
