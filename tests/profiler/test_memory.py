@@ -159,7 +159,7 @@ def test_the_published_shape_on_meta() -> None:
     with LiveBytes() as live, torch.inference_mode():
         model.encode_video(pixels, chunk_frames=16)
     given = 128 * 3 * 576 * 576
-    in_tower = encoding_bytes(subject.shape, 128, 16) - given - 2 * 2 * given
+    in_tower = encoding_bytes(subject.shape, 128, 16) - given - 2 * given
     assert in_tower == pytest.approx(live.peak, rel=0.02)
 
 

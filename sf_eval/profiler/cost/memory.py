@@ -148,18 +148,18 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
 
 
 def encoding_bytes(shape: ModelShape, frames: int, chunk_frames: int, width: int = HALF_PRECISION) -> int:
-    """Most bytes of one video while it is encoded: its pixels as they came and normalised twice (joined, and
-    laid out in a row), its pooled tokens so far, and a chunk in the tower."""
+    """Most bytes of one video while it is encoded: its pixels as they came and normalised; and then the pieces
+    of which they are joined, or its pooled tokens so far and a chunk in the tower."""
     tokens, chunk = count_tokens(shape, frames), min(chunk_frames, frames)
     pixels = 3 * shape.vision.image_size**2
-    given, normalised = frames * pixels, 2 * frames * pixels * width
+    given, normalised = frames * pixels, frames * pixels * width
     pooled = frames * tokens.pooled_grid**2 * shape.hidden_size * width
     # The last chunk finds all the others' tokens there; then they are joined, which takes as much again.
     so_far = pooled * (frames - chunk) // frames
     in_tower = so_far + chunk * _tower_values(shape.vision) * width
     # The projector: what the tower gave, and two layers' outputs, of unpooled tokens.
     unpooled = chunk * tokens.tower_tokens * (shape.vision.widths[-1] + 2 * shape.hidden_size) * width
-    return given + normalised + max(in_tower, so_far + unpooled, 2 * pooled)
+    return given + normalised + max(normalised, in_tower, so_far + unpooled, 2 * pooled)
 
 
 def _tower_values(vision: VisionShape) -> int:
