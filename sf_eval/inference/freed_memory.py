@@ -1,8 +1,7 @@
 """Memory that tensors on the CPU gave back, kept for the next ones.
 
 A tower's tensors are some megabytes each. glibc gives such pieces back to the kernel as soon as they are
-free, and the kernel clears every page anew when the next one is written to: a fifth of the embedded model's
-tower.
+free, and the kernel clears every page anew when the next one is written to.
 """
 
 from __future__ import annotations
