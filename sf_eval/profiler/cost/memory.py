@@ -148,8 +148,8 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
 
 
 def encoding_bytes(shape: ModelShape, frames: int, chunk_frames: int, width: int = HALF_PRECISION) -> int:
-    """Most bytes of one video while it is encoded: its pixels as they came and normalised; and then the pieces
-    of which they are joined, or its pooled tokens so far and a chunk in the tower."""
+    """Most bytes of one video while it is encoded: its pixels as they came and normalised; and then the
+    pieces of which they are joined, or its pooled tokens so far and a chunk in the tower."""
     tokens, chunk = count_tokens(shape, frames), min(chunk_frames, frames)
     pixels = 3 * shape.vision.image_size**2
     given, normalised = frames * pixels, frames * pixels * width
