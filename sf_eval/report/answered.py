@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from sf_eval.harness.record import SampleRecord
+from sf_eval.inference import StageTimings
 from sf_eval.report.run_profile_record import Stage, TokenCount
 
 _GROUPED_BY = ("duration", "duration_group")
-_OF_A_VIDEO = ("decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Answered:
                 values.append(timings[stage])
         self.correct.append(sample.outcome == "correct")
         self.shared_by.append(timings.get("shared_by", 1))
-        self.seconds.append(_seconds(timings))
+        self.seconds.append(StageTimings(**timings).per_question_s)  # type: ignore[arg-type]
 
     def categories_of(self, task: str) -> Iterable[tuple[str, str, array[int]]]:
         """The task's durations and duration groups, in this order, with the numbers of their questions."""
@@ -111,9 +111,3 @@ def _asked(sample: SampleRecord) -> Asked:
         sample.fast_tokens,
         sample.visual_grid,
     )
-
-
-def _seconds(timings: dict[str, float]) -> float:
-    """As `StageTimings.per_question_s`."""
-    video = sum(timings[stage] for stage in _OF_A_VIDEO) / timings["shared_by"]
-    return video + (timings["prefill_s"] + timings["generate_s"]) / timings["batch_size"]
