@@ -115,7 +115,7 @@ def decoding_table(record: Decoding) -> Table:
 
 
 def _times(spread: Spread) -> str:
-    """Median with the least and most of all rounds, as an interval's bounds stand; of one round, its figure."""
+    """Median with the least and most of all rounds, as intervals have bounds; of one round, its figure."""
     median, least, most = spread
     if least == most:
         return f"{median:.1f}"
