@@ -103,7 +103,7 @@ class VideoTraits(ABC):
 
     @abstractmethod
     def process(self, processor: Any, pixels: torch.Tensor, shown: ClipPlan, options: Options) -> Processed:
-        """Pictures uint8 [T, 3, H, W] through the family's processor; on the meta device their sizes alone."""
+        """Pictures uint8 [T, 3, H, W] through the family's processor; on the meta device, their sizes."""
 
     @abstractmethod
     def piece(self, inputs: dict[str, Any], pixels: torch.Tensor, frames: int) -> dict[str, Any]:

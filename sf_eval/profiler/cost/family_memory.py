@@ -121,7 +121,9 @@ class _Moments:
             early = min(model.levels, decoder.layers)
             moments.append(work + length * self.row + cached * early // decoder.layers)
         if model.hybrid_layers:
-            moments.append(self._projection(length) + cached * (model.hybrid_layers - 1) // model.hybrid_layers)
+            moments.append(
+                self._projection(length) + cached * (model.hybrid_layers - 1) // model.hybrid_layers
+            )
         return model.levels * self.video.visual_tokens * self.row + max(moments)
 
     def _projection(self, length: int) -> int:

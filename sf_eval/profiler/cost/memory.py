@@ -208,4 +208,3 @@ def _visual_bytes(shape: ModelShape, tokens: TokenCounts, width: int) -> int:
     """Of one video: all pooled tokens, and the fast ones beside them."""
     pooled = tokens.frames * tokens.pooled_grid**2
     return (pooled + tokens.fast_tokens) * shape.hidden_size * width
-
