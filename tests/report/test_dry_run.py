@@ -78,7 +78,7 @@ def test_another_familys_flops_and_memory_are_told_without_its_weights(tmp_path:
     (line,) = [line for line in said.splitlines() if line.startswith(" Video-MME  ")]
     assert line.split()[4] in ("MFLOP", "M", "G"), line
     assert "Videos: 4 frames of 1280 x 720, by the checkpoint's own processor " in said
-    assert "Memory at batch size 16, " in said
+    assert "Memory at batch size 1, float32" in said
     assert "in all while a video is encoded" in said
     assert "It fits. In closed form" in said
 
