@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The collector need not look through all that was imported at each turn: trainings took twice as long."""
+    """The collector need not look through all that was imported at each turn: it took half of the time."""
     gc.freeze()
 
 

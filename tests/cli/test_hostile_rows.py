@@ -32,7 +32,7 @@ TABLES = {
     "longvideobench": ("validation.json", "validation-00000-of-00001.parquet"),
 }
 HOSTILE_ROW = 1
-# The first case of each benchmark; every case is refused in tests/benchmarks/test_data.py, by the same reader.
+# The first case of each benchmark; tests/benchmarks/test_data.py has them all, through the same reader.
 _FIRST = {case["benchmark"]: case["name"] for case in reversed(HOSTILE)}
 
 

@@ -37,8 +37,8 @@ def agree(
     assert sum(row.traced for row in rows) > 0
 
 
-# Of the full shapes, `sf-eval profile` traces a released card and a baseline in tests/docs/test_readme.py, and
-# fails where they differ: here each card by itself, but for the small one, is a second proof.
+# Of the full shapes, `sf-eval profile` traces a released card and a baseline in tests/docs/test_readme.py,
+# and fails where they differ: here each card by itself, but for the small one, is a second proof.
 _ALWAYS = ("mini",)
 
 
@@ -72,9 +72,7 @@ WORK = {
             work,
             decode,
             id=f"{decode.value}-{name}",
-            marks=()
-            if decode is DecodeVariant.CACHED or name == "cached decoding"
-            else pytest.mark.thorough,
+            marks=() if decode is DecodeVariant.CACHED or name == "cached decoding" else pytest.mark.thorough,
         )
         for decode in DecodeVariant
         for name, work in WORK.items()
@@ -188,9 +186,7 @@ def fast_tokens(frames: int) -> int:
     return count_tokens(ModelShape.from_config(tiny()), frames).fast_tokens
 
 
-@pytest.mark.parametrize(
-    ("sampling", "temporal", "spatial"), [(1, 2, 1), (2, 2, 1), (3, 4, 1), (1, 1, 2)]
-)
+@pytest.mark.parametrize(("sampling", "temporal", "spatial"), [(1, 2, 1), (2, 2, 1), (3, 4, 1), (1, 1, 2)])
 def test_token_counts_are_those_of_the_tensors(sampling: int, temporal: int, spatial: int) -> None:
     config = tiny(
         fast_token_temporal_sampling_stride=sampling,
