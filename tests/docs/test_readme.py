@@ -51,6 +51,10 @@ def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()
+    if command.startswith("sf-eval profile"):
+        traced = re.search(r"Counted twice: (\d+) of (\d+) rows", " ".join(done.stdout.split()))
+        assert traced is not None
+        assert traced[1] == traced[2], "closed form and trace of the full shapes differ"
     if command == DEMO:
         (record,) = (tmp_path / "results" / "runs").glob("*/comparison.json")
         said = " ".join(done.stdout.split())

@@ -37,8 +37,8 @@ def agree(
     assert sum(row.traced for row in rows) > 0
 
 
-# Of the full shapes, `sf-eval profile` traces a released card and a baseline in tests/docs/test_readme.py,
-# and fails where they differ: here each card by itself, but for the small one, is a second proof.
+# Of the full shapes, tests/docs/test_readme.py traces a released card and a baseline: here each card by
+# itself, but for the small one, is a second proof.
 _ALWAYS = ("mini",)
 
 
@@ -202,7 +202,7 @@ def test_token_counts_are_those_of_the_tensors(sampling: int, temporal: int, spa
 
 
 # With hybrid layers and without.
-_TWO_KINDS = ("mini", "mini-self-attention")
+_TWO_KINDS = ("mini", "mini-16f")
 
 
 @torch.library.custom_op("sf_eval_test::fused_scale", mutates_args=())
