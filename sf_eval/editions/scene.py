@@ -153,8 +153,8 @@ def draw(scene: Scene, frame: int) -> Image:
     """One frame of a scene: uint8 RGB [height, width, 3]."""
     event = event_at(scene, frame)
     if event == "card":
-        return _plain(scene.height, scene.width, _CARD).copy()
-    image = _plain(scene.height, scene.width, DARK[scene.background_at(frame)]).copy()
+        return np.array(_plain(scene.height, scene.width, _CARD))
+    image = np.array(_plain(scene.height, scene.width, DARK[scene.background_at(frame)]))
     side = min(scene.width, scene.height)
     middle = (scene.width / 2, scene.height / 2)
     if scene.mover:
