@@ -86,6 +86,8 @@ def forward(
     fast = torch.stack([video.fast_tokens for video in videos])  # [B, F, D]
     count = len(fast)
     cache = model.new_cache(videos)
+    fast_at = torch.arange(len(prefix), len(prefix) + fast.shape[1])
+    model.place_slow_tokens(cache, videos, [fast_at] * len(fast))
     cache.set_queries([((0, len(prefix)),)] * count)
     before = words(torch.tensor(prefix, device=fast.device)).expand(count, -1, -1)  # [B, P, D]
     model.model(inputs_embeds=torch.cat([before, fast], dim=1), past_key_values=cache, use_cache=True)
