@@ -41,9 +41,9 @@ class AuxiliaryHeads(nn.Module):
     two things to learn at once.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, answers: int = len(ANSWERS)) -> None:
         super().__init__()
-        self.answer = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(ANSWERS)))
+        self.answer = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, answers))
         self.option = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
 
     def answers(self, hidden: torch.Tensor) -> torch.Tensor:
