@@ -3,46 +3,47 @@
     python benchmarks/memory_flat.py                      # 10,000 questions about 2,500 clips
     python benchmarks/memory_flat.py --questions 2000
 
-A tiny model with random weights, and a few tiny mp4 files under many names: to the pool and the engine each
-name is a clip of its own, and one in a hundred is missing, which is remembered too. This process's resident
-memory, and that of its decoders, is noted while the questions are answered; the first tenth warms up.
+The embedded mini model with its own number of frames, asked the questions of mini Video-MME about films of
+five seconds to an hour. The films are few and have many names: to the pool and the engine each name is a clip
+of its own, and one in a hundred is missing, which is remembered too. This process's resident memory, and that
+of its decoders, is noted while the questions are answered; the first tenth, in which every film was decoded,
+warms up.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import av
+import numpy as np
 import torch
 
+from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.core import files, provenance
 from sf_eval.core.cards import card_for
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
+from sf_eval.harness.batching import automatic_batch_size, limit_threads
 from sf_eval.inference import Answer, Failure, Question, QuestionKey, machine
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import rule_of
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
-from sf_eval.model.loading import LoadedModel, count_parameters
-from sf_eval.profiler.measured.clip import render
-from sf_eval.profiler.measured.pipeline import make_model
-from sf_eval.profiler.measured.prompts import CountedPrompts
-from sf_eval.video import Clip, ClipPool, SamplingRule
+from sf_eval.model.loading import load_model
+from sf_eval.video import Clip, ClipPool
 
 OUT = Path("results/benchmarks/memory_flat.json")
-_PER_VIDEO, _FRAMES, _MISSING_EACH, _NOTED = 4, 4, 100, 20
-_TINY: dict[str, Any] = {
-    "vocab_size": 128, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "mm_video_pooling_stride": 2,
-    "mm_projector_type": "mlp2x_gelu", "min_fast_frames": 2, "fast_token_temporal_stride": 2,
-    "fast_token_temporal_sampling_stride": 1, "fast_token_spatial_stride": 1, "cross_attn_every_n_layers": 2,
-    "cross_attn_implementation": "text-only-vanilla", "cross_attn_gating_type": "whole-dynamic-tanh-warmup",
-    "vision_config": {"depths": [1, 1, 1, 1], "hidden_sizes": [4, 6, 8, 12], "image_size": 64},
-}  # fmt: skip
+_PER_VIDEO, _MISSING_EACH, _NOTED, _NEW_TOKENS = 4, 100, 20, 16
+_WIDTH, _HEIGHT, _FPS, _GROUP = 160, 120, 25, 50
+#: Seconds of the films, and how many of a hundred clips are each.
+_FILMS = {5: 70, 60: 20, 600: 7, 3600: 3}
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,18 @@ class Note:
 
 def main() -> int:
     asked = _arguments()
-    torch.set_num_threads(1)
-    model = _model()
+    card = card_for("mini")
+    device = torch.device("cpu")
+    limit_threads(device, asked.decoders)  # as `sf-eval run` does
+    model = SlowFastVideoModel(load_model(card, device=device, dtype=torch.float32))
     notes: list[Note] = []
     counts = {"answers": 0, "failures": 0}
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="sf-eval-flat-") as folder:
-        clips = _clips(Path(folder), -(-asked.questions // _PER_VIDEO))
-        with ClipPool(SamplingRule("uniform", _FRAMES), decoders=asked.decoders, resize=model.resize) as pool:
-            engine = Engine(model, pool, batch_size=8)
+        lengths = _lengths(-(-asked.questions // _PER_VIDEO))
+        clips = _clips(Path(folder), lengths)
+        with ClipPool(rule_of(card), decoders=asked.decoders, resize=model.resize) as pool:
+            engine = Engine(model, pool, batch_size=automatic_batch_size(model, card))
             every = max(1, asked.questions // _NOTED)
             for done, result in enumerate(engine.answer(_questions(clips, asked.questions)), start=1):
                 counts["answers"] += isinstance(result, Answer)
@@ -83,6 +87,9 @@ def main() -> int:
             "command": f"python benchmarks/memory_flat.py {' '.join(sys.argv[1:])}".strip(),
             "questions": asked.questions,
             "clips": len(clips),
+            "clips_of_seconds": {str(seconds): lengths.count(seconds) for seconds in _FILMS},
+            "model": card.name,
+            "frames": card.num_frames,
             **counts,
             "decoders": asked.decoders,
             "seconds": round(time.perf_counter() - start, 1),
@@ -100,32 +107,66 @@ def main() -> int:
     return 0
 
 
-def _model() -> SlowFastVideoModel:
-    model = make_model(_TINY, torch.device("cpu"), torch.float32, "sdpa")
-    processor = CountedPrompts(tokens=24, before_video=14, vocab_size=128, image_size=64)
-    return SlowFastVideoModel(
-        LoadedModel(model, processor, card_for("mini"), "", "", count_parameters(model))
-    )
+def _lengths(clips: int) -> list[int]:
+    """Seconds of each clip: mixed, and every length among the first hundred."""
+    hundred = [seconds for seconds, share in _FILMS.items() for _ in range(share)]
+    random.Random(0).shuffle(hundred)
+    return [hundred[number % 100] for number in range(clips)]
 
 
-def _clips(folder: Path, count: int) -> list[Clip]:
-    """So many names; most are links to one of three videos of 2 to 8 seconds, some lead nowhere."""
-    videos = []
-    for number, frames in enumerate((48, 96, 192)):
-        videos.append(folder / f"video {number}.mp4")
-        render(videos[-1], frames)
+def _clips(folder: Path, lengths: Sequence[int]) -> list[Clip]:
+    """A name for each of `lengths`, leading to a film so long; some lead nowhere."""
+    minute = folder / "minute.mp4"
+    _render(minute, min(60, max(lengths)))
+    films = {}
+    for seconds in set(lengths):
+        films[seconds] = folder / f"film of {seconds} s.mp4"
+        _repeat(minute, films[seconds], seconds)
     clips = []
-    for number in range(count):
+    for number, seconds in enumerate(lengths):
         path = folder / f"clip {number}.mp4"
-        if number % _MISSING_EACH:
-            path.symlink_to(videos[number % len(videos)])
+        if number % _MISSING_EACH != _MISSING_EACH - 1:
+            path.symlink_to(films[seconds])
         clips.append(Clip(path))
     return clips
 
 
+def _render(path: Path, seconds: int) -> None:
+    """Noise that moves, H.264 with a key frame every two seconds."""
+    noise = np.random.default_rng(0).integers(0, 255, (_HEIGHT, _WIDTH, 3), dtype=np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=_FPS, options={"preset": "veryfast", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
+        stream.codec_context.gop_size = _GROUP
+        for index in range(seconds * _FPS):
+            picture = np.ascontiguousarray(np.roll(noise, index, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _repeat(source: Path, path: Path, seconds: int) -> None:
+    """The packets of `source` again and again, until there are `seconds` of them."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        stream = given.streams.video[0]
+        out = container.add_stream_from_template(stream)
+        packets = [packet for packet in given.demux(stream) if packet.size]
+        each = round(1 / (_FPS * stream.time_base))
+        # What is muxed must be a packet of its own: its times are its alone.
+        for number in range(seconds * _FPS):
+            source_packet = packets[number % len(packets)]
+            packet = av.Packet(bytes(source_packet))
+            packet.pts = packet.dts = number * each
+            packet.time_base, packet.is_keyframe = stream.time_base, source_packet.is_keyframe
+            packet.duration, packet.stream = each, out
+            container.mux(packet)
+
+
 def _questions(clips: list[Clip], count: int) -> Iterator[Question]:
+    documents = open_benchmark(get_benchmark("videomme"), parse_source("mini")).documents
     for number in range(count):
-        yield Question(QuestionKey("flat", number), clips[number // _PER_VIDEO], "", 2)
+        clip = clips[number // _PER_VIDEO]
+        prompt = documents[number % len(documents)].prompt
+        yield Question(QuestionKey("flat", number), clip, prompt, _NEW_TOKENS)
 
 
 def _resident(process: int | str) -> int:

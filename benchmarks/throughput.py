@@ -6,8 +6,10 @@
 The loop does for every question what the published adapter does: decode in order from the first frame, resize
 each picture with Pillow, the vision tower on all frames at once, prefill with the logits of every position,
 greedy decoding; nothing is shared and nothing overlaps. Its code is this file's. Both sides show the same
-frames of the mini edition's mp4 files to the same weights and take turns in one process, and each ratio is of
-one round: a busy machine slows both sides of it. The engine's decoders are started and warmed up with another
+frames of the mini edition's mp4 files to the same weights and take turns, and each ratio is of one round: a
+busy machine slows both sides of it. On the CPU the loop has a process of its own, with Python's memory as it
+comes: what the engine does for its own process (`sf_eval.inference.freed_memory`) is one of its gains, and
+`--loop-process same` gives it to the loop too. The engine's decoders are started and warmed up with another
 clip, before its clock runs; what they remember of a file ends with the round. The loop has as many torch
 threads as it is fastest with: on cores that others use too, two may be many times slower than one.
 """
@@ -15,6 +17,7 @@ threads as it is fastest with: on cores that others use too, two may be many tim
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import statistics
@@ -23,6 +26,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +37,7 @@ from PIL import Image
 
 from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.core import files, provenance
-from sf_eval.core.cards import card_for
+from sf_eval.core.cards import ModelCard, card_for
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import parse_source
 from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
@@ -184,15 +188,61 @@ def loop_round(loaded: LoadedModel, rule: SamplingRule, workload: Workload) -> R
     return Round(time.perf_counter() - start, texts, stages)
 
 
-def fastest_threads(loaded: LoadedModel, rule: SamplingRule, questions: Sequence[Question]) -> int:
-    """One thread, or as many as torch has taken: whichever answers a few questions sooner."""
-    most = torch.get_num_threads()
-    taken: dict[int, float] = {}
-    for threads in (most, 1, most, 1):  # the first time of each warms up
-        torch.set_num_threads(threads)
-        taken[threads] = loop_round(loaded, rule, Workload(tuple(questions[:3]), Clip(Path()))).seconds
-    torch.set_num_threads(most)
-    return min(taken, key=lambda threads: taken[threads])
+class Loop:
+    """The straightforward loop, in this process.
+
+    Args:
+        threads: of torch; None for one, or as many as torch has taken: whichever answers a few of `questions`
+            sooner.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, rule: SamplingRule, questions: Sequence[Question], threads: int | None
+    ) -> None:
+        self._loaded, self._rule = loaded, rule
+        self.threads = threads or self._fastest_threads(questions)
+
+    def round(self, workload: Workload) -> Round:
+        with _threads(self.threads):
+            return loop_round(self._loaded, self._rule, workload)
+
+    def _fastest_threads(self, questions: Sequence[Question]) -> int:
+        few = Workload(tuple(questions[:3]), Clip(Path()))
+        taken: dict[int, float] = {}
+        for threads in (torch.get_num_threads(), 1) * 2:  # the first time of each warms up
+            with _threads(threads):
+                taken[threads] = loop_round(self._loaded, self._rule, few).seconds
+        return min(taken, key=lambda threads: taken[threads])
+
+
+class LoopProcess:
+    """The straightforward loop in a process of its own, which sleeps while the engine has its turn."""
+
+    def __init__(self, asked: argparse.Namespace, questions: Sequence[Question]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._orders, theirs = context.Pipe()
+        self._process = context.Process(target=_serve_loop, args=(theirs, asked, questions), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.threads: int = self._orders.recv()
+
+    def round(self, workload: Workload) -> Round:
+        """Raises EOFError where the process has ended; it has printed why."""
+        self._orders.send(workload)
+        done: Round = self._orders.recv()
+        return done
+
+
+def _serve_loop(orders: Connection, asked: argparse.Namespace, questions: Sequence[Question]) -> None:
+    loaded, rule = _loaded(asked)
+    loop = Loop(loaded, rule, questions, asked.loop_threads)
+    orders.send(loop.threads)
+    while True:
+        try:
+            workload = orders.recv()
+        except EOFError:
+            return
+        orders.send(loop.round(workload))
 
 
 # The engine -----------------------------------------------------------------------------------------------
@@ -200,11 +250,10 @@ def fastest_threads(loaded: LoadedModel, rule: SamplingRule, questions: Sequence
 
 @dataclass(frozen=True)
 class Setting:
-    """Of the engine, and how many torch threads the loop has."""
+    """Of the engine."""
 
     decoders: int
     batch_size: int
-    loop_threads: int
 
 
 def engine_round(
@@ -249,7 +298,7 @@ def _threads(count: int | None = None) -> Iterator[None]:
 
 
 def both(
-    loaded: LoadedModel,
+    loop: Loop | LoopProcess,
     model: SlowFastVideoModel,
     rule: SamplingRule,
     workload: Workload,
@@ -260,11 +309,10 @@ def both(
     """The loop's turn and the engine's."""
     if engine_first:
         engine = engine_round(model, rule, workload, setting)
-    with _threads(setting.loop_threads):
-        loop = loop_round(loaded, rule, workload)
+    looped = loop.round(workload)
     if not engine_first:
         engine = engine_round(model, rule, workload, setting)
-    return loop, engine
+    return looped, engine
 
 
 # What is asked --------------------------------------------------------------------------------------------
@@ -366,18 +414,14 @@ def printed(row: Row) -> str:
 def main() -> int:
     asked = _arguments()
     device = resolve_device(asked.device)
-    card = card_for(asked.model).with_frames(asked.frames)
-    rule = rule_of(card)
-    if rule.kind != "published":
-        raise SystemExit("the loop samples by the published rule; take a card that does.")
-    keep_float32_exact(device, DTYPES[asked.dtype])
-    loaded = load_model(card, device=device, dtype=DTYPES[asked.dtype])
+    loaded, rule = _loaded(asked)
     model = SlowFastVideoModel(loaded)
-    first = workload_of(asked.videos, 1, "video", asked.max_new_tokens)
+    first = workload_of(asked.videos, 1, "video", asked.max_new_tokens).questions
+    own = (asked.loop_process or ("own" if device.type == "cpu" else "same")) == "own"
+    loop = LoopProcess(asked, first) if own else Loop(loaded, rule, first, asked.loop_threads)
     setting = Setting(
         automatic_decoders(device) if asked.decoders is None else asked.decoders,
-        asked.batch_size or automatic_batch_size(model, card),
-        asked.loop_threads or fastest_threads(loaded, rule, first.questions),
+        asked.batch_size or automatic_batch_size(model, _card(asked)),
     )
     rows = []
     for per_video in asked.questions:
@@ -387,20 +431,35 @@ def main() -> int:
             for number in range(-1, asked.rounds):
                 # The first round warms both sides up; then they go first in turn.
                 part = workload if number >= 0 else Workload(workload.questions[:2], workload.warm_up)
-                pair = both(loaded, model, rule, part, setting, engine_first=bool(number % 2))
+                pair = both(loop, model, rule, part, setting, engine_first=bool(number % 2))
                 if number >= 0:
                     rounds.append(pair)
             rows.append(row_of(per_video, order, rounds))
             print(printed(rows[-1]), flush=True)
-    files.write_json(asked.out, _record(rows, asked, setting, device, rule))
+    sides = asdict(setting) | {"loop_threads": loop.threads, "loop_process": "own" if own else "same"}
+    files.write_json(asked.out, _record(rows, asked, sides, device, rule))
     print(f"Written: {asked.out}")
     return 0 if all(row.equal_answers == row.questions for row in rows) or asked.dtype != "float32" else 1
+
+
+def _card(asked: argparse.Namespace) -> ModelCard:
+    return card_for(asked.model).with_frames(asked.frames)
+
+
+def _loaded(asked: argparse.Namespace) -> tuple[LoadedModel, SamplingRule]:
+    """The model both sides ask, in this process, and how it samples frames."""
+    device, dtype = resolve_device(asked.device), DTYPES[asked.dtype]
+    rule = rule_of(_card(asked))
+    if rule.kind != "published":
+        raise SystemExit("the loop samples by the published rule; take a card that does.")
+    keep_float32_exact(device, dtype)
+    return load_model(_card(asked), device=device, dtype=dtype), rule
 
 
 def _record(
     rows: Sequence[Row],
     asked: argparse.Namespace,
-    setting: Setting,
+    sides: dict[str, Any],
     device: torch.device,
     rule: SamplingRule,
 ) -> dict[str, Any]:
@@ -414,7 +473,7 @@ def _record(
         "frames": rule.num_frames,
         "max_new_tokens": asked.max_new_tokens,
         "videos": asked.videos,
-        **asdict(setting),
+        **sides,
         "machine": {
             **machine.describe(device),
             "load_average_1_min": round(os.getloadavg()[0], 1),
@@ -441,6 +500,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="float32")
     parser.add_argument("--decoders", type=int, help="default: what sf-eval run takes here")
     parser.add_argument("--loop-threads", type=int, help="of torch; default: what the loop is fastest with")
+    parser.add_argument("--loop-process", choices=("own", "same"), help="default: own on the CPU")
     parser.add_argument("--batch-size", type=int, help="default: what sf-eval run takes here")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()

@@ -15,7 +15,7 @@ from torch._dynamo.exc import TorchDynamoException
 from torch._inductor.exc import InductorError
 
 from sf_eval.core.errors import UsageError
-from sf_eval.inference.family import TOWER, Asked, VideoModel
+from sf_eval.inference.family import TOWER, Asked, Postponing, VideoModel
 from sf_eval.video import ClipPlan, VideoInfo
 
 
@@ -90,6 +90,8 @@ def _try_out(model: VideoModel, *, share: bool) -> None:
         for asked_about in (video, None):  # a question without a video is another shape of prompt
             prefix = model.prefix(asked_about) if share else None
             model.answer([Asked(text, asked_about, prefix, 3) for text in ("Is it?", "Or is it not?")])
+        if share and isinstance(model, Postponing):  # and several prefixes at once are another
+            model.answer([Asked("Is it?", video, model.prefix_later(video), 3) for _ in range(frames)])
 
 
 @contextmanager

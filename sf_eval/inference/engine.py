@@ -19,7 +19,7 @@ import torch
 from sf_eval.core.errors import SfEvalError
 from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import is_out_of_memory
-from sf_eval.inference.family import Interleaving, VideoModel
+from sf_eval.inference.family import Interleaving, Postponing, VideoModel
 from sf_eval.inference.grouping import (
     ClipSource,
     Group,
@@ -173,7 +173,7 @@ class Engine:
             return [], failures
         try:
             if pictures is None:
-                shown = Shown(None, self.model.prefix(None) if self.share else None)
+                shown = Shown(None, self._prefix(None) if self.share else None)
             else:
                 said = texts[0][0].said(pictures.times_s)  # the same for all of them
                 shown = self._encode(pictures, said, len(texts), alone)
@@ -214,7 +214,7 @@ class Engine:
             video, between = self.model.interleaved(video, frames.times_s, said)
         synchronise(device)
         encoded = time.perf_counter()
-        prefix = self.model.prefix(video) if self.share else None
+        prefix = self._prefix(video) if self.share else None
         synchronise(device)
         return Shown(
             video=video,
@@ -232,6 +232,11 @@ class Engine:
             prefix_s=time.perf_counter() - encoded,
             shared_by=shared_by,
         )
+
+    def _prefix(self, video: Any) -> Any:
+        if isinstance(self.model, Postponing):
+            return self.model.prefix_later(video)
+        return self.model.prefix(video)
 
     def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""

@@ -53,6 +53,7 @@ class Generated:
         finite: whether all logits were finite: otherwise the text is noise.
         prefill_s: seconds until the first token of all rows was known, without a shared prefix.
         generate_s: seconds from then until the last row was done.
+        prefix_s: seconds that its prefix took, where `Postponing.prefix_later` left it to an `answer`.
         visual_grid: the tower's tokens before any pooling: frames (as it merges them), height, width; None
             without a video, and where `ModelFacts.config` tells them.
     """
@@ -66,6 +67,7 @@ class Generated:
     finite: bool
     prefill_s: float
     generate_s: float
+    prefix_s: float = 0.0
     visual_grid: tuple[int, int, int] | None = None
 
 
@@ -175,6 +177,14 @@ class VideoModel(Protocol):
     def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
+
+
+@runtime_checkable
+class Postponing(Protocol):
+    """A loaded model that prefills the prefixes of several videos together, where they are short."""
+
+    def prefix_later(self, video: Any) -> Any:
+        """As `VideoModel.prefix`, but it may be left to the first `answer` that asks with it."""
 
 
 @runtime_checkable

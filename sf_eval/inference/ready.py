@@ -79,7 +79,7 @@ def to_answer(ready: Ready, result: Generated | Refused, batch_size: int) -> Res
             preprocess_s=shown.preprocess_s,
             upload_s=shown.upload_s,
             vision_s=shown.vision_s,
-            prefix_s=shown.prefix_s,
+            prefix_s=shown.prefix_s + result.prefix_s,
             shared_by=shown.shared_by,
             prefill_s=result.prefill_s,
             generate_s=result.generate_s,

@@ -189,6 +189,26 @@ def join_rows(sources: Sequence[SlowFastCache], *, room: int = 0) -> SlowFastCac
     return joined
 
 
+def split_rows(cache: SlowFastCache) -> list[SlowFastCache]:
+    """The rows of a prefilled cache, each as a cache of its own; views, nothing is copied.
+
+    Raises:
+        ValueError: its prompts were padded, or its rows are of several parts.
+    """
+    if cache.prompt_mask is not None or len(cache.parts) != 1:
+        raise ValueError("rows are split from a cache of prompts of one length, as they were prefilled.")
+    (part,) = cache.parts
+    rows = []
+    for row, length in enumerate(part.lengths):
+        alone = SlowFastCache(config=cache.config, slow_lengths=[length])
+        for kept, own in ((part.keys, alone.parts[0].keys), (part.values, alone.parts[0].values)):
+            own.update({layer: tensor[row : row + 1, :, :length] for layer, tensor in kept.items()})
+        for index, layer in enumerate(cache.layers):
+            alone.update(layer.keys[row : row + 1], layer.values[row : row + 1], index)
+        rows.append(alone)
+    return rows
+
+
 _Item = TypeVar("_Item")
 
 

@@ -22,7 +22,7 @@ from typing import Literal
 import torch
 
 from sf_eval.core.errors import UsageError
-from sf_eval.model.cache import SlowFastCache, join_rows
+from sf_eval.model.cache import SlowFastCache, join_rows, split_rows
 from sf_eval.model.errors import PromptError
 from sf_eval.model.modeling import SlowFastForConditionalGeneration
 from sf_eval.model.placement import compute_device
@@ -104,32 +104,57 @@ def can_share_prefixes(model: SlowFastForConditionalGeneration) -> bool:
     return not getattr(model.config, "use_sliding_window", False)
 
 
-@torch.inference_mode()
 def prefill_prefix(
     model: SlowFastForConditionalGeneration,
     input_ids: Sequence[int],
     features: VideoFeatures | None = None,
 ) -> Prefix:
-    """Prefill what prompts begin with.
+    """Prefill what prompts begin with: `prefill_prefixes` of one."""
+    (prefix,) = prefill_prefixes(model, [(input_ids, features)])
+    return prefix
+
+
+@torch.inference_mode()
+def prefill_prefixes(
+    model: SlowFastForConditionalGeneration,
+    given: Sequence[tuple[Sequence[int], VideoFeatures | None]],
+) -> list[Prefix]:
+    """Prefill what prompts about several videos begin with, as one batch.
 
     Args:
-        input_ids: with the video's placeholder where there is a video; may be empty, if nothing is shared.
-        features: the video, as `encode_video` gives it.
+        given: each video, as `encode_video` gives it, after the ids, which have its placeholder. Where there
+            is no video the ids may be empty, if nothing is shared. All prefixes are of one length.
 
     Raises:
-        PromptError, PromptTooLongError: the ids and the video do not fit together, or the model.
+        PromptError, PromptTooLongError: the ids and the video do not fit together, or the model; or the
+            lengths differ.
         UsageError: the model has sliding windows, or is in training with gradient checkpointing.
     """
     if not can_share_prefixes(model):
         raise UsageError("a model with sliding-window attention cannot share prefixes.")
-    ids = list(input_ids)
-    if features is not None and VIDEO_TOKEN_ID not in ids:
-        raise PromptError("a video was given, and the prefix has no placeholder for it.")
-    if not ids:
-        return Prefix(0, 0, SlowFastCache(config=model.config, slow_lengths=[0]))
-    output = model(input_ids=torch.tensor([ids]), video_features=[features], use_cache=True, logits_to_keep=1)
-    fast_tokens = 0 if features is None else features.fast_tokens.shape[0]
-    return Prefix(output.past_key_values.get_seq_length(), fast_tokens, output.past_key_values)
+    for ids, features in given:
+        if features is not None and VIDEO_TOKEN_ID not in ids:
+            raise PromptError("a video was given, and the prefix has no placeholder for it.")
+    if not any(ids for ids, _ in given):
+        return [Prefix(0, 0, SlowFastCache(config=model.config, slow_lengths=[0])) for _ in given]
+    if len({(len(ids), _fast_tokens(features)) for ids, features in given}) > 1:
+        raise PromptError("prefixes of several lengths cannot be prefilled as one batch.")
+    output = model(
+        input_ids=torch.tensor([list(ids) for ids, _ in given]),
+        video_features=[features for _, features in given],
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    cache: SlowFastCache = output.past_key_values
+    rows = [cache] if len(given) == 1 else split_rows(cache)
+    return [
+        Prefix(row.get_seq_length(), _fast_tokens(features), row)
+        for row, (_, features) in zip(rows, given, strict=True)
+    ]
+
+
+def _fast_tokens(features: VideoFeatures | None) -> int:
+    return 0 if features is None else features.fast_tokens.shape[0]
 
 
 @torch.inference_mode()

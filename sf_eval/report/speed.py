@@ -115,8 +115,10 @@ def decoding_table(record: Decoding) -> Table:
 
 
 def _times(spread: Spread) -> str:
-    """Median with the least and most of all rounds, as an interval's bounds stand."""
+    """Median with the least and most of all rounds, as intervals have bounds; of one round, its figure."""
     median, least, most = spread
+    if least == most:
+        return f"{median:.1f}"
     return f"{median:.1f} [{least:.1f}, {most:.1f}]"
 
 

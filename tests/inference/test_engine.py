@@ -44,6 +44,7 @@ class CountingModel(SlowFastVideoModel):
         super().__init__(loaded)
         self.calls: Counter[str] = Counter()
         self.batches: list[int] = []
+        self.generated: list[Generated] = []
         self.ending: BaseException | None = None
 
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
@@ -54,11 +55,17 @@ class CountingModel(SlowFastVideoModel):
         self.calls["prefix"] += 1
         return super().prefix(video)
 
+    def prefix_later(self, video: VideoFeatures | None) -> Any:
+        self.calls["prefix"] += 1
+        return super().prefix_later(video)
+
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         if self.ending is not None and self.batches:
             raise self.ending
         self.batches.append(len(asked))
-        return super().answer(asked)
+        generated = super().answer(asked)
+        self.generated += generated
+        return generated
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +158,7 @@ def test_answers_do_not_depend_on_what_is_shared(
     assert engine.degraded == []
     assert max(model.batches) == batch_size
     assert model.calls["encode"] == (VIDEOS if share else len(questions) - 1)
+    assert {one.prefix_s > 0 for one in model.generated} == ({True, False} if share else {False})
     assert model.calls["prefix"] == (VIDEOS + 1 if share else 0)  # the one without a video has an empty one
 
 

@@ -53,7 +53,8 @@ class SmallMachine(SlowFastVideoModel):
         self.videos.append(weakref.ref(video))
         return video
 
-    def prefix(self, video: VideoFeatures | None) -> Prefix | None:
+    def prefix_later(self, video: VideoFeatures | None) -> Prefix:
+        """Not later: as a model whose prefixes are long."""
         if len(held(self.prefixes)) >= self.most_prefixes:
             run_out(self.said)
         prefix = super().prefix(video)

@@ -18,6 +18,7 @@ from sf_eval.model.shared_prefix import (
     SharedAnswer,
     answer_suffixes,
     prefill_prefix,
+    prefill_prefixes,
     prefill_suffixes,
     split_prompt,
 )
@@ -103,6 +104,29 @@ def test_every_switch_holds_with_sharing(model, frames, setting: dict[str, objec
     for key, value in setting.items():
         setattr(model.config, key, value)
     assert_same(model, questions_about(model, frames))
+
+
+@pytest.mark.parametrize("case", ["s1t4_f8", "s1t6_f13_minfast4", "masksystem"])
+def test_prefixes_prefilled_together_are_those_prefilled_alone(load, frames, case: str) -> None:
+    model = load(case).to(torch.float64)
+    videos = [model.encode_video(frames(count, seed=seed)) for seed, count in enumerate((12, 13, 12, 40))]
+    alike = [video for video in videos if len(video.fast_tokens) == len(videos[0].fast_tokens)]
+    assert len({len(video.slow_tokens) for video in alike[:3]}) == 2  # of other lengths beside the prompt
+    together = prefill_prefixes(model, [(BEFORE, video) for video in alike])
+    alone = [prefill_prefix(model, BEFORE, video) for video in alike]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.tokens, one.fast_tokens) == (other.tokens, other.fast_tokens)
+        assert one.cache.slow_lengths == other.cache.slow_lengths
+    batches = [prefill_suffixes(model, list(zip(prefixes, SUFFIXES, strict=False)))
+               for prefixes in (together, alone)]  # fmt: skip
+    torch.testing.assert_close(batches[0].logits, batches[1].logits, rtol=1e-12, atol=1e-12)
+    (again,) = prefill_prefixes(model, [(BEFORE, alike[-1])])
+    assert torch.equal(
+        prefill_suffixes(model, [(again, SUFFIXES[0])]).logits,
+        prefill_suffixes(model, [(alone[-1], SUFFIXES[0])]).logits,
+    )
+    with pytest.raises(PromptError, match="several lengths"):
+        prefill_prefixes(model, [(BEFORE, videos[0]), (BEFORE, videos[3])])
 
 
 def test_eager_attention_shares_too(load, frames) -> None:

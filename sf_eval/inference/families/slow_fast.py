@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -15,6 +18,7 @@ from sf_eval.inference.families.interleaving import interleaved, marked
 from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
 from sf_eval.inference.generation import generate_batch
 from sf_eval.inference.question import Said
+from sf_eval.inference.waiting import synchronise
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
 from sf_eval.model.loading import (
     LoadedModel,
@@ -32,10 +36,35 @@ from sf_eval.model.shared_prefix import (
     answer_suffixes,
     can_share_prefixes,
     prefill_prefix,
+    prefill_prefixes,
     split_prompt,
 )
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.video import ClipPlan, SamplingRule
+
+#: Prefixes are prefilled together up to so many tokens: a pass over fewer takes hardly less time.
+_TOKENS_TOGETHER = 512
+
+
+@dataclass(eq=False)
+class _Later:
+    """A prefix that is prefilled when it is first asked with.
+
+    Attributes:
+        done: once it is.
+        seconds: that it took: its part of those that were prefilled together.
+    """
+
+    ids: list[int]
+    video: VideoFeatures
+    tokens: int
+    done: Prefix | None = None
+    seconds: float = 0.0
+
+    @property
+    def prefix(self) -> Prefix:
+        assert self.done is not None  # the model prefills before it reads this
+        return self.done
 
 
 class SlowFastVideoModel:
@@ -98,12 +127,44 @@ class SlowFastVideoModel:
         ids, _ = split_prompt(self._ids("", video))
         return prefill_prefix(self.loaded.model, ids, video)
 
+    def prefix_later(self, video: VideoFeatures | None) -> Prefix | _Later | None:
+        if not can_share_prefixes(self.loaded.model):
+            return None
+        ids, _ = split_prompt(self._ids("", video))
+        tokens = self.loaded.model.prompt_length(torch.tensor(ids), video)
+        if video is None or 2 * tokens > _TOKENS_TOGETHER:
+            return prefill_prefix(self.loaded.model, ids, video)
+        return _Later(ids, video, tokens)
+
+    def _prefilled(self, prefixes: Sequence[Prefix | _Later]) -> list[Prefix]:
+        """All of them, those that nobody has prefilled yet together."""
+        waiting = dict.fromkeys(one for one in prefixes if isinstance(one, _Later) and one.done is None)
+        for tokens, alike in groupby(sorted(waiting, key=_length), key=_length):
+            same = list(alike)
+            at_once = _TOKENS_TOGETHER // tokens
+            for first in range(0, len(same), at_once):
+                self._prefill_together(same[first : first + at_once])
+        return [one.prefix if isinstance(one, _Later) else one for one in prefixes]
+
+    def _prefill_together(self, waiting: Sequence[_Later]) -> None:
+        synchronise(self.device)
+        start = time.perf_counter()
+        prefixes = prefill_prefixes(self.loaded.model, [(later.ids, later.video) for later in waiting])
+        synchronise(self.device)
+        seconds = (time.perf_counter() - start) / len(waiting)
+        for later, prefix in zip(waiting, prefixes, strict=True):
+            later.done, later.seconds = prefix, seconds
+
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         if all(item.prefix is None for item in asked):
             return self._whole_prompts(asked)
+        prefixes = self._prefilled([item.prefix for item in asked])
         answers = answer_suffixes(
             self.loaded.model,
-            [(item.prefix, split_prompt(self._ids(item.text, item.video))[1]) for item in asked],
+            [
+                (prefix, split_prompt(self._ids(item.text, item.video))[1])
+                for prefix, item in zip(prefixes, asked, strict=True)
+            ],
             max_new_tokens=[item.max_new_tokens for item in asked],
             stop_ids=self.loaded.processor.eos_token_ids,
         )
@@ -111,15 +172,16 @@ class SlowFastVideoModel:
             Generated(
                 text=self.loaded.processor.decode(answer.token_ids),
                 prompt_tokens=answer.prompt_tokens,
-                visual_tokens=item.prefix.fast_tokens,
+                visual_tokens=prefix.fast_tokens,
                 slow_tokens=self._slow_tokens(item.video),
                 new_tokens=answer.new_tokens,
                 finish_reason=answer.finish_reason,
                 finite=answer.finite,
                 prefill_s=answer.first_token_s,
                 generate_s=answer.later_tokens_s,
+                prefix_s=item.prefix.seconds if isinstance(item.prefix, _Later) else 0.0,
             )
-            for item, answer in zip(asked, answers, strict=True)
+            for item, prefix, answer in zip(asked, prefixes, answers, strict=True)
         ]
 
     def look(self, asked: Asked) -> tuple[str, Look]:
@@ -127,7 +189,7 @@ class SlowFastVideoModel:
             raise UsageError("a model with sliding-window attention does not tell where it looks.")
         seen = look(
             self.loaded.model,
-            asked.prefix,
+            self._prefilled([asked.prefix])[0],
             split_prompt(self._ids(asked.text, asked.video))[1],
             max_new_tokens=asked.max_new_tokens,
             stop_ids=self.loaded.processor.eos_token_ids,
@@ -165,6 +227,10 @@ class SlowFastVideoModel:
 
     def _slow_tokens(self, video: VideoFeatures | None) -> int:
         return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0
+
+
+def _length(later: _Later) -> int:
+    return later.tokens
 
 
 def parts_to_compile(model: SlowFastForConditionalGeneration) -> dict[str, torch.nn.Module]:
