@@ -51,12 +51,12 @@ class Budget:
         batch_others: in every fourth step instead, four questions each.
     """
 
-    steps: int = 400
+    steps: int = 300
     videos: int = 120
     others: int = 80
     held_out: int = 100
     held_out_others: int = 40
-    batch_videos: int = 12
+    batch_videos: int = 16
     batch_others: int = 4
     learning_rate: float = 2e-3
 
@@ -123,10 +123,6 @@ class WhenTrainer(Trainer):
             model, heads, videos=footage.train, teacher=teacher, budget=trainer_budget, seed=seed
         )
         self._footage, self._when_budget = footage, budget
-        # Not Muon, as from nothing: it takes a third of so small a step, and here little is to be learned.
-        self._optimizers = [
-            torch.optim.AdamW(self._parameters, lr=budget.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))
-        ]
 
     def _draw(self, stage: Stage, step: int, rng: random.Random) -> tuple[Any, list[Lesson]]:
         """Features [B, T, g, g, C] and questions of one step; the same for every model of a seed.

@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
-from sf_eval.core.tables import Table
+from sf_eval.core.tables import Table, to_markdown
 from sf_eval.scoring.intervals import Observation, interval95, mean_of_means
 from sf_eval.training.when.learning import Budget, Rope
 from sf_eval.training.when.questions import WHEN_KINDS
 
-FILE = "mini_when.json"
+FILE, PAGE = "mini_when.json", "mini_when.md"
 _BEFORE_TRAINING = "the shipped model"
 
 
@@ -104,8 +104,9 @@ class WhenReport(_Record):
         return self.model_copy(update={"runs": (*self.runs, run)})
 
     def save(self, folder: Path) -> None:
-        """Write the record and, made of it, the page beside it."""
+        """Write the record and, made of it, a page."""
         files.write_json(folder / FILE, self.model_dump(mode="json"))
+        files.write_text(folder / PAGE, _page(self))
 
 
 def _score(groups: Sequence[Sequence[Observation]]) -> KindScore:
@@ -134,6 +135,14 @@ def table(report: WhenReport) -> Table:
              _mean(run, ("direction", "mover_colour", "background_seen")))
         )  # fmt: skip
     return Table("Percent right on held-out videos", columns, tuple(rows), numeric=frozenset(columns[1:]))
+
+
+def _page(report: WhenReport) -> str:
+    budget = ", ".join(f"{name} {value:g}" for name, value in report.budget.items())
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    said = [finding(report)] if _trained(report, "own") and _trained(report, "published") else []
+    parts = [to_markdown(table(report)).rstrip(), *said, f"`{report.command}`", f"{budget}; {versions}"]
+    return "\n\n".join(parts) + "\n"
 
 
 def finding(report: WhenReport) -> str:
