@@ -118,12 +118,18 @@ def _check_memory(model: str, device_name: str) -> Any:
         return CheckResult("memory", model, "ok", "its weights are not on this machine")
     needed = size.parameters * width
     detail = f"weights {needed / 1e9:.1f} GB"
-    if size.config is None:
-        detail += f" of {have / 1e9:.1f} GB on {device}; activations come on top"
+    batch_size = fitting_batch_size(size, card, device, width)
+    foresight = foreseen(size, card, batch_size or 1, width, device.type)
+    if batch_size is None or foresight is None:
+        detail += (
+            f" of {have / 1e9:.1f} GB on {device}; keys, values and activations come on top (no closed form)"
+        )
     else:
-        batch_size = fitting_batch_size(size.config, size.parameters, card, device, width)
-        needed = foreseen(size.config, size.parameters, card, batch_size, width, device.type).peak
+        needed = foresight.peak
         detail += (
             f", at most {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device} in batches of {batch_size}"
         )
+        if size.largest_video is not None:
+            height, across = size.largest_video.coded
+            detail += f", {size.largest_video.frames} frames of {across} x {height}"
     return CheckResult("memory", model, "ok" if needed < have else "failure", detail)

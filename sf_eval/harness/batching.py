@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import torch
 
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.cores import decoders_beside, usable_cores
-from sf_eval.inference.chunks import frames_at_once
+from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import total_memory
-from sf_eval.inference.family import VideoModel
+from sf_eval.inference.family import ModelSize, VideoModel
 from sf_eval.inference.freed_memory import keep_freed_memory
+from sf_eval.profiler.cost.family_memory import family_forecast
+from sf_eval.profiler.cost.family_question import family_model
 from sf_eval.profiler.cost.memory import MemoryForecast, Serving, forecast
 from sf_eval.profiler.cost.shape import ModelShape
 
@@ -34,12 +35,15 @@ def automatic_batch_size(model: VideoModel, card: ModelCard, *, share: bool = Tr
     """What `--batch-size auto` means: what the memory forecast fits into the device, at most `MOST`.
 
     Every question is counted with a video of its own. Where it is too many all the same, the engine halves
-    it.
+    it. Of a model without a closed form the keys and values are fitted into half of what the weights leave;
+    where those are not known either, it is `UNKNOWN`.
     """
     facts = model.facts
-    if facts.closed_form:
+    if facts.size.config is not None:
         width = value_bytes(getattr(torch, facts.dtype))
-        return fitting_batch_size(facts.config, facts.parameters, card, model.device, width, share=share)
+        fitting = fitting_batch_size(facts.size, card, model.device, width, share=share)
+        if fitting is not None:
+            return fitting
     if model.device.type != "cuda":
         return ON_CPU
     if facts.question_bytes is None:
@@ -49,30 +53,26 @@ def automatic_batch_size(model: VideoModel, card: ModelCard, *, share: bool = Tr
 
 
 def fitting_batch_size(
-    config: Mapping[str, Any],
-    parameters: int,
-    card: ModelCard,
-    device: torch.device,
-    width: int,
-    *,
-    share: bool = True,
-) -> int:
-    """The most questions a batch whose forecast fits the device; 1 where not even that does.
+    size: ModelSize, card: ModelCard, device: torch.device, width: int, *, share: bool = True
+) -> int | None:
+    """The most questions a batch whose forecast fits the device; 1 where not even that does, None where there
+    is no forecast.
 
     Args:
-        config, parameters: of a model whose memory has a closed form.
-        width: bytes of one of its values.
+        width: bytes of one of the model's values.
     """
     most, room = ON_CPU if device.type == "cpu" else MOST, _USABLE * total_memory(device)
     for batch_size in range(most, 1, -1):
-        if foreseen(config, parameters, card, batch_size, width, device.type, share=share).peak <= room:
+        foresight = foreseen(size, card, batch_size, width, device.type, share=share)
+        if foresight is None:
+            return None
+        if foresight.peak <= room:
             return batch_size
     return 1
 
 
 def foreseen(
-    config: Mapping[str, Any],
-    parameters: int,
+    size: ModelSize,
     card: ModelCard,
     batch_size: int,
     width: int,
@@ -80,20 +80,32 @@ def foreseen(
     *,
     share: bool = True,
     questions_per_video: int = 1,
-) -> MemoryForecast:
-    """The memory of a run in closed form, for prompts of some hundred tokens and answers of a few words."""
-    shape = ModelShape.from_config(config, slow_path=card.slow_path == "on")
+) -> MemoryForecast | None:
+    """The memory of a run in closed form, for prompts of some hundred tokens and answers of a few words, and
+    for the longest videos, of pictures of 720p where those are not resized before; None where there is none.
+    """
+    if size.config is None or size.parameters is None:
+        return None
     serving = Serving(
         frames=card.num_frames,
         batch_size=batch_size,
-        chunk_frames=frames_at_once(shape.vision.image_size, device_type),
+        chunk_frames=CHUNK_FRAMES,
         text_tokens=_TEXT_TOKENS,
         new_tokens=_NEW_TOKENS,
         share=share,
         questions_per_video=questions_per_video,
         value_bytes=width,
     )
-    return forecast(shape, parameters, serving)
+    if size.largest_video is not None:
+        family = family_model(size.config)
+        if family is None:
+            return None
+        return family_forecast(
+            family, size.parameters, size.largest_video, serving, cpu_resizes_bytes=device_type == "cpu"
+        )
+    shape = ModelShape.from_config(size.config, slow_path=card.slow_path == "on")
+    chunk = frames_at_once(shape.vision.image_size, device_type)
+    return forecast(shape, size.parameters, replace(serving, chunk_frames=chunk))
 
 
 def value_bytes(dtype: torch.dtype) -> int:

@@ -118,18 +118,18 @@ def _compiled(plan: RunPlan, model: VideoModel, watcher: OpeningWatcher) -> Abst
 def _forecast(plan: RunPlan, model: VideoModel, batch_size: int) -> int | None:
     """Bytes that the run was to take at its peak; None where nobody can tell."""
     known = model.facts
-    if not known.closed_form:
+    if known.size.config is None:
         return None
-    return foreseen(
-        known.config,
-        known.parameters,
+    foresight = foreseen(
+        known.size,
         plan.card,
         batch_size,
         value_bytes(getattr(torch, known.dtype)),
         model.device.type,
         share=plan.settings.share,
         questions_per_video=questions_per_video(plan),
-    ).peak
+    )
+    return None if foresight is None else foresight.peak
 
 
 def _decoders(plan: RunPlan, device: torch.device) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import SfEvalError
 from sf_eval.core.resize import Resize
+from sf_eval.core.video_size import VideoSize
 from sf_eval.inference.question import FailureKind, Said
 from sf_eval.video import ClipPlan, SamplingRule
 
@@ -95,11 +96,14 @@ class ModelFacts:
         dtype: of the weights in memory, without "torch."; "" where nobody can tell.
         config: its shape, as config.json has it.
         closed_form: whether `sf_eval.profiler.cost` counts FLOPs and memory from `config` alone. Otherwise a
-            run's FLOPs are counted where `config` and the answers' `visual_grid` tell them.
+            run's FLOPs are counted where `config` and the answers' `visual_grid` tell them, and its memory
+            where `config` and `largest_video` do.
         text_before_video: tokens of every prompt's markup before the video.
         own: what else determines its answers, of this family alone; part of every answer's key.
         question_bytes: most bytes of keys and values that one question takes; None where it is not known, or
             the closed form counts it.
+        largest_video: how large the longest video is, of pictures of 720p; None where it is not known, or all
+            videos are alike (`resize`).
         notes: what a reader of the results should know, one sentence each.
     """
 
@@ -112,7 +116,14 @@ class ModelFacts:
     text_before_video: int = 0
     own: Mapping[str, Any] = field(default_factory=dict)
     question_bytes: int | None = None
+    largest_video: VideoSize | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> ModelSize:
+        """What the model takes, as it was known before it was loaded."""
+        known = self.closed_form or self.largest_video is not None
+        return ModelSize(self.parameters, self.config if known else None, self.largest_video)
 
 
 @dataclass(frozen=True)
@@ -121,11 +132,13 @@ class ModelSize:
 
     Attributes:
         parameters: number of weights in use; None where it cannot be told.
-        config: as `ModelFacts.config` where that has a closed form; None has none.
+        config: as `ModelFacts.config` where that may have a closed form; None has none.
+        largest_video: as in `ModelFacts`.
     """
 
     parameters: int | None
     config: Mapping[str, Any] | None = None
+    largest_video: VideoSize | None = None
 
 
 TOWER = "vision tower"

@@ -7,11 +7,10 @@ run takes longer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -28,7 +27,9 @@ from sf_eval.harness.plan import RunPlan, TaskPlan, questions_per_video
 from sf_eval.harness.questions import prompt_of
 from sf_eval.inference.device import resolve_device, resolve_dtype, total_memory
 from sf_eval.inference.families import size_of
+from sf_eval.inference.family import ModelSize
 from sf_eval.profiler import compare_question
+from sf_eval.profiler.cost.family_question import family_model
 from sf_eval.profiler.measured.hardware import measure_peak
 from sf_eval.report.model_label import with_words
 from sf_eval.video import SamplingRule
@@ -68,11 +69,12 @@ def show(plan: RunPlan, console: Console) -> None:
     device = resolve_device(settings.device)
     dtype = resolve_dtype(settings.dtype, device) or torch.float16
     frames = plan.card.num_frames if settings.conditions.shows_video else 0
-    estimates = [_estimate(plan.card, task, frames) for task in plan.tasks]
+    size = size_of(plan.card)
+    estimates = [_estimate(plan.card, size, task, frames) for task in plan.tasks]
     console.print(f"Measuring what {device} can do ...", style="dim")
     rate = measure_peak(device, dtype).measured_flops
-    print_table(console, _work_table(plan, estimates, rate, f"{device}, {_name(dtype)}"))
-    print_table(console, _memory_table(plan, device, dtype))
+    print_table(console, _work_table(plan, size, estimates, rate, f"{device}, {_name(dtype)}"))
+    print_table(console, _memory_table(plan, size, device, dtype))
 
 
 def _asked_of(plan: RunPlan) -> str:
@@ -81,27 +83,43 @@ def _asked_of(plan: RunPlan) -> str:
     return f"{with_words(plan.card.title, conditions.words)}, {frames}"
 
 
-def _estimate(card: ModelCard, task: TaskPlan, frames: int) -> TaskEstimate:
+def _estimate(card: ModelCard, size: ModelSize, task: TaskPlan, frames: int) -> TaskEstimate:
     videos = {document.video_id: document for document in task.documents} if frames else {}
     return TaskEstimate(
         title=task.benchmark.title,
         questions=len(task.documents),
         videos=len(videos),
-        flops=_flops(card, size_of(card).config, task, frames),
+        flops=_flops(card, size, task, frames),
         media_bytes=_media_bytes(task) if frames else 0,
         fetch_bytes=hub.bytes_to_fetch(task.benchmark, task.opened.folder) if frames else 0,
     )
 
 
-def _flops(card: ModelCard, config: Mapping[str, Any] | None, task: TaskPlan, frames: int) -> int | None:
-    if config is None:
-        return None
+def _flops(card: ModelCard, size: ModelSize, task: TaskPlan, frames: int) -> int | None:
     flops = 0
     for document in task.documents:
         text_tokens = MARKUP_TOKENS + _most_characters(task, document, frames) // CHARACTERS_A_TOKEN
         new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
-        flops += compare_question(config, frames, text_tokens, new_tokens).model.total_flops
+        one = _flops_of_question(size, frames, text_tokens, new_tokens)
+        if one is None:
+            return None
+        flops += one
     return flops
+
+
+def _flops_of_question(size: ModelSize, frames: int, text_tokens: int, new_tokens: int) -> int | None:
+    if size.config is None:
+        return None
+    if size.largest_video is None:
+        return compare_question(size.config, frames, text_tokens, new_tokens).model.total_flops
+    model, video = family_model(size.config), size.largest_video
+    if model is None:
+        return None
+    if frames:
+        cost = model.cost(video.grid, video.visual_tokens, video.text_tokens + text_tokens, new_tokens)
+    else:
+        cost = model.cost(None, 0, text_tokens, new_tokens)
+    return None if cost is None else cost.total_flops
 
 
 def _most_characters(task: TaskPlan, document: Document, frames: int) -> int:
@@ -135,7 +153,9 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where: str) -> Table:
+def _work_table(
+    plan: RunPlan, size: ModelSize, estimates: list[TaskEstimate], rate: float, where: str
+) -> Table:
     rows = [
         (
             estimate.title,
@@ -172,6 +192,7 @@ def _work_table(plan: RunPlan, estimates: list[TaskEstimate], rate: float, where
             f"{CHARACTERS_A_TOKEN} characters a token, and as many new tokens as the task allows.",
             f"Time: those FLOPs at {scaled(rate, 'FLOP/s')}, a large matrix product measured just now on "
             f"{where}. Decoding videos and everything else comes on top.",
+            *(_size_notes(size) if frames else ()),
             *(_subtitle_notes(plan, estimates) if frames else ()),
         ),
     )
@@ -189,18 +210,26 @@ def _subtitle_notes(plan: RunPlan, estimates: list[TaskEstimate]) -> Iterator[st
         yield "Subtitles that are not on this machine yet are in no figure; they come on top."
 
 
-def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Table:
-    card, share, width = plan.card, plan.settings.share, value_bytes(dtype)
-    size, have = size_of(card), total_memory(device)
-    if size.config is None or size.parameters is None:
-        return _weights_table(None if size.parameters is None else size.parameters * width, device, dtype)
-    batch_size = plan.settings.batch_size or fitting_batch_size(
-        size.config, size.parameters, card, device, width, share=share
-    )
+def _size_notes(size: ModelSize) -> Iterator[str]:
+    """What is assumed of videos that a model takes as they are coded."""
+    video = size.largest_video
+    if video is not None:
+        height, width = video.coded
+        yield (
+            f"Videos: {video.frames} frames of {width} x {height}, by the checkpoint's own processor "
+            f"{video.visual_tokens} tokens in the prompt; smaller ones may take less, larger ones more."
+        )
+
+
+def _memory_table(plan: RunPlan, size: ModelSize, device: torch.device, dtype: torch.dtype) -> Table:
+    card, share, width, have = plan.card, plan.settings.share, value_bytes(dtype), total_memory(device)
+    batch_size = plan.settings.batch_size or fitting_batch_size(size, card, device, width, share=share) or 1
     foresight = foreseen(
-        size.config, size.parameters, card, batch_size, width, device.type,
+        size, card, batch_size, width, device.type,
         share=share, questions_per_video=questions_per_video(plan),
     )  # fmt: skip
+    if foresight is None:
+        return _weights_table(None if size.parameters is None else size.parameters * width, device, dtype)
     rows = (
         ("weights", foresight.weights),
         ("keys and values", foresight.keys_and_values),
@@ -221,6 +250,7 @@ def _memory_table(plan: RunPlan, device: torch.device, dtype: torch.dtype) -> Ta
         notes=(
             f"{'It fits.' if foresight.peak < have else 'IT DOES NOT FIT.'} In closed form, with "
             "activations; the allocator, the libraries and (on a CPU) Python and decoders come on top.",
+            *_size_notes(size),
             *_coded_notes(card, plan.rule),
         ),
     )
@@ -252,7 +282,8 @@ def _weights_table(weights: int | None, device: torch.device, dtype: torch.dtype
         notes=(
             "The weights are not on this machine."
             if weights is None
-            else f"{fits} Keys and values of the prompts and activations come on top.",
+            else f"{fits} Keys and values of the prompts and activations come on top: this kind of model has "
+            "no closed form for them.",
         ),
     )
 

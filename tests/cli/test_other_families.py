@@ -90,6 +90,8 @@ def test_other_families_and_ours_stand_in_one_comparison(
         assert all(sample["num_frames"] == 4 for sample in samples_of(tmp_path / "all" / family))
         told = (tmp_path / "all" / family / "profile.md").read_text()
         assert ("not counted" in told) == (family == "generic")
+        assert record.memory is not None
+        assert (record.memory.forecast_bytes is None) == (family == "generic")
         assert family in done.out
     assert record_of(tmp_path / "all" / "mini").model.family == "slow_fast"
     assert record_of(tmp_path / "all" / "pooled").model.slow_path == "off"

@@ -146,7 +146,7 @@ def test_two_threads_use_one_model_on_two_videos(model, frames) -> None:
 
     def answer(index: int) -> None:
         with torch.no_grad():
-            for turn in range(4):
+            for turn in range(2):
                 barrier.wait()
                 output = model.generate(QUESTION, pixel_values_videos=[videos[index]], max_new_tokens=8)
                 found[index, turn] = output
@@ -156,7 +156,7 @@ def test_two_threads_use_one_model_on_two_videos(model, frames) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
+    assert len(found) == 4
     assert all(torch.equal(output, alone[index]) for (index, _), output in found.items())
 
 

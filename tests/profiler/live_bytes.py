@@ -15,7 +15,7 @@ class LiveBytes(TorchDispatchMode):
     """Counts the storages that operations make inside of the block, until nothing refers to them any more.
 
     Attributes:
-        peak: the most bytes alive at once, without those that were there before.
+        peak: the most bytes alive at once, without those that were there before; since the last `take`.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,11 @@ class LiveBytes(TorchDispatchMode):
         self.peak = 0
         self._alive = 0
         self._known: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+    def take(self) -> int:
+        """The peak since the last call, or since the beginning."""
+        peak, self.peak = self.peak, self._alive
+        return peak
 
     def __torch_dispatch__(
         self, operation: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None

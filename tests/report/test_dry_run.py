@@ -1,11 +1,16 @@
-"""What a dry run says of the cost of subtitles: it is told before any frame's time is known."""
+"""What a dry run says of the cost of subtitles, before any frame's time is known; and of other families."""
 
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
+
+from tiny_checkpoints import make_checkpoint
 
 from sf_eval.harness.controls.conditions import Conditions, Control
 from sf_eval.harness.plan import make_plan
@@ -54,3 +59,31 @@ def test_without_a_video_there_are_no_subtitles(tmp_path: Path) -> None:
     flops, said = dry_run(tmp_path / "out", "blind")
     assert flops["videomme_w_subtitle"] == flops["videomme"]
     assert "Subtitles" not in said
+
+
+def family_dry_run(family: str, folder: Path) -> str:
+    checkpoint = make_checkpoint(family, folder / family)
+    settings = RunSettings(
+        model=str(checkpoint), tasks="videomme", data="mini", num_frames=4, limit=parse_limit("2"),
+        output=folder / "out", device="cpu",
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=200)
+    show(make_plan(settings), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_another_familys_flops_and_memory_are_told_without_its_weights(tmp_path: Path) -> None:
+    said = family_dry_run("qwen2_5_vl", tmp_path)
+    (line,) = [line for line in said.splitlines() if line.startswith(" Video-MME  ")]
+    assert line.split()[4] in ("MFLOP", "M", "G"), line
+    assert "Videos: 4 frames of 1280 x 720, by the checkpoint's own processor " in said
+    assert "Memory at batch size 1, float32" in said
+    assert "in all while a video is encoded" in said
+    assert "It fits. In closed form" in said
+
+
+def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
+    said = family_dry_run("generic", tmp_path)
+    assert "The FLOPs of this kind of model are not counted, and so its time is not estimated." in said
+    assert "They fit. Keys and values of the prompts and activations come on top" in said

@@ -18,6 +18,7 @@ from sf_eval.core.files import sha256
 from sf_eval.inference.device import keep_float32_exact
 from sf_eval.model import checkpoint
 from sf_eval.model.attach import load_slow_path
+from sf_eval.model.attach.attaching import attach
 from sf_eval.model.attach.settings import SlowPathSettings
 from sf_eval.model.attach.storing import DESCRIPTION, WEIGHTS, read_record
 from sf_eval.model.checkpoint_files.decoding import greedy_settings, what_greedy_leaves_out
@@ -160,8 +161,25 @@ def load(
     )
 
 
-def count_parameters(card: ModelCard) -> int | None:
-    """Weights of the card's model, counted on the meta device; None where its config.json cannot be had."""
+@dataclass(frozen=True)
+class Outline:
+    """A checkpoint without its weights: the model is on the meta device, its slow path too if it has one.
+
+    Attributes:
+        pooling: as in `Loaded`.
+    """
+
+    model: Any
+    directory: Path
+    pooling: SlowPathSettings | None
+
+    @property
+    def parameters(self) -> int:
+        return sum(int(parameter.numel()) for parameter in self.model.parameters())
+
+
+def outline(card: ModelCard) -> Outline | None:
+    """What the card's model is; None where its config.json cannot be had."""
     try:
         directory, _ = read_config(card)
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
@@ -169,7 +187,17 @@ def count_parameters(card: ModelCard) -> int | None:
             model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
     except (CheckpointError, OSError, ValueError, KeyError):
         return None
-    return sum(int(parameter.numel()) for parameter in model.parameters())
+    slow_path = _slow_path(card, directory)
+    pooling = None if slow_path is None else read_record(slow_path).settings
+    if pooling is not None and card.slow_path == "on":
+        attach(model, pooling)
+    return Outline(model, directory, pooling)
+
+
+def count_parameters(card: ModelCard) -> int | None:
+    """Weights of the card's model; None where its config.json cannot be had."""
+    known = outline(card)
+    return None if known is None else known.parameters
 
 
 def _load_model(

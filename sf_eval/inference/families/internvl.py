@@ -9,8 +9,6 @@ import torch
 from sf_eval.inference.families.llava_onevision import LlavaTraits
 from sf_eval.inference.families.transformers_family import TransformersFamily
 
-_TEXT_A_FRAME = 6  # "Frame1: <img>", "</img>" and a new line
-
 
 class InternVLTraits(LlavaTraits):
     model_type = "internvl"
@@ -18,9 +16,6 @@ class InternVLTraits(LlavaTraits):
 
     def piece(self, inputs: dict[str, Any], pixels: torch.Tensor, frames: int) -> dict[str, Any]:
         return {"pixel_values": pixels}
-
-    def tokens(self, processor: Any, model: Any, frames: int) -> int:
-        return frames * (int(processor.image_seq_length) + _TEXT_A_FRAME)
 
 
 FAMILY = TransformersFamily(InternVLTraits())

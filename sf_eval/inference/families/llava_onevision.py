@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -21,15 +20,13 @@ class LlavaTraits(VideoTraits):
     def process(self, processor: Any, pixels: torch.Tensor, shown: ClipPlan, options: Options) -> Processed:
         output, _ = preprocessed(processor, pixels, shown)
         frames = output["pixel_values_videos"][0]  # [T, 3, S, S]
-        written = processor.replace_video_token(output, video_idx=0)
+        # The text depends on the sizes alone: pictures without data are shown as one value, spread out.
+        sized = {"pixel_values_videos": [torch.zeros(()).expand(frames.shape)]} if frames.is_meta else output
+        written = processor.replace_video_token(sized, video_idx=0)
         return Processed(frames, 1, len(frames), {}, written)
 
     def piece(self, inputs: dict[str, Any], pixels: torch.Tensor, frames: int) -> dict[str, Any]:
         return {"pixel_values_videos": pixels[None]}
-
-    def tokens(self, processor: Any, model: Any, frames: int) -> int:
-        side = math.isqrt(int(processor.num_image_tokens))
-        return frames * math.ceil(side / 2) ** 2 + 1
 
     def describe(self, processor: Any, options: Options) -> str:
         videos = processor.video_processor

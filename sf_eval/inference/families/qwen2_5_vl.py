@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,9 +10,8 @@ import torch
 from sf_eval.inference.families.options import Options
 from sf_eval.inference.families.transformers_family import TransformersFamily
 from sf_eval.inference.families.transformers_video import Processed, VideoTraits, preprocessed
+from sf_eval.model.attach.grids import Grid
 from sf_eval.video import ClipPlan
-
-_SOURCE = (720, 1280)  # of the video that an estimate of tokens is made for
 
 
 class QwenTraits(VideoTraits):
@@ -42,10 +42,10 @@ class QwenTraits(VideoTraits):
         grid = torch.tensor([[frames, *inputs["grid"]]], device=pixels.device)
         return {"pixel_values_videos": pixels, "video_grid_thw": grid}
 
-    def tokens(self, processor: Any, model: Any, frames: int) -> int:
-        videos = processor.video_processor
-        patches = videos.get_num_of_video_patches(max(frames, 2), *_SOURCE, {})
-        return int(patches) // int(videos.merge_size) ** 2
+    def grid(self, made: Processed, tokens: int) -> Grid:
+        height, width = made.inputs["grid"]
+        merge = math.isqrt(made.rows * made.frames // tokens)
+        return made.frames, height // merge, width // merge
 
     def describe(self, processor: Any, options: Options) -> str:
         videos = processor.video_processor

@@ -13,7 +13,9 @@ from sf_eval.inference.families import checkpoints
 from sf_eval.inference.families.options import read_options
 from sf_eval.inference.families.transformers_model import TransformersVideoModel
 from sf_eval.inference.families.transformers_video import VideoTraits
+from sf_eval.inference.families.video_sizes import largest_video, with_visual_tokens, writer_of
 from sf_eval.inference.family import ModelSize, plain_rule
+from sf_eval.model.attach import has_slow_path
 from sf_eval.video import SamplingRule
 
 
@@ -36,7 +38,19 @@ class TransformersFamily:
         return plain_rule(card)
 
     def size(self, card: ModelCard) -> ModelSize:
-        return ModelSize(checkpoints.count_parameters(card))
+        known = checkpoints.outline(card)
+        if known is None:
+            return ModelSize(None)
+        try:
+            processor = checkpoints.read_processor(known.directory)
+            check_processor(processor)
+        except CheckpointError:  # said when the weights are checked; the model's size is known all the same
+            return ModelSize(known.parameters)
+        options, model = read_options(card, self.traits.options), known.model
+        pooled, writer = known.pooling or options.pooled, writer_of(processor, self.traits, model)
+        video = largest_video(processor, writer, self.traits, self.rule(card), options, pooled)
+        config = with_visual_tokens(model, processor, pooled, attached=has_slow_path(model))
+        return ModelSize(known.parameters, None if video is None else config, video)
 
     def load(
         self,

@@ -9,18 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 
-from sf_eval.core.cards import VISUAL_TOKENS
+from sf_eval.core.video_size import VideoSize
 from sf_eval.inference.families import places as placing
 from sf_eval.inference.families.caches import Rows, can_join, joined
 from sf_eval.inference.families.checkpoints import Loaded
 from sf_eval.inference.families.decoding import Answer, decode
 from sf_eval.inference.families.options import Options
-from sf_eval.inference.families.prompts import Placeholder, PromptWriter
+from sf_eval.inference.families.prompts import Placeholder
 from sf_eval.inference.families.transformers_video import EncodedVideo, VideoTraits, encode_video
+from sf_eval.inference.families.video_sizes import largest_video, with_visual_tokens, writer_of
 from sf_eval.inference.family import Asked, Generated, ModelFacts
 from sf_eval.inference.waiting import synchronise
 from sf_eval.model.attach import SlowContext, has_slow_path, slow_context
@@ -76,9 +78,7 @@ class TransformersVideoModel:
     def __init__(self, loaded: Loaded, traits: VideoTraits, options: Options, rule: SamplingRule) -> None:
         self.loaded, self.traits = loaded, traits
         self.model, self.processor = loaded.model, loaded.processor
-        token_id = traits.layout.placeholder(self.model)
-        token = self.processor.tokenizer.convert_ids_to_tokens(token_id)
-        self.writer = PromptWriter(self.processor, token, token_id)
+        self.writer = writer_of(self.processor, traits, self.model)
         self.shares = can_join(self.model.config.get_text_config())
         self._attached = has_slow_path(self.model)
         self.options = options
@@ -92,44 +92,30 @@ class TransformersVideoModel:
 
     @property
     def facts(self) -> ModelFacts:
-        processor = self.processor.video_processor.to_dict()
         _, starts = self.writer.ids("", Placeholder(self.writer.token, (1,)))
         return ModelFacts(
             weights_digest=self.loaded.digest,
             revision=self.loaded.revision,
             parameters=self.loaded.parameters,
             dtype=str(self.model.dtype).removeprefix("torch."),
-            config={
-                **self.model.config.to_dict(),
-                "video_processor": processor,
-                VISUAL_TOKENS: self._visual_tokens(),
-            },
+            config=with_visual_tokens(self.model, self.processor, self._pooled, attached=self._attached),
             text_before_video=starts[0],
             own={"places": self.options.places} if self.traits.layout.axes == 3 else {},
             question_bytes=self._question_bytes(),
+            largest_video=self.largest_video,
             notes=(*self.loaded.notes, *self._notes()),
         )
-
-    def _visual_tokens(self) -> dict[str, Any]:
-        """How the tower's tokens are pooled, and the layers that read them beside the prompt."""
-        pooled = self._pooled
-        return {
-            "temporal_stride": 1 if pooled is None else pooled.temporal_stride,
-            "spatial_stride": 1 if pooled is None else pooled.spatial_stride,
-            "layers": list(pooled.layers) if pooled is not None and self._attached else [],
-        }
 
     def _notes(self) -> list[str]:
         notes = [] if self.shares else ["The model has sliding windows: no prefix is shared, and no batch."]
         notes.append(_frames_note(self.rule))
         notes.append(self.traits.describe(self.processor, self.options))
-        most, room = (
-            self._tokens(),
-            getattr(self.model.config.get_text_config(), "max_position_embeddings", 0),
-        )
-        if room and most > room:
+        video = self.largest_video
+        room = getattr(self.model.config.get_text_config(), "max_position_embeddings", 0)
+        if video is not None and 0 < room < video.visual_tokens:
             notes.append(
-                f"{self.rule.num_frames} frames are about {most} tokens; the model is made for {room}."
+                f"{self.rule.num_frames} frames are about {video.visual_tokens} tokens; the model is made "
+                f"for {room}."
             )
         if self.traits.layout.axes == 3:
             notes.append(f"M-RoPE places of text after a video: {self.options.places} (docs/families.md).")
@@ -138,18 +124,20 @@ class TransformersVideoModel:
             notes.append(f"In the prompt {share} of the tower's tokens, averaged.")
         return notes
 
-    def _question_bytes(self) -> int:
-        config = self.model.config.get_text_config()
+    def _question_bytes(self) -> int | None:
+        config, video = self.model.config.get_text_config(), self.largest_video
+        if video is None:
+            return None
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         width = torch.empty((), dtype=self.model.dtype).element_size()
-        places = self._tokens() + _TEXT_TOKENS + _NEW_TOKENS
+        places = video.visual_tokens + video.text_tokens + _TEXT_TOKENS + _NEW_TOKENS
         return int(2 * config.num_hidden_layers * heads * size * width * places)
 
-    def _tokens(self) -> int:
-        """About how many tokens a video has in a prompt at most."""
-        share = 1 if self._pooled is None else self._pooled.fast_share
-        return int(self.traits.tokens(self.processor, self.model, self.rule.num_frames) * share)
+    @cached_property
+    def largest_video(self) -> VideoSize | None:
+        """The longest video, of pictures of the usual size; None where such a one could not be shown."""
+        return largest_video(self.processor, self.writer, self.traits, self.rule, self.options, self._pooled)
 
     @torch.inference_mode()
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> EncodedVideo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -102,15 +103,16 @@ class VideoTraits(ABC):
 
     @abstractmethod
     def process(self, processor: Any, pixels: torch.Tensor, shown: ClipPlan, options: Options) -> Processed:
-        """Pictures uint8 [T, 3, H, W] through the family's processor."""
+        """Pictures uint8 [T, 3, H, W] through the family's processor; on the meta device, their sizes."""
 
     @abstractmethod
     def piece(self, inputs: dict[str, Any], pixels: torch.Tensor, frames: int) -> dict[str, Any]:
         """The tower's inputs for `frames` frames of it."""
 
-    @abstractmethod
-    def tokens(self, processor: Any, model: Any, frames: int) -> int:
-        """About how many tokens a video of `frames` frames has in a prompt."""
+    def grid(self, made: Processed, tokens: int) -> Grid:
+        """Of a processed video's `tokens`, its tail left out: as the tower will make it. Squares."""
+        side = math.isqrt(tokens // made.frames)
+        return made.frames, side, side
 
     @abstractmethod
     def describe(self, processor: Any, options: Options) -> str:
@@ -150,7 +152,7 @@ def encode_video(
     fast = whole if pooled is None else whole.pooled(pooled)
     stride = 1 if pooled is None else min(pooled.temporal_stride, whole.grid[0])
     frames, height, width = whole.grid
-    tail = 0 if whole.tail is None else len(whole.tail)
+    tail = traits.layout.tail
     written = writer.collapsed(made.written)
     if sum(written.runs) != frames * height * width + tail:
         raise PromptError(
@@ -159,9 +161,9 @@ def encode_video(
         )
     return EncodedVideo(
         fast=fast,
-        slow=whole if keep_slow else None,
+        slow=VideoGrid(whole.tokens, tail=whole.tail) if keep_slow else None,
         grid=whole.grid,
-        placeholder=_shortened(traits.layout, written, writer.token, whole, fast, stride),
+        placeholder=shortened(traits.layout, written, writer.token, whole.grid, fast.grid, tail, stride),
         run_a_frame=traits.layout.runs == "frame",
         interval=traits.interval(model, made.seconds * stride),
     )
@@ -186,16 +188,19 @@ def _joined(parts: list[VideoGrid]) -> VideoGrid:
     )
 
 
-def _shortened(
-    layout: Layout, written: Placeholder, token: str, whole: VideoGrid, fast: VideoGrid, stride: int
+def shortened(
+    layout: Layout, written: Placeholder, token: str, whole: Grid, fast: Grid, tail: int, stride: int
 ) -> Placeholder:
-    """The text for a video whose tokens were pooled: fewer runs, or shorter ones."""
-    frames, height, width = fast.grid
+    """The text for a video whose tokens were pooled: fewer runs, or shorter ones.
+
+    Raises:
+        PromptError: another number of runs than the tower's output has frames.
+    """
+    frames, height, width = fast
     if layout.runs == "one":
-        tail = 0 if fast.tail is None else len(fast.tail)
         return Placeholder(written.text, (frames * height * width + tail,))
-    if len(written.runs) != whole.grid[0]:
-        raise PromptError(f"the processor writes {len(written.runs)} runs for {whole.grid[0]} frames.")
+    if len(written.runs) != whole[0]:
+        raise PromptError(f"the processor writes {len(written.runs)} runs for {whole[0]} frames.")
     *before, end = written.text.split(token)
     kept = [frame * (stride if layout.kept == "first" else 1) for frame in range(frames)]
     return Placeholder("".join(before[frame] + token for frame in kept) + end, (height * width,) * frames)

@@ -58,6 +58,9 @@ def project(attention: Any, video: SlowVideo, like: torch.Tensor) -> SlowPair:
         cosine, sine = (part.to(device=like.device, dtype=like.dtype) for part in video.rotation)
         rotate: Callable[..., SlowPair] = attention.slow_rotate_of[0]
         key = rotate(key[None], key[None], cosine, sine)[1][0]
+    if norm is not None or video.rotation is not None:
+        # The key is a tensor of its own; as a view the value would keep the whole projection beside it.
+        value = value.contiguous()
     return key, value
 
 

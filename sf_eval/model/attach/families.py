@@ -162,7 +162,7 @@ class LlavaOnevision(Family):
         pixels = inputs["pixel_values_videos"]  # [V, T, 3, S, S]
         output = plain_model(model).get_video_features(pixels, return_dict=True).pooler_output
         return [
-            VideoGrid(_square(tokens[:-1].unflatten(0, (pixels.shape[1], -1))), tail=tokens[-1:])
+            VideoGrid(_square(tokens[:-1].unflatten(0, (pixels.shape[1], -1))), tail=tokens[-1:].clone())
             for tokens in output
         ]
 

@@ -126,7 +126,8 @@ def slow_context(model: Any, prompt: ShortPrompt, grids: Sequence[VideoGrid]) ->
         if not shown:
             videos.append(None)
             continue
-        tokens = torch.cat([grids[video].tokens.flatten(0, 2) for video in shown])
+        parts = [grids[video].tokens.flatten(0, 2) for video in shown]
+        tokens = parts[0] if len(parts) == 1 else torch.cat(parts)  # of one video, no copy
         rotation = None
         if settings.rope == "own":
             of_row = positions[1:, row] if family.axes == 3 else positions[row]

@@ -55,7 +55,7 @@ class FamilyModel:
         """
         units, *cells = grid or (0, 0, 0)
         unit = self.tower.unit((cells[0], cells[1]))
-        if grid is not None and (unit is None or visual_tokens != self._fast_tokens(grid) + self.tail):
+        if grid is not None and (unit is None or visual_tokens != self.fast_tokens(grid) + self.tail):
             return None
         slow = units * cells[0] * cells[1] if self.hybrid_layers else 0
         cross = slow_path_macs(self.decoder, self.hybrid_layers, slow, text_tokens)
@@ -82,7 +82,8 @@ class FamilyModel:
     def _windows(self, units: int) -> int:
         return max(units // self.temporal_stride, 1)
 
-    def _fast_tokens(self, grid: Grid) -> int:
+    def fast_tokens(self, grid: Grid) -> int:
+        """Of the grid, those that are left in the prompt once they are pooled."""
         units, height, width = grid
         side = self.spatial_stride
         return self._windows(units) * (height // side) * (width // side)
@@ -93,7 +94,7 @@ class FamilyModel:
         stride = min(self.temporal_stride, units)
         reads = self._windows(units) * stride * height * width if stride > 1 else 0
         if self.spatial_stride > 1:
-            reads += self._fast_tokens(grid) * self.spatial_stride**2
+            reads += self.fast_tokens(grid) * self.spatial_stride**2
         return self.levels * reads * self.decoder.hidden_size
 
     def _decode(self, prompt: int, slow: int, steps: int) -> int:
@@ -177,6 +178,7 @@ def _qwen(vision: Mapping[str, Any]) -> dict[str, int]:
         "frames": vision["temporal_patch_size"],
         "merge": vision["spatial_merge_size"],
         "out": vision["out_hidden_size"],
+        "heads": vision["num_heads"],
     }
 
 
@@ -225,6 +227,7 @@ def _vit(
         out=decoder.hidden_size,
         joint=joint,
         stride=stride,
+        activation_copies=3 if vision["hidden_act"] == "quick_gelu" else 2,
     )
 
 

@@ -14,13 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sf_eval.profiler.cost.closed_form import Workload, markup_before_video
+from sf_eval.profiler.cost.decoder_memory import FLOAT, kv_bytes, pass_bytes
 from sf_eval.profiler.cost.shape import ModelShape, VisionShape
 from sf_eval.profiler.cost.tokens import TokenCounts, count_tokens
 
 HALF_PRECISION = 2
 """Bytes of a bfloat16 or float16 value."""
-
-_FLOAT = 4  # norms and the chosen logits are computed in float32
 
 
 def kv_cache_bytes(
@@ -31,7 +30,7 @@ def kv_cache_bytes(
     The last new token is never fed back, so `new_tokens - 1` of them are cached.
     """
     cached = work.text_tokens + tokens.fast_tokens + max(work.new_tokens - 1, 0)
-    return work.batch_size * _kv(shape, cached, width)
+    return work.batch_size * kv_bytes(shape, cached, width)
 
 
 def slow_bytes(shape: ModelShape, tokens: TokenCounts, work: Workload, width: int = HALF_PRECISION) -> int:
@@ -114,7 +113,7 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
     slow = slow_bytes(shape, tokens, replace(work, batch_size=videos), w)
     visual = videos * _visual_bytes(shape, tokens, w)
     prefix_tokens = serving.before_video + tokens.fast_tokens
-    prefixes = videos * _kv(shape, prefix_tokens, w) if serving.share else 0
+    prefixes = videos * kv_bytes(shape, prefix_tokens, w) if serving.share else 0
     # While a video is encoded, those of all the other questions of a batch may be waiting.
     others = (videos - 1) / videos
     held = weights + int(others * (visual + (prefixes + slow if serving.share else 0)))
@@ -124,14 +123,14 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
         prefix = held + one + _first_pass_bytes(shape, tokens, 1, prefix_tokens, w, masked=False)
         suffix = serving.text_tokens - serving.before_video
         prompts = kept + slow + rows
-        prompts += _pass_bytes(
+        prompts += pass_bytes(
             shape, serving.batch_size, suffix, prefix_tokens + suffix, w, masked=True, room=True
         )
     else:
         length = serving.text_tokens + tokens.fast_tokens
         prefix = 0
         prompts = kept + _first_pass_bytes(shape, tokens, serving.batch_size, length, w, masked=True)
-    step = _pass_bytes(
+    step = pass_bytes(
         shape, serving.batch_size, 1, serving.text_tokens + tokens.fast_tokens + serving.new_tokens, w,
         masked=True, room=serving.share,
     )  # fmt: skip
@@ -177,34 +176,6 @@ def _tower_values(vision: VisionShape) -> int:
     return max(moments)
 
 
-def _pass_bytes(
-    shape: ModelShape, rows: int, length: int, keys: int, width: int, *, masked: bool, room: bool
-) -> int:
-    """Activations of one pass of the LLM over `rows` x `length` new tokens that attend to `keys` positions.
-
-    Args:
-        masked: a mask was given, with which keys and values are repeated for every query head.
-        room: keys and values are written in place; else a layer's are copied to grow.
-    """
-    tokens, d, a, k = rows * length, shape.hidden_size, shape.attention_width, shape.kv_width
-    # Throughout: the embeddings, the layer's input, its normed copy; the cosines and sines.
-    always = tokens * (3 * d + 2 * shape.head_dim)
-    # In attention: queries, new keys and values, the output and its copy in a row; in a query's rotation,
-    # three more of its size instead of the output.
-    repeated = 2 * rows * keys * a if masked and shape.heads != shape.kv_heads else 0
-    grown = 0 if room or length == keys else 2 * rows * keys * k
-    attention = tokens * (3 * a + 2 * k) + repeated + grown
-    rotation = tokens * (4 * a + 2 * k)
-    # In the MLP: the input of the layer beside the residual, and gate, up and their product.
-    mlp = tokens * (d + 3 * shape.intermediate_size)
-    # A norm computes in float32: its input so, and one more of its size.
-    norm = tokens * 2 * d * _FLOAT // width
-    mask = rows * length * keys if masked else 0
-    logits = rows * shape.vocab_size * (width + _FLOAT)
-    layer = (always + max(attention, rotation, mlp, norm)) * width + mask
-    return max(layer, 2 * tokens * d * width + logits)
-
-
 def _first_pass_bytes(
     shape: ModelShape, tokens: TokenCounts, rows: int, length: int, width: int, *, masked: bool
 ) -> int:
@@ -213,10 +184,10 @@ def _first_pass_bytes(
     Their joined copy is there throughout. The greedier of two moments: the widest of a layer, at the end,
     when all keys and values are there; or the projection in the last hybrid layer, after the others'.
     """
-    activations = _pass_bytes(shape, rows, length, length, width, masked=masked, room=False)
+    activations = pass_bytes(shape, rows, length, length, width, masked=masked, room=False)
     joined = rows * tokens.slow_tokens * shape.hidden_size * width if shape.hybrid_layers else 0
     slow = rows * shape.hybrid_layers * 2 * shape.kv_width * tokens.slow_tokens * width
-    cached = rows * _kv(shape, length, width) + slow
+    cached = rows * kv_bytes(shape, length, width) + slow
     projection = _projection_bytes(shape, rows * tokens.slow_tokens, rows * length, width)
     before = cached * (shape.hybrid_layers - 1) // max(shape.hybrid_layers, 1)
     return joined + max(activations + cached, projection + before if projection else 0)
@@ -230,14 +201,10 @@ def _projection_bytes(shape: ModelShape, slow: int, prompt: int, width: int) -> 
         return 0
     d = shape.hidden_size
     beside = prompt * (1 + (shape.hybrid_layers > 1)) * d * width
-    return beside + max(slow * d * 2 * _FLOAT, slow * (d + 4 * shape.kv_width) * width)
+    return beside + max(slow * d * 2 * FLOAT, slow * (d + 4 * shape.kv_width) * width)
 
 
 def _visual_bytes(shape: ModelShape, tokens: TokenCounts, width: int) -> int:
     """Of one video: all pooled tokens, and the fast ones beside them."""
     pooled = tokens.frames * tokens.pooled_grid**2
     return (pooled + tokens.fast_tokens) * shape.hidden_size * width
-
-
-def _kv(shape: ModelShape, positions: int, width: int) -> int:
-    return shape.layers * 2 * shape.kv_width * positions * width

@@ -29,6 +29,7 @@ EXPERIMENTS = {
     "trained_decoder": "decoder trained on videos pooled by 4; pooled by 4; 150 steps",
     "pooled_by_16": "the same decoder; pooled by 16; 200 steps",
     "pooled_by_16_long": "the same decoder; pooled by 16; 1000 steps, every layer",
+    "pooled_by_16_more_videos": "the same; 560 videos instead of 240",
     "decoder_as_begun": "decoder as it begins; pooled by 4; 160 steps",
 }
 CONTROL, TRAINED_CONTROL = "pooled", "pooled-trained"

@@ -70,7 +70,7 @@ _MROPE = {"rope_theta": 10000.0, "rope_type": "default", "mrope_section": [2, 1,
 def make_checkpoint(family: str, folder: Path) -> Path:
     """Write the family's tiny checkpoint; the same weights every time."""
     torch.manual_seed(0)
-    model, processor = _MAKERS[family](_tokenizer())
+    model, processor = make_parts(family)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
@@ -79,6 +79,11 @@ def make_checkpoint(family: str, folder: Path) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def make_parts(family: str) -> tuple[Any, Any]:
+    """The tiny model and its processor, for tests that change them before they use them."""
+    return _MAKERS[family](_tokenizer())
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

@@ -1,0 +1,247 @@
+"""The memory forecast of other families' models against what the engine's own calls allocate, on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms.v2.functional import _geometry
+from transformers import AutoModelForImageTextToText
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
+
+from tiny_checkpoints import FAMILIES, make_checkpoint
+
+from sf_eval.core.cards import card_for
+from sf_eval.core.video_size import VideoSize
+from sf_eval.harness.batching import fitting_batch_size, foreseen
+from sf_eval.inference import Answer, Question
+from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import open_model, size_of
+from sf_eval.inference.families.transformers_model import TransformersVideoModel
+from sf_eval.inference.families.video_sizes import largest_video
+from sf_eval.inference.question import QuestionKey
+from sf_eval.model.attach import attach_slow_path, save_slow_path
+from sf_eval.profiler.cost.family_memory import family_forecast
+from sf_eval.profiler.cost.family_question import family_model
+from sf_eval.profiler.cost.memory import MemoryForecast, Serving
+from sf_eval.video import Clip, ClipPlan, Frames, VideoError, VideoInfo
+
+from .live_bytes import LiveBytes
+from .wide_families import Shape, wide_model
+
+CODED = (60, 100)
+POOLED = {"temporal_stride": 2, "spatial_stride": 2}
+ATTACHED: dict[str, Any] = {"layers": (0, 2), **POOLED}
+WIDE = Shape()
+MOMENTS = ("encoding", "prefix", "prompts", "decoding")
+ASKED = Serving(
+    frames=8, batch_size=4, chunk_frames=4, text_tokens=0, new_tokens=3, questions_per_video=3, value_bytes=4
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and how it is asked."""
+
+    name: str
+    serving: Serving = ASKED
+    shape: Shape = WIDE
+    coded: tuple[int, int] = CODED
+    model: tuple[tuple[str, Any], ...] = ()
+
+
+CASES = (
+    Case("plain"),
+    Case("attached, half", replace(ASKED, value_bytes=2), model=(("attached", ATTACHED),)),
+    Case("attached, unshared", replace(ASKED, share=False, batch_size=3), model=(("attached", ATTACHED),)),
+)
+MORE_CASES = (
+    Case("plain, half", replace(ASKED, value_bytes=2)),
+    Case("plain, unshared", replace(ASKED, share=False, batch_size=3)),
+    Case("pooled", model=(("pooled", POOLED),)),
+    Case("attached", model=(("attached", ATTACHED),)),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Watched:
+    """The model, with the peak of each of its calls; the pixels are a copy, as on a GPU."""
+
+    def __init__(self, model: TransformersVideoModel, live: LiveBytes) -> None:
+        self.model, self.live = model, live
+        self.peaks = dict.fromkeys(MOMENTS, 0)
+        self._moment = ""
+        model.model.register_forward_pre_hook(self._step, with_kwargs=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> Any:
+        self._begin("encoding")
+        video = self.model.encode(pixels.clone(), shown, chunk_frames=chunk_frames)
+        self._begin("")
+        return video
+
+    def prefix(self, video: Any) -> Any:
+        self._begin("prefix")
+        prefix = self.model.prefix(video)
+        self._begin("")
+        return prefix
+
+    def answer(self, asked: Any) -> Any:
+        self._begin("prompts")
+        answers = self.model.answer(asked)
+        self._begin("")
+        return answers
+
+    def _step(self, _: Any, __: Any, given: dict[str, Any]) -> None:
+        if given.get("input_ids") is not None and given["input_ids"].shape[1] == 1:
+            self._begin("decoding")
+
+    def _begin(self, moment: str) -> None:
+        peak = self.live.take()
+        if self._moment:
+            self.peaks[self._moment] = max(self.peaks[self._moment], peak)
+        self._moment = moment
+
+
+class Noise:
+    """In the place of a `ClipPool`: pictures of the right size, at once."""
+
+    def __init__(self, frames: int, coded: tuple[int, int]) -> None:
+        self._pixels = np.random.default_rng(0).integers(0, 256, (frames, *coded, 3), dtype=np.uint8)
+
+    def in_order(self, clips: Iterable[Clip]) -> Generator[tuple[Clip, Frames | VideoError], None, None]:
+        count, height, width = self._pixels.shape[:3]
+        places = tuple(range(count))
+        for clip in clips:
+            info = VideoInfo(clip.path, count, 1.0, float(count), width, height, "drawn")
+            yield clip, Frames(self._pixels, places, tuple(map(float, places)), info, decode_s=0.0)
+
+
+def measured(model: TransformersVideoModel, case: Case) -> tuple[dict[str, int], Answer]:
+    """The peak of each moment of the engine, from frames in memory to the last answer."""
+    serving = case.serving
+    with LiveBytes() as live:
+        watched = Watched(model, live)
+        engine = Engine(
+            watched, Noise(serving.frames, case.coded), batch_size=serving.batch_size, share=serving.share
+        )
+        engine.chunk_frames = serving.chunk_frames
+        clips = [Clip(Path(f"video {number // serving.questions_per_video}")) for number in range(6)]
+        questions = [
+            Question(QuestionKey("memory", number), clip, "What is seen here, and when?", serving.new_tokens)
+            for number, clip in enumerate(clips)
+        ]
+        results = list(engine.answer(questions))
+    assert isinstance(results[0], Answer), results
+    return watched.peaks, results[0]
+
+
+def size_in(case: Case, model: TransformersVideoModel) -> VideoSize:
+    size = largest_video(
+        model.processor, model.writer, model.traits, model.rule, model.options, model._pooled, case.coded
+    )
+    assert size is not None
+    return size
+
+
+def foreseen_in(case: Case, model: TransformersVideoModel, size: VideoSize, text: int) -> MemoryForecast:
+    """Without the weights, which would hide an error."""
+    family = family_model(model.facts.config)
+    assert family is not None
+    forecast = family_forecast(
+        family, 0, size, replace(case.serving, text_tokens=text), cpu_resizes_bytes=True
+    )
+    assert forecast is not None
+    return forecast
+
+
+@pytest.mark.parametrize(
+    "case",
+    [*CASES, *(pytest.param(case, marks=pytest.mark.thorough) for case in MORE_CASES)],
+    ids=lambda case: case.name,
+)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_moment_is_within_15_percent_of_what_the_engine_allocates(family: str, case: Case) -> None:
+    dtype = torch.float32 if case.serving.value_bytes == 4 else torch.bfloat16
+    model = wide_model(family, case.shape, case.serving.frames, dtype=dtype, **dict(case.model))
+    peaks, answer = measured(model, case)
+    size = size_in(case, model)
+    assert (size.grid, size.visual_tokens) == (answer.visual_grid, answer.fast_tokens)
+    text = answer.prompt_tokens - size.visual_tokens - size.text_tokens
+    forecast = foreseen_in(case, model, size, text)
+    assert forecast.peak == pytest.approx(max(peaks.values()), rel=0.15)
+    for moment in MOMENTS:
+        assert getattr(forecast, moment) == pytest.approx(peaks[moment], rel=0.15), moment
+    assert (peaks["prefix"] > 0) == case.serving.share
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "llava_next_video"])
+def test_pictures_that_are_resized_in_float32(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torchvision does it on a GPU: here on the CPU, told to do likewise."""
+    monkeypatch.setattr(_geometry, "_do_native_uint8_resize_on_cpu", lambda _: False)
+    case = Case("large pictures", coded=(360, 640))
+    model = wide_model(family, case.shape, case.serving.frames)
+    with LiveBytes() as live:
+        pixels, shown = torch.zeros(8, 360, 640, 3, dtype=torch.uint8), tuple(range(8))
+        info = VideoInfo(Path("video"), 8, 1.0, 8.0, 640, 360, "drawn")
+        model.encode(pixels, ClipPlan(info, shown, tuple(map(float, shown))), chunk_frames=4)
+    config, size = model.facts.config, size_in(case, model)
+    alone = replace(ASKED, batch_size=1)
+    family_shape = family_model(config)
+    assert family_shape is not None
+    forecast = family_forecast(family_shape, 0, size, alone, cpu_resizes_bytes=False)
+    as_bytes = family_forecast(family_shape, 0, size, alone, cpu_resizes_bytes=True)
+    assert forecast is not None
+    assert as_bytes is not None
+    assert forecast.encoding == pytest.approx(live.peak, rel=0.15)
+    assert as_bytes.encoding < 0.5 * forecast.encoding
+
+
+@pytest.mark.parametrize("kind", ["plain", "attached"])
+def test_a_checkpoint_says_before_its_weights_are_read_what_it_says_after(tmp_path: Path, kind: str) -> None:
+    folder = make_checkpoint("qwen3_vl", tmp_path / "plain")
+    if kind == "attached":
+        whole = AutoModelForImageTextToText.from_pretrained(folder)
+        folder = tmp_path / "attached"
+        save_slow_path(attach_slow_path(whole, layers=(0, 2), **POOLED), folder)
+    card = replace(card_for(str(folder)), num_frames=8)
+    before, after = size_of(card), open_model(card, dtype="float32").facts.size
+    assert (before.parameters, before.largest_video) == (after.parameters, after.largest_video)
+    assert before.config is not None
+    assert after.config is not None
+    assert family_model(before.config) == family_model(after.config)
+    forecast = foreseen(before, card, 2, 4, "cpu")
+    assert forecast is not None
+    assert forecast == foreseen(after, card, 2, 4, "cpu")
+    assert (forecast.slow > 0) == (kind == "attached")
+    assert fitting_batch_size(before, card, torch.device("cpu"), 4) == 16
+
+
+def test_what_has_no_closed_form_has_no_forecast(tmp_path: Path) -> None:
+    card = card_for(str(make_checkpoint("generic", tmp_path / "generic")))
+    size = size_of(card)
+    assert size.parameters is not None
+    assert (foreseen(size, card, 1, 4, "cpu"), fitting_batch_size(size, card, torch.device("cpu"), 4)) == (
+        None,
+        None,
+    )
+    known = size_of(card_for(str(make_checkpoint("internvl", tmp_path / "internvl"))))
+    assert known.config is not None
+    mixture = {**known.config, "text_config": {**known.config["text_config"], "model_type": "qwen2_moe"}}
+    assert foreseen(replace(known, config=mixture), card, 1, 4, "cpu") is None
