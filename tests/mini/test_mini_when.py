@@ -18,7 +18,8 @@ from sf_eval.editions.scene import event_at
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.tokens import sampled_frames
 from sf_eval.training.footage import Video
-from sf_eval.training.when.learning import MINI, ROPES, load_mini
+from sf_eval.training.store import Store
+from sf_eval.training.when.learning import BUDGETS, MINI, ROPES, load_mini, settings
 from sf_eval.training.when.page import PAGE, blocks
 from sf_eval.training.when.questions import WHEN_KINDS, WhenAsker, answers
 from sf_eval.training.when.report import WhenReport
@@ -112,7 +113,14 @@ def test_test_wordings_are_never_trained_on():
     assert len(tested) >= 3
 
 
-def test_the_command_trains_both_and_does_not_train_again(tmp_path):
+@pytest.mark.parametrize("rendered", [False, pytest.param(True, marks=pytest.mark.thorough)])
+def test_the_command_trains_both_and_does_not_train_again(tmp_path, rendered: bool):
+    if not rendered:  # as if an earlier command had rendered them: what they show does not matter here
+        budget = BUDGETS["small"].with_steps(2)
+        videos = budget.videos + budget.others + budget.held_out + budget.held_out_others
+        store = Store(tmp_path / "work")
+        store.open(settings(budget), None)
+        store.save("films", {"features": torch.randn(videos * FRAMES, 2, 2, 64).half()})
     arguments = ["when", "--output", str(tmp_path), "--budget", "small", "--steps", "2", "--seeds", "3"]
     first = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert first.exit_code == 0

@@ -83,6 +83,11 @@ def load_mini(rope: Rope) -> SlowFastForConditionalGeneration:
     return model
 
 
+def settings(budget: Budget) -> dict[str, Any]:
+    """All that determines what a folder's films and half-done trainings are."""
+    return {"when": VERSION, "budget": asdict(budget)}
+
+
 def film(budget: Budget, store: Store, watcher: Watcher) -> Footage:
     """All videos through the shipped tower; rendered once, for all seeds and models."""
     tower = load_mini("published").model.vision_tower
@@ -242,7 +247,7 @@ def run(
         OutputError: `work` holds other trainings, or cannot be written.
     """
     store = Store(work)
-    store.open({"when": VERSION, "budget": asdict(budget)}, git_commit())
+    store.open(settings(budget), git_commit())
     footage = film(budget, store, watcher)
     untrained: list[int | None] = [None]
     for seed in (*untrained, *seeds):
