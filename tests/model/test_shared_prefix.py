@@ -105,6 +105,7 @@ def test_shared_prefixes_give_the_answers_of_whole_prompts(load, frames, case: s
     [
         {"decode_slow_attention": False},
         {"slow_path": "off"},
+        {"slow_rope": "own"},
         {"cross_attn_implementation": "vanilla"},
         {"tokenizer_padding_side": "left"},
     ],
