@@ -47,9 +47,10 @@ lint: setup  ## ruff, mypy, import-linter
 
 check: lint test  ## what CI runs
 
-readme: setup  ## figures of README and docs/attaching.md anew, from results/
+readme: setup  ## figures of README, docs/attaching.md and docs/mini.md anew, from results/
 	$(BIN)/python -m sf_eval.report.readme
 	$(BIN)/python -m sf_eval.training.attached.page
+	$(BIN)/python -m sf_eval.training.when.page
 
 constraints:  ## write constraints.txt anew: the pinned versions for every supported Python
 	$(BIN)/uv pip compile --universal --python-version 3.10 --extra dev --no-annotate --no-emit-index-url \

@@ -29,6 +29,7 @@ SLOW_FAST: Mapping[str, Any] = MappingProxyType(
         "min_fast_frames": 1,
         "tokenizer_model_max_length": None,
         "slow_path": "on",
+        "slow_rope": "published",
         "decode_slow_attention": True,
     }
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Literal
@@ -69,7 +70,12 @@ PATTERNS: dict[str, tuple[str, ...]] = {
 @lru_cache(maxsize=32)
 def wordings(kind: str, split: Split) -> tuple[str, ...]:
     """Every wording of `kind` that belongs to `split`, in a fixed order."""
-    texts = [text for pattern in PATTERNS[kind] for text in _expand(pattern)]
+    return of_split(PATTERNS[kind], split)
+
+
+def of_split(patterns: Sequence[str], split: Split) -> tuple[str, ...]:
+    """Every wording of these patterns that belongs to `split`, in a fixed order."""
+    texts = [text for pattern in patterns for text in _expand(pattern)]
     return tuple(text for text in texts if (_hash(text) % _TEST_SHARE == 0) == (split == "test"))
 
 

@@ -16,8 +16,10 @@ from transformers.models.qwen2.modeling_qwen2 import (
     Qwen2DecoderLayer,
     apply_rotary_pos_emb,
     eager_attention_forward,
+    rotate_half,
 )
 
+from sf_eval.core.errors import UsageError
 from sf_eval.model.cache import SlowFastCache
 from sf_eval.model.config import SlowFastConfig
 from sf_eval.model.placement import compute_device
@@ -120,15 +122,18 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
             output = output + self.slow_update(query, output, slow_pairs, slow_groups)
         return self.o_proj(output), weights
 
-    def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def project_slow(
+        self, slow_BND: torch.Tensor, rotation: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Normed slow tokens [B, N, D] -> keys and values [B, K, N, d].
 
-        The projection's output is laid out per key/value head, key then value. No rotary embedding.
+        The projection's output is laid out per key/value head, key then value. No rotary embedding, but for
+        keys that a `rotation` [2, B, N, d] is given for.
         """
         batch, count = slow_BND.shape[:2]
         pairs = self.cross_attn_kv_proj(slow_BND).view(batch, count, -1, 2, self.head_dim)  # [B, N, K, 2, d]
         key, value = pairs.permute(3, 0, 2, 1, 4).contiguous().unbind(0)
-        return key, value
+        return key if rotation is None else _rotated(key, rotation), value
 
     def slow_update(
         self,
@@ -178,16 +183,19 @@ class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]
         """
         if slow is None:
             return super().__call__(hidden_states, **kwargs)
-        return super().__call__(hidden_states, slow.tokens, slow_groups=slow.groups, **kwargs)
+        return super().__call__(hidden_states, slow.tokens, slow.rotation, slow_groups=slow.groups, **kwargs)
 
     def forward(
         self,
         hidden_states: torch.Tensor,
         slow_tokens: torch.Tensor | None = None,
+        slow_rotation: torch.Tensor | None = None,
         past_key_values: Any = None,
         **kwargs: Any,
     ) -> torch.Tensor:
         """As Qwen2DecoderLayer's: [B, L, D] -> [B, L, D]. `slow_tokens` [B, N, D] are those to be projected.
+
+        Their keys are turned by `slow_rotation` [2, B, N, d], where there is one.
 
         They are projected in here and nowhere else: a layer whose weights are sharded or offloaded has them
         only while it runs.
@@ -195,12 +203,14 @@ class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]
         output: torch.Tensor = super().forward(
             hidden_states,
             past_key_values=past_key_values,
-            slow_pairs=self._slow_pairs(past_key_values, slow_tokens),
+            slow_pairs=self._slow_pairs(past_key_values, slow_tokens, slow_rotation),
             **kwargs,
         )
         return output
 
-    def _slow_pairs(self, past_key_values: Any, slow_tokens: torch.Tensor | None) -> list[SlowPair | None]:
+    def _slow_pairs(
+        self, past_key_values: Any, slow_tokens: torch.Tensor | None, slow_rotation: torch.Tensor | None
+    ) -> list[SlowPair | None]:
         """Slow keys and values of each part of the batch: the cache's, or projected now and put there."""
         cache = past_key_values if isinstance(past_key_values, SlowFastCache) else None
         layer = self.self_attn.layer_idx
@@ -208,17 +218,32 @@ class HybridDecoderLayer(Qwen2DecoderLayer):  # type: ignore[misc]
             return cache.slow_of(layer)
         if slow_tokens is None:
             return []
-        pair = self.project_slow(slow_tokens)
+        if slow_rotation is None and self.self_attn.config.slow_rope == "own":
+            raise UsageError(
+                'with slow_rope "own" slow keys need to know where their video stands in the prompt.',
+                hint="Give forward or generate the prompt's input_ids, or call place_slow_tokens first.",
+            )
+        pair = self.project_slow(slow_tokens, slow_rotation)
         if cache is not None:
             cache.keep_slow(layer, *pair)
         return [pair]
 
-    def project_slow(self, slow_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def project_slow(
+        self, slow_BND: torch.Tensor, rotation: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Slow tokens [B, N, D] -> keys and values [B, K, N, d], through this layer's own input norm."""
         norm = self.input_layernorm
         normed = norm(slow_BND.to(device=compute_device(norm), dtype=norm.weight.dtype))
-        key, value = self.self_attn.project_slow(normed)
+        key, value = self.self_attn.project_slow(normed, rotation)
         return key, value
+
+
+def _rotated(key: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """Keys [B, K, N, d] turned as queries are, by cosine and sine [2, B, N, d] of their places."""
+    cosine, sine = rotation.to(key.device)[:, :, None]
+    exact = key.to(rotation.dtype)
+    turned: torch.Tensor = exact * cosine + rotate_half(exact) * sine
+    return turned.to(key.dtype)
 
 
 def _gather(tensor: torch.Tensor, spans: tuple[Span, ...], *, dim: int) -> torch.Tensor:

@@ -59,7 +59,7 @@ class SlowFastModel(Qwen2Model):  # type: ignore[misc]
             *args, past_key_values=past_key_values, slow=slow, **kwargs
         )
         if cache is not None and all(cache.holds_slow(index) for index in self.config.hybrid_layers):
-            cache.slow_tokens = None  # nobody will ask for them again
+            cache.forget_slow_tokens()
         return output
 
     def encode_video(self, pixel_values: torch.Tensor, chunk_frames: int = 16) -> VideoFeatures:
@@ -86,13 +86,7 @@ class SlowFastModel(Qwen2Model):  # type: ignore[misc]
     def split_paths(self, tokens: torch.Tensor) -> VideoFeatures:
         """What the two paths are given of one video's tokens [T, h, w, D]."""
         return VideoFeatures(
-            fast_tokens=fast_tokens(
-                tokens,
-                sampling_stride=self.config.fast_token_temporal_sampling_stride,
-                temporal_stride=self.config.fast_token_temporal_stride,
-                spatial_stride=self.config.fast_token_spatial_stride,
-                min_fast_frames=self.config.min_fast_frames,
-            ),
+            fast_tokens=fast_tokens(tokens, **self.config.fast_rule),
             slow_tokens=tokens.flatten(0, 2),
             num_frames=tokens.shape[0],
         )

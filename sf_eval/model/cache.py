@@ -27,6 +27,8 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
         config: the model's, from which transformers takes the kinds of self-attention layers.
         parts: slow keys and values, the batch's rows in order.
         slow_tokens: [B, N, D] until every layer has projected them, then None.
+        slow_rotation: [2, B, N, d], see `SlowPass`, as long as there are `slow_tokens`; None where slow keys
+            are not rotated, or where nobody has said yet where they stand.
         groups: who queries slow tokens in the forward pass at hand; set by each pass.
         prompt_mask: [B, L] of the expanded prompt, None where nothing is padded.
     """
@@ -36,6 +38,7 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
         self.config = config
         self.parts: list[SlowPart] = [SlowPart(tuple(slow_lengths))]
         self.slow_tokens: torch.Tensor | None = None
+        self.slow_rotation: torch.Tensor | None = None
         self.groups: tuple[QueryGroup, ...] = ()
         self.prompt_mask: torch.Tensor | None = None
 
@@ -63,6 +66,10 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
         (part,) = self.parts
         part.keys[layer], part.values[layer] = key, value
 
+    def forget_slow_tokens(self) -> None:
+        """Every layer has projected them: nobody will ask for them again."""
+        self.slow_tokens = self.slow_rotation = None
+
     def slow_of(self, layer: int) -> list[tuple[torch.Tensor, torch.Tensor] | None]:
         """This layer's slow keys and values of each part; None for a part without a video."""
         return [(part.keys[layer], part.values[layer]) if part.keys else None for part in self.parts]
@@ -79,7 +86,7 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
 
     def slow_pass(self) -> SlowPass:
         """What the coming forward pass is told, `set_queries` having been called."""
-        return SlowPass(self.groups, self.slow_tokens)
+        return SlowPass(self.groups, self.slow_tokens, self.slow_rotation)
 
     def fork(self, rows: int, *, room: int = 0) -> SlowFastCache:
         """A cache of `rows` rows that all go on from this one's single row, which stays as it is.
@@ -114,9 +121,9 @@ class SlowFastCache(DynamicCache):  # type: ignore[misc]
             part.pick([row for _, row in run])
             for part, run in ((run[0][0], run) for run in _runs(wanted, key=lambda item: id(item[0])))
         ]
-        for name in ("slow_tokens", "prompt_mask"):
+        for name, dim in (("slow_tokens", 0), ("slow_rotation", 1), ("prompt_mask", 0)):
             if (tensor := getattr(self, name)) is not None:
-                setattr(self, name, tensor.index_select(0, indices.to(tensor.device)))
+                setattr(self, name, tensor.index_select(dim, indices.to(tensor.device)))
 
     def _whole(self, parts: list[tuple[SlowPart, dict[int, torch.Tensor]]]) -> dict[int, torch.Tensor]:
         layers = sorted({layer for _, tensors in parts for layer in tensors})

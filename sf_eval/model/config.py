@@ -10,7 +10,7 @@ a string.
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -20,6 +20,16 @@ from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
 from sf_eval.core.config_defaults import CONVNEXT, SLOW_FAST, named_image_size
 from sf_eval.core.errors import CheckpointError
+
+
+class FastRule(TypedDict):
+    """What `sf_eval.model.tokens` goes by."""
+
+    sampling_stride: int
+    temporal_stride: int
+    spatial_stride: int
+    min_fast_frames: int
+
 
 _WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
@@ -51,7 +61,7 @@ class VisionConfig(PreTrainedConfig):  # type: ignore[misc]
 
 @strict
 class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
-    """Qwen2 plus the slow-fast keys. Two keys are ours: `slow_path` and `decode_slow_attention`.
+    """Qwen2 plus the slow-fast keys. Three keys are ours: `slow_path`, `slow_rope`, `decode_slow_attention`.
 
     Attributes:
         cross_attn_every_n_layers, cross_attn_min_layer_depth, cross_attn_max_layer_depth: the hybrid layers
@@ -65,6 +75,9 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
         tokenizer_padding_side: on which side `forward` pads a ragged batch (`generate` always pads left).
         num_frames: frames of a video in training, where the checkpoint states it; None where it does not.
         slow_path: "off" turns the slow branch off: the self-attention-only baseline. Settable after loading.
+        slow_rope: "published": slow keys are not rotated, so that all slow tokens seem to stand at one place;
+            "own": each is rotated at its place among the fast tokens (`sf_eval.model.tokens.slow_places`), so
+            that queries see when something was. Weights are made for one of the two.
         decode_slow_attention: response tokens attend to slow tokens, as in training. False does what the
             published code does. Settable after loading.
     """
@@ -89,6 +102,7 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
     tokenizer_padding_side: str | None = "right"
     num_frames: int | None = None
     slow_path: str = SLOW_FAST["slow_path"]
+    slow_rope: str = SLOW_FAST["slow_rope"]
     decode_slow_attention: bool = SLOW_FAST["decode_slow_attention"]
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -128,6 +142,16 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
         stop = self.cross_attn_max_layer_depth
         stop = self.num_hidden_layers if stop is None else stop
         return tuple(range(start, min(stop, self.num_hidden_layers), self.cross_attn_every_n_layers))
+
+    @property
+    def fast_rule(self) -> FastRule:
+        """How slow tokens are compressed to fast ones."""
+        return FastRule(
+            sampling_stride=self.fast_token_temporal_sampling_stride or 1,
+            temporal_stride=self.fast_token_temporal_stride or 1,
+            spatial_stride=self.fast_token_spatial_stride or 1,
+            min_fast_frames=self.min_fast_frames or 1,
+        )
 
     @property
     def all_tokens_query(self) -> bool:
@@ -171,6 +195,8 @@ class SlowFastConfig(Qwen2Config):  # type: ignore[misc]
             )
         if self.slow_path not in ("on", "off"):
             raise CheckpointError(f"slow_path is {self.slow_path!r}; it must be 'on' or 'off'.")
+        if self.slow_rope not in ("published", "own"):
+            raise CheckpointError(f"slow_rope is {self.slow_rope!r}; it must be 'published' or 'own'.")
         if len(self.vision_config.depths) != 4 or len(self.vision_config.hidden_sizes) != 4:
             raise CheckpointError("vision_config: depths and hidden_sizes must have four entries each.")
 

@@ -26,10 +26,12 @@ from sf_eval.model.passes import (
     Videos,
     continuation,
     embedded_prompt,
+    fast_places,
     fill_cache,
     given_videos,
     is_checkpointing,
     refuse_checkpointing,
+    slow_rotation,
     text_prompt,
     which_call,
 )
@@ -49,7 +51,8 @@ __all__ = [
 class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
     """Answers a prompt about a video.
 
-    `config.slow_path` ("on", "off") and `config.decode_slow_attention` may be set after loading.
+    `config.slow_path` ("on", "off"), `config.slow_rope` and `config.decode_slow_attention` may be set after
+    loading.
     """
 
     config_class = SlowFastConfig
@@ -160,18 +163,38 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
     def new_cache(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
         """A cache for one video (or None) a row, with its slow keys and values of every hybrid layer.
 
-        Layers whose weights are elsewhere (offloaded, or sharded over processes) project when they first run.
+        Layers whose weights are elsewhere (offloaded, or sharded over processes) project when they first run,
+        and so do all with `slow_rope` "own": slow keys then depend on where the video stands in the prompt,
+        which `forward` and `generate` see.
         """
         cache = self._cache_of(video_features)
         tokens = cache.slow_tokens
-        if tokens is None:
+        if tokens is None or self.config.slow_rope == "own":
             return cache
         layers = {index: self.model.layers[index] for index in self.config.hybrid_layers}
         if all(is_at_hand(layer, tokens) for layer in layers.values()):
             for index, layer in layers.items():
                 cache.keep_slow(index, *layer.project_slow(tokens))
-            cache.slow_tokens = None
+            cache.forget_slow_tokens()
         return cache
+
+    def place_slow_tokens(
+        self,
+        cache: SlowFastCache,
+        video_features: Sequence[VideoFeatures | None],
+        fast_places: Sequence[torch.Tensor],
+    ) -> None:
+        """Tell a new cache where each row's fast tokens stand in its prompt: [N_fast] positions a row.
+
+        `forward` and `generate` do it themselves, except for a prompt that is given as embeddings. Nothing
+        happens with `slow_rope` "published".
+
+        Raises:
+            PromptError: features that do not have the tokens of so many square frames.
+        """
+        if self.config.slow_rope == "own" and getattr(cache, "slow_tokens", None) is not None:
+            rotary = self.model.rotary_emb
+            cache.slow_rotation = slow_rotation(rotary, self.config, video_features, fast_places)
 
     def _cache_of(self, video_features: Sequence[VideoFeatures | None]) -> SlowFastCache:
         """A cache for one video (or None) a row, whose slow tokens the layers project when they first run."""
@@ -225,7 +248,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
             use_cache = not self.training
         inputs = DecoderInputs(input_ids, inputs_embeds, attention_mask, past_key_values, labels=labels)
         if call is Call.VIDEO_PROMPT:
-            inputs = self._video_prompt(inputs, videos, use_cache)
+            inputs = self._video_prompt(inputs, videos, position_ids, use_cache)
         elif call is Call.TEXT_PROMPT:
             inputs = text_prompt(self.config, inputs)
         elif call is Call.EMBEDDED_PROMPT:
@@ -274,6 +297,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         cache = kwargs.pop("past_key_values", None)
         if cache is None:
             cache = self._cache_of(features)
+        self.place_slow_tokens(cache, features, fast_places(prompt.layout))
         fill_cache(cache, prompt, self.config, copies=self._copies(kwargs))
         output = super().generate(
             inputs_embeds=prompt.inputs_embeds,
@@ -300,6 +324,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         self,
         inputs: DecoderInputs,
         videos: Videos | None,
+        position_ids: torch.Tensor | None,
         use_cache: bool,
     ) -> DecoderInputs:
         """Prompts of which at least one may be about a video: fast tokens take the placeholders' places."""
@@ -309,6 +334,7 @@ class SlowFastForConditionalGeneration(Qwen2ForCausalLM):  # type: ignore[misc]
         cache = inputs.cache
         if cache is None:
             cache = self._cache_of(features)
+        self.place_slow_tokens(cache, features, fast_places(prompt.layout, position_ids))
         fill_cache(cache, prompt, self.config)
         slow = cache.slow_pass()
         if is_checkpointing(self) and slow.tokens is None:  # its layers are not given what the cache holds

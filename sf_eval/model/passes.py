@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -25,7 +26,7 @@ from sf_eval.model.embedding import EmbeddedPrompt, predictable_labels
 from sf_eval.model.errors import PromptError
 from sf_eval.model.prompt import VIDEO_TOKEN_ID, PromptLayout, lay_out
 from sf_eval.model.slow_state import SlowPass, Span
-from sf_eval.model.tokens import VideoFeatures
+from sf_eval.model.tokens import VideoFeatures, slow_places
 
 Continues = Literal["prompt", "response"]
 """What follows in a used cache: more of the prompt, or tokens that the model has answered with."""
@@ -207,6 +208,56 @@ def fill_cache(cache: Any, prompt: EmbeddedPrompt, config: SlowFastConfig, *, co
     cache.repeat_rows(copies)
     spans = prompt_queries(prompt.layout, config)
     cache.set_queries([of_row for of_row in spans for _ in range(copies)])
+
+
+def fast_places(layout: PromptLayout, position_ids: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """Positions of each row's fast tokens, as the caller's `position_ids` [1 or B, L] have them, if any."""
+    places = [row.fast_places() for row in layout.rows]
+    if position_ids is None:
+        return places
+    given = position_ids.cpu().expand(len(places), -1)
+    return [
+        positions[layout.offset(row) + of_row]
+        for positions, row, of_row in zip(given, layout.rows, places, strict=True)
+    ]
+
+
+def slow_rotation(
+    rotary: Any,
+    config: SlowFastConfig,
+    videos: Sequence[VideoFeatures | None],
+    fast: Sequence[torch.Tensor],
+) -> torch.Tensor:
+    """Cosine and sine of the places of each row's slow tokens: [2, B, N, d], float32.
+
+    Args:
+        rotary: the decoder's table of angles.
+        fast: [N_fast] a row, position of each fast token; of no meaning for a row without a video.
+
+    Raises:
+        PromptError: features that do not have the tokens of so many square frames.
+    """
+    rows = [
+        torch.zeros(0) if video is None else _places_of(video, config, places)
+        for video, places in zip(videos, fast, strict=True)
+    ]
+    places = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).float()  # [B, N]
+    frequencies = rotary.inv_freq
+    angles = places.to(frequencies.device)[..., None] * frequencies.float()  # [B, N, d / 2]
+    angles = torch.cat([angles, angles], dim=-1)
+    turn: torch.Tensor = torch.stack([angles.cos(), angles.sin()]) * rotary.attention_scaling
+    return turn
+
+
+def _places_of(video: VideoFeatures, config: SlowFastConfig, fast: torch.Tensor) -> torch.Tensor:
+    """Where the slow tokens of one video stand: [N_slow]."""
+    cells = math.isqrt(len(video.slow_tokens) // max(video.num_frames, 1))
+    if video.num_frames * cells**2 != len(video.slow_tokens):
+        raise PromptError(
+            f"a video of {video.num_frames} frames has {len(video.slow_tokens)} slow tokens; "
+            "the frames of this model are squares."
+        )
+    return slow_places(fast, frames=video.num_frames, cells=cells, **config.fast_rule)
 
 
 def _has_placeholder(input_ids: torch.Tensor) -> bool:

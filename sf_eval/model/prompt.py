@@ -43,6 +43,11 @@ class RowLayout:
         """Tokens in the language model."""
         return len(self.columns) + self.fast_length
 
+    def fast_places(self) -> torch.Tensor:
+        """The position of each fast token in the prompt, padding not counted: [fast_length]."""
+        runs = [torch.arange(start, start + length) for start, length in self.runs]
+        return torch.cat(runs) if runs else torch.zeros(0, dtype=torch.long)
+
     def query_spans(self, offset: int, *, all_tokens: bool, masks_system: bool) -> tuple[Span, ...]:
         """Positions that query slow tokens, `offset` being the padding before the row's first token.
 

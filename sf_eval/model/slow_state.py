@@ -39,10 +39,13 @@ class SlowPass:
         groups: who queries slow tokens.
         tokens: [B, N, D], padded to the longest video, for the layers that the cache has no keys and values
             for yet; None where it has them all.
+        rotation: [2, B, N, d], cosine and sine of the tokens' places, by which their keys are turned; None
+            for keys that are not.
     """
 
     groups: tuple[QueryGroup, ...]
     tokens: torch.Tensor | None = None
+    rotation: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

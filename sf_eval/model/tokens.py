@@ -116,5 +116,55 @@ def time_windows(count: int, stride: int, min_fast_frames: int) -> list[tuple[in
     return [(i * count // windows, -(-(i + 1) * count // windows)) for i in range(windows)]
 
 
+def slow_places(
+    fast_places: torch.Tensor,
+    *,
+    frames: int,
+    cells: int,
+    sampling_stride: int,
+    temporal_stride: int,
+    spatial_stride: int,
+    min_fast_frames: int,
+) -> torch.Tensor:
+    """Where slow tokens of `frames` frames of `cells` x `cells` stand in the prompt: [N_slow], float64.
+
+    A frame stands on the line between the places of neighbouring fast frames, at the same share of the way
+    as it lies between their centres; before the first and after the last the line goes on. A fast frame's
+    centre is the mean number of the frames it was averaged from. A cell takes the place of the fast cell that
+    it is averaged into: a prompt's places have no second dimension. A video of one fast frame has no line:
+    all its frames stand there.
+
+    Args:
+        fast_places: [N_fast], position in the prompt of each fast token, in order.
+    """
+    kept = sampled_frames(frames, sampling_stride, min_fast_frames)
+    windows = time_windows(len(kept), temporal_stride, min_fast_frames)
+    centres = torch.tensor([sum(kept[start:stop]) / (stop - start) for start, stop in windows]).double()
+    row = (torch.arange(cells) // spatial_stride).clamp(max=cells // spatial_stride - 1)
+    places = fast_places.double().unflatten(0, (len(centres), cells // spatial_stride, -1))
+    return interpolate(places[:, row][:, :, row], _numbers_among(centres, frames), dim=0).flatten()
+
+
+def _numbers_among(centres: torch.Tensor, frames: int) -> torch.Tensor:
+    """The fractional number among `centres` [n] of each frame: [frames]."""
+    numbers = torch.arange(frames, dtype=centres.dtype)
+    if len(centres) == 1:
+        return torch.zeros_like(numbers)
+    below = (torch.searchsorted(centres, numbers, right=True) - 1).clamp(0, len(centres) - 2)
+    return below + (numbers - centres[below]) / (centres[below + 1] - centres[below])
+
+
+def interpolate(values: torch.Tensor, at: torch.Tensor, *, dim: int) -> torch.Tensor:
+    """`values` at the fractional indices `at` [n] of one dimension; beyond its ends the line goes on."""
+    last = values.shape[dim] - 1
+    if last == 0:
+        return values.expand(*[len(at) if axis == dim else -1 for axis in range(values.ndim)])
+    below = at.floor().clamp(0, last - 1).long()
+    shape = [len(at) if axis == dim else 1 for axis in range(values.ndim)]
+    share = (at - below).view(shape)
+    low, high = values.index_select(dim, below), values.index_select(dim, below + 1)
+    return low + (high - low) * share
+
+
 def _on(frames: torch.Tensor, indices: list[int]) -> torch.Tensor:
     return torch.tensor(indices, device=frames.device)

@@ -41,9 +41,9 @@ class AuxiliaryHeads(nn.Module):
     two things to learn at once.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, answers: int = len(ANSWERS)) -> None:
         super().__init__()
-        self.answer = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(ANSWERS)))
+        self.answer = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, answers))
         self.option = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
 
     def answers(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -86,6 +86,8 @@ def forward(
     fast = torch.stack([video.fast_tokens for video in videos])  # [B, F, D]
     count = len(fast)
     cache = model.new_cache(videos)
+    fast_at = torch.arange(len(prefix), len(prefix) + fast.shape[1])
+    model.place_slow_tokens(cache, videos, [fast_at] * len(fast))
     cache.set_queries([((0, len(prefix)),)] * count)
     before = words(torch.tensor(prefix, device=fast.device)).expand(count, -1, -1)  # [B, P, D]
     model.model(inputs_embeds=torch.cat([before, fast], dim=1), past_key_values=cache, use_cache=True)

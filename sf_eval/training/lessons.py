@@ -17,6 +17,7 @@ from sf_eval.benchmarks.catalog import get_benchmark
 from sf_eval.benchmarks.document import Document
 from sf_eval.benchmarks.prompts import with_subtitles
 from sf_eval.editions import egoschema, longvideobench, mlvu, mvbench, videomme
+from sf_eval.editions.phrasing import Split
 from sf_eval.editions.questions import KINDS, WORDS, Question, SceneMaker, most_options
 from sf_eval.editions.scene import BRIGHT, DARK, DIRECTIONS, Scene
 from sf_eval.model.modeling import VIDEO_TOKEN_ID
@@ -44,7 +45,7 @@ _VIDEOMME: Row = {
     "task_type": "t",
 }  # fmt: skip
 _MLVU: Row = {"video_name": "v.mp4", "duration": 1.0}
-_LVB: Row = {
+LONGVIDEOBENCH_ROW: Row = {
     "video_id": "v", "video_path": "v.mp4", "id": "q", "duration_group": 15, "question_category": "c",
     "duration": 1.0, "subtitle_path": "s.json", "starting_timestamp_for_subtitles": 0.0,
 }  # fmt: skip
@@ -55,7 +56,7 @@ _FORMS = (
     _Form("mlvu_test", (6,), mlvu.columns, {**_MLVU, "task_type": "needleQA"}),
     _Form("mvbench_action_count", (3, 4, 5), mvbench.columns, {"video": "v.mp4"}),
     _Form("egoschema_subset", (5,), egoschema.columns, {"question_idx": "0", "video_idx": "v"}),
-    _Form("longvideobench", (2, 3, 4, 5), longvideobench.columns, _LVB),
+    _Form("longvideobench", (2, 3, 4, 5), longvideobench.columns, LONGVIDEOBENCH_ROW),
 )
 _SUBTITLED = _FORMS[1]
 
@@ -81,7 +82,7 @@ class Lesson:
         question_end: position in `ids` where the question has just been read.
         option_ends: position in `ids` of each option's end.
         correct: which option is right.
-        answer: the answer's place in `ANSWERS`.
+        answer: the answer's place among those that the teacher knows.
     """
 
     kind: str
@@ -98,10 +99,11 @@ class Asker:
 
     Args:
         seed: the sentence that all draws come from.
+        split: whose wordings they take.
     """
 
-    def __init__(self, seed: str) -> None:
-        self._maker = SceneMaker(seed, "train")
+    def __init__(self, seed: str, split: Split = "train") -> None:
+        self._maker = SceneMaker(seed, split)
         self.rng: random.Random = self._maker.rng
 
     def ask(self, scene: Scene, kind: str) -> tuple[Document, Question, str]:
@@ -137,12 +139,16 @@ class Prompter(Protocol):
 class Teacher:
     """Turns an asker's questions into tokens.
 
+    Args:
+        answers: every answer that a question may have.
+
     Attributes:
         prefix: tokens before the video, the same in every prompt.
         end: the token that ends an answer.
     """
 
-    def __init__(self, processor: Prompter) -> None:
+    def __init__(self, processor: Prompter, answers: Sequence[str] = ANSWERS) -> None:
+        self._answers = tuple(answers)
         self._processor = processor
         tokenizer = processor.tokenizer
         self._letters = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in "ABCDEF"]
@@ -166,7 +172,7 @@ class Teacher:
             question_end=breaks[asked + 1],
             option_ends=tuple(breaks[first + place + 1] for place in range(len(question.options))),
             correct=question.correct,
-            answer=ANSWERS.index(question.answer),
+            answer=self._answers.index(question.answer),
         )
 
     def _tokens(self, prompt: str) -> list[int]:

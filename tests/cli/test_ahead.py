@@ -90,7 +90,7 @@ def test_a_run_uses_what_was_begun_and_says_when_the_first_video_was_there(
         folder = tmp_path / str(number)
         done = sf_eval(
             "run", "--model", "mini", "--data", "mini", "--tasks", "videomme", "--limit", "4",
-            "--output", folder, *extra,
+            "--num-frames", "16", "--output", folder, *extra,
         )  # fmt: skip
         assert done.code == 0, done.err
         took = json.loads((folder / "results.json").read_text())["first_video_s"]

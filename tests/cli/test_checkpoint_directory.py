@@ -15,7 +15,7 @@ from sf_eval.core.paths import PACKAGE
 from sf_eval.harness.record import RunRecord
 
 MINI = PACKAGE / "assets" / "mini"
-RUN = ("run", "--data", "mini", "--tasks", "mlvu", "--limit", "4")
+RUN = ("run", "--data", "mini", "--tasks", "mlvu", "--limit", "4", "--num-frames", "8")
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ RUN = (
     "--tasks",
     ",".join(TASKS),
     "--limit",
-    "30",
+    "20",
     "--num-frames",
-    "12",
+    "8",
 )
 FOLDERS = {
     "mini": "mini",
@@ -152,7 +152,7 @@ def test_choice_is_the_most_frequent_right_letter_and_asks_no_model(out: Path) -
 def test_finished_folders_are_compared_under_their_names(sf_eval: Callable[..., Any], out: Path) -> None:
     ended = sf_eval("compare", out / "mini-shuffled", out / "mini", out / "mini-blind")
     assert ended.code == 0, ended.err
-    assert "mini (shuffled): Mini slow-fast model (shuffled), 12 frames." in ended.out
+    assert "mini (shuffled): Mini slow-fast model (shuffled), 8 frames." in ended.out
     assert "showed other" not in ended.out  # a control does by its nature
     assert "mini (blind)" in ended.out
 
@@ -180,7 +180,7 @@ def test_a_control_of_a_comparison_is_resumed_by_itself(out: Path) -> None:
     before = (folder / "journal.jsonl").read_bytes()
     assert _run([*RUN, "--control", "shuffled", "--control-only", "--output", str(folder)]) == 0
     assert (folder / "journal.jsonl").read_bytes() == before
-    assert record_of(folder).resumed == 60
+    assert record_of(folder).resumed == 40
 
 
 def test_shuffled_options_are_recorded_followed_and_scored_again(

@@ -37,8 +37,8 @@ DEMO = RUNNABLE[0]
 
 @pytest.mark.parametrize("command", RUNNABLE)
 def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
-    """The demo with two questions a task: all of them take minutes."""
-    asked = f"{command} --limit 2" if command == DEMO else command
+    """The demo with a question a task: all of them take minutes."""
+    asked = f"{command} --limit 1" if command == DEMO else command
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", asked],
@@ -51,6 +51,10 @@ def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()
+    if command.startswith("sf-eval profile"):
+        traced = re.search(r"Counted twice: (\d+) of (\d+) rows", " ".join(done.stdout.split()))
+        assert traced is not None
+        assert traced[1] == traced[2], "closed form and trace of the full shapes differ"
     if command == DEMO:
         (record,) = (tmp_path / "results" / "runs").glob("*/comparison.json")
         said = " ".join(done.stdout.split())

@@ -139,9 +139,23 @@ def plain(
     return given
 
 
+_FEW = (
+    (True, 1, 0, True), (True, 1, 2, False), (True, 3, 1, True), (True, 8, 0, False), (True, 8, 2, True),
+    (False, 3, 0, False), (False, 8, 2, True),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("share", "batch_size", "decoders", "seek"),
-    [*product([True], [1, 3, 8], [0, 1, 2], [True, False]), (False, 3, 0, False), (False, 8, 2, True)],
+    [
+        # Each value of each, and each pair of numbers that matters; the others with them in thorough.
+        *_FEW,
+        *(
+            pytest.param(*one, marks=pytest.mark.thorough)
+            for one in product([True], [1, 3, 8], [0, 1, 2], [True, False])
+            if one not in _FEW
+        ),
+    ],
 )
 def test_answers_do_not_depend_on_what_is_shared(
     model: CountingModel,

@@ -34,8 +34,10 @@ def decode_by_hand(model, ids, features, steps: int, *, cached: bool) -> tuple[l
     return new, output.logits[0, -1]
 
 
+@pytest.mark.parametrize("rope", ["published", "own"])
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_a_batch_gives_what_single_samples_give(model, frames, side: str) -> None:
+def test_a_batch_gives_what_single_samples_give(model, frames, side: str, rope: str) -> None:
+    model.config.slow_rope = rope
     model.config.tokenizer_padding_side = side
     videos = [frames(8), None, frames(3, seed=1), frames(1, seed=2)]
     singles = [prompt(5, 6, -200, 7), prompt(3, 4, 5), prompt(9, -200, 7, 8, 1, 2, 3), prompt(-200, 4)]
@@ -70,10 +72,11 @@ def test_decoding_with_a_cache_equals_decoding_by_generate(
     assert generated[0, QUESTION.shape[1] :].tolist() == ids
 
 
+@pytest.mark.parametrize("rope", ["published", "own"])
 @pytest.mark.parametrize("case", ["s1t4_f8", "masksystem", "no_tanh_gate", "layers_1_to_4"])
 @pytest.mark.parametrize("attn", ["sdpa", "eager"])
-def test_decoding_with_a_cache_equals_decoding_without(load, frames, case: str, attn: str) -> None:
-    model = load(case, attn_implementation=attn)
+def test_decoding_with_a_cache_equals_decoding_without(load, frames, case: str, attn: str, rope: str) -> None:
+    model = load(case, attn_implementation=attn, slow_rope=rope)
     features = [model.encode_video(frames(8))]
     ids, logits = decode_by_hand(model, QUESTION, features, 5, cached=True)
     expected_ids, expected = decode_by_hand(model, QUESTION, features, 5, cached=False)
@@ -143,7 +146,7 @@ def test_two_threads_use_one_model_on_two_videos(model, frames) -> None:
 
     def answer(index: int) -> None:
         with torch.no_grad():
-            for turn in range(4):
+            for turn in range(2):
                 barrier.wait()
                 output = model.generate(QUESTION, pixel_values_videos=[videos[index]], max_new_tokens=8)
                 found[index, turn] = output
@@ -153,7 +156,7 @@ def test_two_threads_use_one_model_on_two_videos(model, frames) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
+    assert len(found) == 4
     assert all(torch.equal(output, alone[index]) for (index, _), output in found.items())
 
 
@@ -183,7 +186,9 @@ def test_only_the_last_positions_logits_are_computed_when_generating(model, fram
     assert lengths == [1, 1, 1, 1]
 
 
-def test_beams_and_several_answers_repeat_the_slow_tokens_too(model, frames) -> None:
+@pytest.mark.parametrize("rope", ["published", "own"])
+def test_beams_and_several_answers_repeat_the_slow_tokens_too(model, frames, rope: str) -> None:
+    model.config.slow_rope = rope
     features = [model.encode_video(frames(8)), None]
     ids = torch.cat([QUESTION, prompt(1, 2, 3, 4, 5, 6)])
     greedy = model.generate(ids, video_features=features, max_new_tokens=4)

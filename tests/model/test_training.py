@@ -39,10 +39,14 @@ def loss_and_gradients(model: Model, **inputs: Any) -> tuple[float, dict[str, to
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
-@pytest.mark.parametrize("case", ["masksystem", "layers_1_to_4"])
-def test_checkpointing_changes_neither_loss_nor_gradients(load, frames, case: str, reentrant: bool) -> None:
+@pytest.mark.parametrize(
+    ("case", "rope"), [("masksystem", "published"), ("layers_1_to_4", "published"), ("masksystem", "own")]
+)
+def test_checkpointing_changes_neither_loss_nor_gradients(
+    load, frames, case: str, rope: str, reentrant: bool
+) -> None:
     """transformers 45242, peft 869: checkpointed layers are given no cache, where the slow path was."""
-    model = load(case).train()
+    model = load(case, slow_rope=rope).train()
     videos = [frames(8), frames(3)]  # 8 and 4 fast tokens: a ragged batch
     inputs = {"input_ids": IDS, "pixel_values_videos": videos, "labels": LABELS}
     loss, gradients = loss_and_gradients(model, **inputs)

@@ -138,7 +138,7 @@ def test_decoding_is_counted_as_the_card_has_it(checkpoint: Path, tmp_path: Path
         variant: make_profile(
             Request(str(folder), frames=(12,), question=Question(20, 9, decode=variant))
         ).main
-        for variant in DecodeVariant
+        for variant in (DecodeVariant.WITHOUT, DecodeVariant.CACHED)
     }
     assert own.trace.status == "agrees"
     assert own == asked[DecodeVariant.WITHOUT if card else DecodeVariant.CACHED]

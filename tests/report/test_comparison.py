@@ -46,7 +46,8 @@ TASKS = ",".join(("videomme", "videomme_w_subtitle", "mlvu", "egoschema", "egosc
 def plan(tmp_path_factory: pytest.TempPathFactory) -> RunPlan:
     output = tmp_path_factory.mktemp("comparison") / "run"
     output.mkdir()
-    whole = make_plan(RunSettings(model="mini", tasks=TASKS, data="mini", output=output))
+    settings = RunSettings(model="mini", tasks=TASKS, data="mini", output=output, limit=parse_limit("60"))
+    whole = make_plan(settings)
     # Fewer questions of one subtask: a mean of subtasks is not that of all questions.
     counts = {SUBTASKS[0]: 2}
     return replace(

@@ -31,7 +31,7 @@ def train_toys(
     from sf_eval.training.attached.report import ToyReport, toy_table
     from sf_eval.training.attached.toy import Budget, learn_toy
 
-    numbers = _seeds(seeds)
+    numbers = read_seeds(seeds)
     default = Budget()
     budget = Budget(base_steps=base_steps or default.base_steps, steps=steps or default.steps)
     torch.set_num_threads(threads)
@@ -46,7 +46,12 @@ def train_toys(
     return 0
 
 
-def _seeds(text: str) -> tuple[int, ...]:
+def read_seeds(text: str) -> tuple[int, ...]:
+    """The numbers of `--seeds`.
+
+    Raises:
+        UsageError: they are no whole numbers.
+    """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts):
         raise UsageError(f"--seeds is {text!r}; it must be whole numbers, as in --seeds 0,1.")

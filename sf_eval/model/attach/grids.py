@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d
 
 from sf_eval.model.attach.settings import SlowPathSettings
 from sf_eval.model.errors import SlowPathError
+from sf_eval.model.tokens import interpolate
 
 Grid = tuple[int, int, int]
 
@@ -107,18 +108,6 @@ def slow_places(
         if flat and axis > 0:
             centres = (torch.arange(count, device=places.device) // stride).to(places.dtype)
             centres = centres.clamp(max=fast[axis] - 1)
-        places = _along(places, centres, axis + 1)
+        places = interpolate(places, centres, dim=axis + 1)
     result = places.flatten(1).float()
     return result[0] if flat else result
-
-
-def _along(places: torch.Tensor, at: torch.Tensor, dim: int) -> torch.Tensor:
-    """Linear interpolation of `places` at the fractional indices `at` of one dimension, extrapolated too."""
-    last = places.shape[dim] - 1
-    if last == 0:
-        return places.expand(*[len(at) if axis == dim else -1 for axis in range(places.ndim)])
-    below = at.floor().clamp(0, last - 1).long()
-    shape = [len(at) if axis == dim else 1 for axis in range(places.ndim)]
-    share = (at - below).view(shape)
-    low, high = places.index_select(dim, below), places.index_select(dim, below + 1)
-    return low + (high - low) * share

@@ -93,6 +93,7 @@ class Agreement:
 def meta_model(config: SlowFastConfig, *, attn: str = "sdpa") -> SlowFastForConditionalGeneration:
     """The model of `config` on meta; limits on the prompt's length are lifted, being no part of the cost."""
     config = SlowFastConfig(**{**config.to_dict(), "max_position_embeddings": _NO_LIMIT})
+    config.slow_rope = "published"  # to rotate slow keys takes no product of matrices
     config.tokenizer_model_max_length = None
     config._attn_implementation = attn
     with torch.device("meta"):
