@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sf_eval.core import files
+from sf_eval.core.tables import Table, to_markdown
 
 _BEGIN = "<!-- begin:{name} -->\n"
 _END = "<!-- end:{name} -->"
+
+
+def write_or_check(page: Path, blocks: Callable[[Path], Mapping[str, str]], arguments: Sequence[str]) -> int:
+    """What a command does that fills `page` of the folder it is started in; its exit code.
+
+    Args:
+        blocks: the figures by name, made of the records below a folder.
+        arguments: `--check` only says whether the page is what they make it (1 where it is not).
+
+    Raises:
+        OSError, ValueError: a record cannot be read or is none, or the page's markers are others.
+    """
+    text = page.read_text(encoding="utf-8")
+    current = filled(text, blocks(Path()), name=page.as_posix())
+    if list(arguments) == ["--check"]:
+        if current != text:
+            print(f"{page} is not what results/ makes it: run make readme", file=sys.stderr)
+        return int(current != text)
+    files.write_text(page, current)
+    return 0
+
+
+def table_rows(table: Table) -> str:
+    """A table in Markdown without its title and notes."""
+    return "".join(f"{line}\n" for line in to_markdown(table).splitlines() if line[:1] == "|")
 
 
 def filled(page: str, figures: Mapping[str, str], *, name: str) -> str:

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sf_eval.core import files
-from sf_eval.core.marked import filled
+from sf_eval.core.marked import filled, write_or_check
 from sf_eval.core.tables import Table, escaped, to_markdown
 from sf_eval.report import speed
 from sf_eval.report.comparison import tables as comparison_tables
@@ -83,14 +82,7 @@ def _with_notes(table: Table) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    readme = README.read_text(encoding="utf-8")
-    current = made(readme, blocks(Path()))
-    if list(arguments) == ["--check"]:
-        if current != readme:
-            print(f"{README} is not what results/ makes it: run make readme", file=sys.stderr)
-        return int(current != readme)
-    files.write_text(README, current)
-    return 0
+    return write_or_check(README, blocks, arguments)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ python -m sf_eval.training.attached.page --check   exit code 1 where the page is
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from sf_eval.core import files
-from sf_eval.core.marked import filled
-from sf_eval.core.tables import ABSENT, Table, to_markdown
+from sf_eval.core.marked import table_rows, write_or_check
+from sf_eval.core.tables import ABSENT, Table
 from sf_eval.training.attached.report import FILE, ToyReport, finding, toy_table
 
 PAGE = Path("docs/attaching.md")
@@ -60,9 +58,9 @@ def blocks(root: Path) -> dict[str, str]:
     """
     report = ToyReport.model_validate_json((root / RECORDS / FILE).read_text(encoding="utf-8"))
     return {
-        "attach-toy": _rows(toy_table(report)),
+        "attach-toy": table_rows(toy_table(report)),
         "attach-when": f"{finding(report)}\n",
-        "attach-videos": _rows(videos_table(root / RECORDS / VIDEOS)),
+        "attach-videos": table_rows(videos_table(root / RECORDS / VIDEOS)),
     }
 
 
@@ -93,20 +91,5 @@ def _ending(scores: dict[str, str], name: str) -> str:
     return next((score for run, score in scores.items() if run.endswith(name)), ABSENT)
 
 
-def _rows(table: Table) -> str:
-    return "".join(f"{line}\n" for line in to_markdown(table).splitlines() if line[:1] == "|")
-
-
-def main(arguments: Sequence[str]) -> int:
-    text = PAGE.read_text(encoding="utf-8")
-    current = filled(text, blocks(Path()), name=PAGE.as_posix())
-    if list(arguments) == ["--check"]:
-        if current != text:
-            print(f"{PAGE} is not what results/ makes it: run make readme", file=sys.stderr)
-        return int(current != text)
-    files.write_text(PAGE, current)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, blocks, sys.argv[1:]))
