@@ -133,7 +133,10 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
         batch, count = slow_BND.shape[:2]
         pairs = self.cross_attn_kv_proj(slow_BND).view(batch, count, -1, 2, self.head_dim)  # [B, N, K, 2, d]
         key, value = pairs.permute(3, 0, 2, 1, 4).contiguous().unbind(0)
-        return key if rotation is None else _rotated(key, rotation), value
+        if rotation is None:
+            return key, value
+        # The rotated key is a tensor of its own; as a view the value would keep the whole projection beside it.
+        return _rotated(key, rotation), value.clone()
 
     def slow_update(
         self,

@@ -99,6 +99,14 @@ def test_own_is_the_published_model_with_keys_turned_by_hand(load, own, frames) 
     assert (found - as_published).abs().max() > 1e-3
 
 
+def test_turned_keys_and_values_hold_nothing_of_their_projection(own, frames) -> None:
+    video = own.encode_video(frames(8))
+    (part,) = prefill_prefix(own, [5, 6, -200], video).cache.parts
+    assert part.keys
+    for kept in (*part.keys.values(), *part.values.values()):
+        assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
+
+
 def test_only_own_sees_the_order_of_slow_tokens(load, own, frames) -> None:
     for model, sees in ((load("s1t4_f8"), False), (own, True)):
         features = model.encode_video(frames(12))
