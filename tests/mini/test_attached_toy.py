@@ -66,7 +66,7 @@ def test_the_command_keeps_each_seed_and_does_not_train_it_again(tmp_path):
     assert runs[0] == kept
     assert [run["seed"] for run in runs] == [0, 1]
     refused = CliRunner().invoke(command, [*arguments, "0", "--steps", "3"])
-    assert "other numbers of steps" in str(refused.exception)
+    assert "another budget" in str(refused.exception)
 
 
 def test_the_report_is_described():

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sf_eval.core import files
-from sf_eval.core.errors import OutputError
 from sf_eval.core.tables import Table
 from sf_eval.training.attached.toy import Budget, Result, attached
 from sf_eval.training.attached.toy_videos import CHANCE, KINDS
+from sf_eval.training.learning_report import LearningReport, Record, begun_or, versions_of
 
 FILE = "attached_toy.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ToyResult(_Record):
+class ToyResult(Record):
     """One model of one seed; accuracies on held-out videos as shares of 1."""
 
     name: str
@@ -31,12 +23,12 @@ class ToyResult(_Record):
     loss: float | None
 
 
-class ToyRun(_Record):
+class ToyRun(Record):
     seed: int
     results: tuple[ToyResult, ...]
 
 
-class ToyReport(_Record):
+class ToyReport(LearningReport):
     """`attached_toy.json` (docs/schemas/attached_toy.schema.json).
 
     Attributes:
@@ -44,10 +36,6 @@ class ToyReport(_Record):
         command: the last that worked on it.
     """
 
-    schema_version: Literal[1] = 1
-    command: str
-    versions: dict[str, str]
-    budget: dict[str, float]
     runs: tuple[ToyRun, ...] = ()
 
     @classmethod
@@ -57,28 +45,8 @@ class ToyReport(_Record):
         Raises:
             OutputError: it holds a learning with another budget, or a file that cannot be read.
         """
-        import torch
-        import transformers
-
-        versions = {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        }
-        fresh = cls(command=command, versions=versions, budget=asdict(budget))
-        path = folder / FILE
-        if not path.exists():
-            return fresh
-        try:
-            found = cls.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise OutputError(f"{path} is no report of this command.", hint="Name a new --output.") from error
-        if found.budget != fresh.budget:
-            raise OutputError(
-                f"{path} was made with other numbers of steps.",
-                hint="Name a new --output, or the same steps.",
-            )
-        return found.model_copy(update={"command": command, "versions": versions})
+        versions = versions_of("torch", "transformers")
+        return begun_or(cls(command=command, versions=versions, budget=asdict(budget)), folder / FILE)
 
     def has(self, seed: int) -> bool:
         return any(run.seed == seed for run in self.runs)

@@ -6,19 +6,14 @@ python -m sf_eval.training.when.report prints the JSON schema of the record.
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sf_eval.core import files
-from sf_eval.core.errors import OutputError
 from sf_eval.core.tables import Table, to_markdown
 from sf_eval.scoring.intervals import Observation, interval95, mean_of_means
+from sf_eval.training.learning_report import LearningReport, Record, begun_or, versions_of
 from sf_eval.training.when.learning import Budget, Rope
 from sf_eval.training.when.questions import WHEN_KINDS
 
@@ -26,11 +21,7 @@ FILE, PAGE = "mini_when.json", "mini_when.md"
 _BEFORE_TRAINING = "the shipped model"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KindScore(_Record):
+class KindScore(Record):
     """Accuracy on one kind of question, a share of 1, with its 95% interval (clustered by video)."""
 
     accuracy: float
@@ -39,7 +30,7 @@ class KindScore(_Record):
     videos: int
 
 
-class WhenRun(_Record):
+class WhenRun(Record):
     """One training, or none.
 
     Attributes:
@@ -55,7 +46,7 @@ class WhenRun(_Record):
     loss: float | None
 
 
-class WhenReport(_Record):
+class WhenReport(LearningReport):
     """`mini_when.json` (docs/schemas/mini_when.schema.json).
 
     Attributes:
@@ -63,10 +54,6 @@ class WhenReport(_Record):
         command: the last that worked on it.
     """
 
-    schema_version: Literal[1] = 1
-    command: str
-    versions: dict[str, str]
-    budget: dict[str, float]
     runs: tuple[WhenRun, ...] = ()
 
     @classmethod
@@ -76,21 +63,8 @@ class WhenReport(_Record):
         Raises:
             OutputError: it holds a learning with another budget, or a file that cannot be read.
         """
-        versions = {"python": platform.python_version()}
-        versions |= {name: metadata.version(name) for name in ("torch", "transformers", "timm", "av")}
-        fresh = cls(command=command, versions=versions, budget=asdict(budget))
-        path = folder / FILE
-        if not path.exists():
-            return fresh
-        try:
-            found = cls.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise OutputError(f"{path} is no report of this command.", hint="Name a new --output.") from error
-        if found.budget != fresh.budget:
-            raise OutputError(
-                f"{path} was made with another budget.", hint="Name a new --output, or the same options."
-            )
-        return found.model_copy(update={"command": command, "versions": versions})
+        versions = versions_of("torch", "transformers", "timm", "av")
+        return begun_or(cls(command=command, versions=versions, budget=asdict(budget)), folder / FILE)
 
     def has(self, rope: Rope, seed: int | None) -> bool:
         return any((run.rope, run.seed) == (rope, seed) for run in self.runs)
