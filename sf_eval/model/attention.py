@@ -135,7 +135,7 @@ class HybridAttention(Qwen2Attention):  # type: ignore[misc]
         key, value = pairs.permute(3, 0, 2, 1, 4).contiguous().unbind(0)
         if rotation is None:
             return key, value
-        # The rotated key is a tensor of its own; as a view the value would keep the whole projection beside it.
+        # The key is a tensor of its own now; as a view the value would keep the whole projection beside it.
         return _rotated(key, rotation), value.clone()
 
     def slow_update(
