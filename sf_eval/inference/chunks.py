@@ -1,4 +1,4 @@
-"""How many frames the engine gives the vision tower at a time."""
+"""How many frames the engine gives the vision tower at a time, and how many short prefixes the model."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ def frames_at_once(side: int, device_type: str) -> int:
     """
     pixels = _PIXELS_ON_A_CPU if device_type == "cpu" else CHUNK_FRAMES * _PUBLISHED_SIDE**2
     return max(CHUNK_FRAMES, pixels // side**2)
+
+
+_PREFIX_TOKENS = 512  # a pass over fewer takes hardly less time
+
+
+def prefixes_at_once(tokens: int) -> int:
+    """Prefixes of so many tokens, each of another video, that a slow-fast model prefills in one pass."""
+    return max(_PREFIX_TOKENS // tokens, 1)

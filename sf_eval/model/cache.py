@@ -190,7 +190,10 @@ def join_rows(sources: Sequence[SlowFastCache], *, room: int = 0) -> SlowFastCac
 
 
 def split_rows(cache: SlowFastCache) -> list[SlowFastCache]:
-    """The rows of a prefilled cache, each as a cache of its own; views, nothing is copied.
+    """Take a prefilled cache apart into its rows, each a cache of its own.
+
+    They are copies, made layer by layer: as views, each would hold the keys and values of all. What is taken
+    apart is empty afterwards.
 
     Raises:
         ValueError: its prompts were padded, or its rows are of several parts.
@@ -198,14 +201,16 @@ def split_rows(cache: SlowFastCache) -> list[SlowFastCache]:
     if cache.prompt_mask is not None or len(cache.parts) != 1:
         raise ValueError("rows are split from a cache of prompts of one length, as they were prefilled.")
     (part,) = cache.parts
-    rows = []
-    for row, length in enumerate(part.lengths):
-        alone = SlowFastCache(config=cache.config, slow_lengths=[length])
-        for kept, own in ((part.keys, alone.parts[0].keys), (part.values, alone.parts[0].values)):
-            own.update({layer: tensor[row : row + 1, :, :length] for layer, tensor in kept.items()})
-        for index, layer in enumerate(cache.layers):
-            alone.update(layer.keys[row : row + 1], layer.values[row : row + 1], index)
-        rows.append(alone)
+    rows = [SlowFastCache(config=cache.config, slow_lengths=[length]) for length in part.lengths]
+    for layer in list(part.keys):
+        key, value = part.keys.pop(layer), part.values.pop(layer)
+        for row, (alone, length) in enumerate(zip(rows, part.lengths, strict=True)):
+            alone.keep_slow(layer, *(whole[row : row + 1, :, :length].clone() for whole in (key, value)))
+    for index, kept in enumerate(cache.layers):
+        for row, alone in enumerate(rows):
+            # Put into an empty layer, they are copied.
+            alone.update(kept.keys[row : row + 1], kept.values[row : row + 1], index)
+        kept.reset()
     return rows
 
 

@@ -123,7 +123,8 @@ def prefill_prefixes(
 
     Args:
         given: each video, as `encode_video` gives it, after the ids, which have its placeholder. Where there
-            is no video the ids may be empty, if nothing is shared. All prefixes are of one length.
+            is no video the ids may be empty, if nothing is shared. All are of one length, as ids and in the
+            model.
 
     Raises:
         PromptError, PromptTooLongError: the ids and the video do not fit together, or the model; or the
@@ -137,7 +138,8 @@ def prefill_prefixes(
             raise PromptError("a video was given, and the prefix has no placeholder for it.")
     if not any(ids for ids, _ in given):
         return [Prefix(0, 0, SlowFastCache(config=model.config, slow_lengths=[0])) for _ in given]
-    if len({(len(ids), _fast_tokens(features)) for ids, features in given}) > 1:
+    lengths = {(len(ids), model.prompt_length(torch.tensor(list(ids)), features)) for ids, features in given}
+    if len(lengths) > 1:
         raise PromptError("prefixes of several lengths cannot be prefilled as one batch.")
     output = model(
         input_ids=torch.tensor([list(ids) for ids, _ in given]),

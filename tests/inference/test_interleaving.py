@@ -172,6 +172,21 @@ def test_an_interleaved_video_answers_the_same_shared_and_whole(
     assert shared[0].prompt_tokens > plain.prompt_tokens
 
 
+def test_prefixes_of_the_same_length_with_other_runs_are_asked_together(
+    mini: LoadedModel, seen: VideoFeatures
+) -> None:
+    """Another line is another run of frames: as many tokens in all, and one id more before the model."""
+    model, times = SlowFastVideoModel(mini), [float(at) for at in range(8)]
+    said = ([(1.0, "red red")], [(1.0, "red"), (3.0, "a")])
+    videos = [model.interleaved(seen, times, lines)[0] for lines in said]
+    assert [len(video.run_lengths) for video in videos] == [2, 3]
+    later = [Asked("Which way?", video, model.prefix_later(video), 4) for video in videos]
+    together = model.answer(later)
+    assert together[0].prompt_tokens == together[1].prompt_tokens
+    alone = [model.answer([Asked("Which way?", video, model.prefix(video), 4)])[0] for video in videos]
+    assert [one.text for one in together] == [one.text for one in alone]
+
+
 def test_nothing_said_is_the_very_same_video(mini: LoadedModel, seen: VideoFeatures) -> None:
     video, text = SlowFastVideoModel(mini).interleaved(seen, [float(at) for at in range(8)], [])
     assert video is seen

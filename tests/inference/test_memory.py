@@ -17,10 +17,11 @@ from sf_eval.harness.distributed.worker import HandedPictures
 from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKey, Result
 from sf_eval.inference.chunks import CHUNK_FRAMES
 from sf_eval.inference.engine import Engine
+from sf_eval.inference.families import slow_fast
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model
-from sf_eval.model.shared_prefix import Prefix
+from sf_eval.model.shared_prefix import Prefix, prefill_prefixes
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.video import Clip, ClipPlan, ClipPool, Frames, SamplingRule
 
@@ -309,6 +310,38 @@ def test_the_halves_of_a_batch_are_not_held_until_its_end(
     for _ in engine.answer([questions[number] for number in (0, 1, 2, 3)]):
         counts.append(len(held(model.prefixes)))
     assert counts == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("most", "kinds"), [(2, [None] * 4), (0, [FailureKind.OUT_OF_MEMORY] * 4)])
+def test_prefixes_that_do_not_fit_together_are_prefilled_apart(
+    loaded: LoadedModel,
+    pool: ClipPool,
+    questions: list[Question],
+    singles: dict[QuestionKey, str],
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    kinds: list[FailureKind | None],
+) -> None:
+    """They are left to their batch, which is halved."""
+    passes: list[int] = []
+
+    def prefill(model: Any, given: Sequence[Any]) -> list[Prefix]:
+        passes.append(len(given))
+        if len(given) > most:
+            run_out()
+        return prefill_prefixes(model, given)
+
+    monkeypatch.setattr(slow_fast, "prefill_prefixes", prefill)
+    engine = Engine(SlowFastVideoModel(loaded), pool, batch_size=4)
+    results = {result.key: result for result in engine.answer(questions[:4])}
+    assert passes[0] == 4
+    assert [getattr(results[question.key], "kind", None) for question in questions[:4]] == kinds
+    if most:
+        assert {key: result.text for key, result in results.items() if isinstance(result, Answer)} == {
+            question.key: singles[question.key] for question in questions[:4]
+        }
+        assert passes == [4, 2, 2]
+        assert engine.degraded == ["out of memory with a batch: going on with batches of 2"]
 
 
 def test_no_pictures_are_held_while_questions_are_answered(

@@ -136,6 +136,9 @@ def test_prefixes_prefilled_together_are_those_prefilled_alone(load, frames, cas
         prefill_suffixes(model, [(again, SUFFIXES[0])]).logits,
         prefill_suffixes(model, [(alone[-1], SUFFIXES[0])]).logits,
     )
+    for part in (prefix.cache.parts[0] for prefix in together):  # nobody holds another's
+        for kept in (*part.keys.values(), *part.values.values()):
+            assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
     with pytest.raises(PromptError, match="several lengths"):
         prefill_prefixes(model, [(BEFORE, videos[0]), (BEFORE, videos[3])])
 

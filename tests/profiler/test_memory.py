@@ -40,6 +40,8 @@ SLOW: dict[str, Any] = {**MEDIUM, "mm_video_pooling_stride": 1, "vision_config":
 
 WIDE_MLP: dict[str, Any] = {**SLOW, "intermediate_size": 8192, "num_hidden_layers": 2}
 WIDE: dict[str, Any] = {**SLOW, "hidden_size": 2048, "intermediate_size": 64, "num_hidden_layers": 2}
+SHORT: dict[str, Any] = {**WIDE, "fast_token_temporal_stride": 32, "min_fast_frames": 1}
+"""Few of a video's tokens stand in a prompt: the prefixes of a batch are prefilled in one pass."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ FLOAT = Serving(
             Run(WIDE, replace(FLOAT, frames=32, chunk_frames=2, batch_size=1, value_bytes=2), "prefix"),
             marks=pytest.mark.thorough,
         ),
+        Run(SHORT, replace(FLOAT, frames=32, chunk_frames=2, batch_size=8, questions_per_video=1,
+                           value_bytes=2), "prefix", videos=8),
         Run(SLOW, replace(FLOAT, batch_size=6, chunk_frames=1, text_tokens=200), "prompts"),
         Run(SLOW, replace(FLOAT, batch_size=6, chunk_frames=1, text_tokens=200, share=False), "prompts"),
         Run(SLOW, replace(FLOAT, frames=24, batch_size=3, chunk_frames=1, share=False, value_bytes=2),

@@ -13,6 +13,7 @@ import torch
 from sf_eval.core.cards import ModelCard
 from sf_eval.core.errors import UsageError
 from sf_eval.core.resize import Resize
+from sf_eval.inference.chunks import prefixes_at_once
 from sf_eval.inference.device import keep_float32_exact
 from sf_eval.inference.families.interleaving import interleaved, marked
 from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
@@ -41,9 +42,6 @@ from sf_eval.model.shared_prefix import (
 )
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.video import ClipPlan, SamplingRule
-
-#: Prefixes are prefilled together up to so many tokens: a pass over fewer takes hardly less time.
-_TOKENS_TOGETHER = 512
 
 
 @dataclass(eq=False)
@@ -132,16 +130,16 @@ class SlowFastVideoModel:
             return None
         ids, _ = split_prompt(self._ids("", video))
         tokens = self.loaded.model.prompt_length(torch.tensor(ids), video)
-        if video is None or 2 * tokens > _TOKENS_TOGETHER:
+        if video is None or prefixes_at_once(tokens) == 1:
             return prefill_prefix(self.loaded.model, ids, video)
         return _Later(ids, video, tokens)
 
     def _prefilled(self, prefixes: Sequence[Prefix | _Later]) -> list[Prefix]:
         """All of them, those that nobody has prefilled yet together."""
         waiting = dict.fromkeys(one for one in prefixes if isinstance(one, _Later) and one.done is None)
-        for tokens, alike in groupby(sorted(waiting, key=_length), key=_length):
+        for (tokens, _), alike in groupby(sorted(waiting, key=_lengths), key=_lengths):
             same = list(alike)
-            at_once = _TOKENS_TOGETHER // tokens
+            at_once = prefixes_at_once(tokens)
             for first in range(0, len(same), at_once):
                 self._prefill_together(same[first : first + at_once])
         return [one.prefix if isinstance(one, _Later) else one for one in prefixes]
@@ -229,8 +227,9 @@ class SlowFastVideoModel:
         return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0
 
 
-def _length(later: _Later) -> int:
-    return later.tokens
+def _lengths(later: _Later) -> tuple[int, int]:
+    """In the model, and as ids: words between the frames may make up for other runs of frames."""
+    return later.tokens, len(later.ids)
 
 
 def parts_to_compile(model: SlowFastForConditionalGeneration) -> dict[str, torch.nn.Module]:

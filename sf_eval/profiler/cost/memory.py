@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sf_eval.inference.chunks import prefixes_at_once
 from sf_eval.profiler.cost.closed_form import Workload, markup_before_video
 from sf_eval.profiler.cost.decoder_memory import FLOAT, kv_bytes, pass_bytes
 from sf_eval.profiler.cost.shape import ModelShape, VisionShape
@@ -114,13 +115,16 @@ def forecast(shape: ModelShape, parameters: int, serving: Serving) -> MemoryFore
     visual = videos * _visual_bytes(shape, tokens, w)
     prefix_tokens = serving.before_video + tokens.fast_tokens
     prefixes = videos * kv_bytes(shape, prefix_tokens, w) if serving.share else 0
+    # Short prefixes wait for their batch. It may begin with a video whose first questions are answered.
+    together = min(videos, prefixes_at_once(prefix_tokens))
+    read = videos - 1 if together == 1 else min(videos - 1, serving.questions_per_video - 1, 1)
     # While a video is encoded, those of all the other questions of a batch may be waiting.
-    others = (videos - 1) / videos
-    held = weights + int(others * (visual + (prefixes + slow if serving.share else 0)))
+    held = weights + visual * (videos - 1) // videos
+    held += (prefixes + slow) * read // videos if serving.share else 0
     kept = weights + visual + prefixes
     if serving.share:
-        one = _visual_bytes(shape, tokens, w)
-        prefix = held + one + _first_pass_bytes(shape, tokens, 1, prefix_tokens, w, masked=False)
+        prefix = weights + visual + (prefixes + slow) * (videos - together) // videos
+        prefix += _first_pass_bytes(shape, tokens, together, prefix_tokens, w, masked=False)
         suffix = serving.text_tokens - serving.before_video
         prompts = kept + slow + rows
         prompts += pass_bytes(
