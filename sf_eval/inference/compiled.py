@@ -70,10 +70,23 @@ def compiled_model(model: VideoModel, *, share: bool = True, backend: str = "ind
     parts = getattr(model, "parts_to_compile", None)
     if not parts:
         raise UsageError("--compile: this kind of model cannot be compiled.", hint="Leave --compile out.")
-    with compiled(parts, backend=backend) as done:
+    with _prefixes_at_once(model), compiled(parts, backend=backend) as done:
         _try_out(model, share=share)
         done.check()
         yield done
+
+
+@contextmanager
+def _prefixes_at_once(model: VideoModel) -> Iterator[None]:
+    """Inside, none is left to a later batch: passes over several would be compiled in the midst of a run."""
+    if not isinstance(model, Postponing):
+        yield
+        return
+    before, model.postpones = model.postpones, False
+    try:
+        yield
+    finally:
+        model.postpones = before
 
 
 def _try_out(model: VideoModel, *, share: bool) -> None:
@@ -90,8 +103,6 @@ def _try_out(model: VideoModel, *, share: bool) -> None:
         for asked_about in (video, None):  # a question without a video is another shape of prompt
             prefix = model.prefix(asked_about) if share else None
             model.answer([Asked(text, asked_about, prefix, 3) for text in ("Is it?", "Or is it not?")])
-        if share and isinstance(model, Postponing):  # and several prefixes at once are another
-            model.answer([Asked("Is it?", video, model.prefix_later(video), 3) for _ in range(frames)])
 
 
 @contextmanager

@@ -194,7 +194,13 @@ class VideoModel(Protocol):
 
 @runtime_checkable
 class Postponing(Protocol):
-    """A loaded model that prefills the prefixes of several videos together, where they are short."""
+    """A loaded model that prefills the prefixes of several videos together, where they are short.
+
+    Attributes:
+        postpones: whether it does; settable. Where not, `prefix_later` is `prefix`.
+    """
+
+    postpones: bool
 
     def prefix_later(self, video: Any) -> Any:
         """As `VideoModel.prefix`, but it may be left to the first `answer` that asks with it."""

@@ -15,6 +15,8 @@ from sf_eval.inference.compiled import compiled_model
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel
+from sf_eval.model.shared_prefix import Prefix
+from sf_eval.model.tokens import VideoFeatures
 from sf_eval.profiler.measured.pipeline import make_model
 from sf_eval.profiler.measured.prompts import CountedPrompts
 from sf_eval.video import ClipPlan, VideoInfo
@@ -39,16 +41,18 @@ class Prompts(CountedPrompts):
         return super()._ids(prompt, has_video) + [ord(letter) for letter in prompt]
 
 
+def encoded(model: SlowFastVideoModel, frames: int) -> VideoFeatures:
+    pixels = np.random.default_rng(frames).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8)
+    times = tuple(map(float, range(frames)))
+    info = VideoInfo(Path("v"), frames, 1.0, float(frames), 64, 64, "drawn")
+    return model.encode(torch.from_numpy(pixels), ClipPlan(info, tuple(range(frames)), times), chunk_frames=4)
+
+
 def answers(model: SlowFastVideoModel) -> list[str]:
     """About two videos of different lengths, in batches of three and one."""
     texts = []
     for frames in (5, 8):
-        pixels = np.random.default_rng(frames).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8)
-        times = tuple(map(float, range(frames)))
-        shown = ClipPlan(
-            VideoInfo(Path("v"), frames, 1.0, float(frames), 64, 64, "drawn"), tuple(range(frames)), times
-        )
-        video = model.encode(torch.from_numpy(pixels), shown, chunk_frames=4)
+        video = encoded(model, frames)
         prefix = model.prefix(video)
         for batch in (["What is it?", "Which is the colour of it? A. red B. blue", "Why?"], ["Where?"]):
             results = model.answer([Asked(text, video, prefix, 4) for text in batch])
@@ -73,6 +77,8 @@ def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVide
         assert compiled.layers == model.loaded.model.config.num_hidden_layers
         assert tried > 0
         assert max(compiled.graphs.values()) < 20, "sizes that change make no graph each"
+        assert isinstance(model.prefix_later(encoded(model, 5)), Prefix), "no passes that were not tried out"
+    assert not isinstance(model.prefix_later(encoded(model, 5)), Prefix)
     assert not [name for name, part in model.loaded.model.named_modules() if "forward" in vars(part)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -245,3 +246,15 @@ def test_what_has_no_closed_form_has_no_forecast(tmp_path: Path) -> None:
     assert known.config is not None
     mixture = {**known.config, "text_config": {**known.config["text_config"], "model_type": "qwen2_moe"}}
     assert foreseen(replace(known, config=mixture), card, 1, 4, "cpu") is None
+
+
+def test_a_processor_that_cannot_run_leaves_a_model_that_loads_without_a_forecast(tmp_path: Path) -> None:
+    folder = make_checkpoint("llava_onevision", tmp_path / "broken")
+    settings = json.loads((folder / "processor_config.json").read_text())
+    settings["video_processor"]["do_center_crop"] = True  # to no size
+    (folder / "processor_config.json").write_text(json.dumps(settings))
+    card = card_for(str(folder))
+    assert size_of(card).largest_video is None
+    facts = open_model(card, dtype="float32").facts
+    assert facts.largest_video is None
+    assert foreseen(facts.size, card, 1, 4, "cpu") is None

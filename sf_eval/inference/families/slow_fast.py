@@ -70,6 +70,7 @@ class SlowFastVideoModel:
 
     def __init__(self, loaded: LoadedModel, *, resize_on_device: bool = False) -> None:
         self.loaded = loaded
+        self.postpones = True
         self.resize = None if resize_on_device else Resize(loaded.processor.image_size)
         keep_float32_exact(self.device, loaded.model.dtype)
         self._reads_slow = loaded.model.config.slow_path == "on"
@@ -130,7 +131,7 @@ class SlowFastVideoModel:
             return None
         ids, _ = split_prompt(self._ids("", video))
         tokens = self.loaded.model.prompt_length(torch.tensor(ids), video)
-        if video is None or prefixes_at_once(tokens) == 1:
+        if not self.postpones or video is None or prefixes_at_once(tokens) == 1:
             return prefill_prefix(self.loaded.model, ids, video)
         return _Later(ids, video, tokens)
 
