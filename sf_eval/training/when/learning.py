@@ -51,7 +51,7 @@ class Budget:
         batch_others: in every fourth step instead, four questions each.
     """
 
-    steps: int = 300
+    steps: int = 600
     videos: int = 120
     others: int = 80
     held_out: int = 100
