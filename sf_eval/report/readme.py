@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sf_eval.core.marked import filled, write_or_check
-from sf_eval.core.tables import Table, escaped, to_markdown
+from sf_eval.core.marked import filled, table_rows, write_or_check
+from sf_eval.core.tables import Table, escaped
 from sf_eval.report import speed
 from sf_eval.report.comparison import tables as comparison_tables
 from sf_eval.report.comparison.answer import answer
@@ -36,7 +36,9 @@ def blocks(root: Path) -> dict[str, str]:
         "mini-kinds": comparison_tables.kind_table,
         "mini-cost": comparison_tables.cost_table,
     }
-    tables = {name: _rows(table) for name, make in made_of.items() if (table := make(record)) is not None}
+    tables = {
+        name: table_rows(table) for name, make in made_of.items() if (table := make(record)) is not None
+    }
     return {
         "mini-answer": _quoted(record),
         **tables,
@@ -71,14 +73,8 @@ def _throughput(path: Path) -> str:
     return _with_notes(speed.throughput_table(record))
 
 
-def _rows(table: Table) -> str:
-    """The table alone: README has its own words for title and notes."""
-    lines = to_markdown(table).splitlines()
-    return "".join(f"{line}\n" for line in lines if line.startswith("|"))
-
-
 def _with_notes(table: Table) -> str:
-    return _rows(table) + "".join(f"\n{escaped(note)}\n" for note in table.notes)
+    return table_rows(table) + "".join(f"\n{escaped(note)}\n" for note in table.notes)
 
 
 def main(arguments: Sequence[str]) -> int:

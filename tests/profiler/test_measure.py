@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,15 +32,6 @@ from sf_eval.video import VideoError
 from .shapes import tiny
 
 QUICK = Settings(device="cpu", iterations=2, seconds=0, warmup=0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine take longer than the tiny model itself."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def request_for(*frames: int, new_tokens: int = 3) -> Request:
