@@ -89,11 +89,11 @@ class Watched:
         self._begin("")
         return video
 
-    def prefix(self, video: Any) -> Any:
+    def prefixes(self, video: Any, texts: Any) -> Any:
         self._begin("prefix")
-        prefix = self.model.prefix(video)
+        prefixes = self.model.prefixes(video, texts)
         self._begin("")
-        return prefix
+        return prefixes
 
     def answer(self, asked: Any) -> Any:
         self._begin("prompts")
