@@ -154,7 +154,7 @@ def _loaded(dry: bool, device: torch.device) -> LoadedModel:
 
 def _questions(clips: Iterable[Clip], size: _Size) -> list[Question]:
     return [
-        Question(QuestionKey(clip.path.name, number), clip, "", size.new_tokens)
+        Question(QuestionKey(clip.path.name, number), clip, str(number), size.new_tokens)
         for clip in clips
         for number in range(_PER_VIDEO)
     ]

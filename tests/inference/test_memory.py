@@ -45,7 +45,7 @@ class SmallMachine(SlowFastVideoModel):
         super().__init__(loaded)
         self.postpones = False  # as a model whose prefixes are long
         self.videos: list[weakref.ref[VideoFeatures]] = []
-        self.prefixes: list[weakref.ref[Beginning]] = []
+        self.begun: list[weakref.ref[Beginning]] = []
         self.rows: list[int] = []
 
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
@@ -56,10 +56,10 @@ class SmallMachine(SlowFastVideoModel):
         return video
 
     def prefixes(self, video: VideoFeatures | None, texts: Sequence[str]) -> Sequence[Beginning | None]:
-        if len(held(self.prefixes)) >= self.most_prefixes:
+        if len(held(self.begun)) >= self.most_prefixes:
             run_out(self.said)
         prefixes = super().prefixes(video, texts)
-        self.prefixes += [weakref.ref(prefix) for prefix in {*prefixes} if prefix is not None]
+        self.begun += [weakref.ref(prefix) for prefix in {*prefixes} if prefix is not None]
         return prefixes
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
@@ -307,7 +307,7 @@ def test_the_halves_of_a_batch_are_not_held_until_its_end(
     engine = Engine(model, pool, batch_size=4, share=True)
     counts = []
     for _ in engine.answer([questions[number] for number in (0, 1, 2, 3)]):
-        counts.append(len(held(model.prefixes)))
+        counts.append(len(held(model.begun)))
     assert counts == [3, 2, 1, 0]
 
 
