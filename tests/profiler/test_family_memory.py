@@ -42,6 +42,7 @@ POOLED = {"temporal_stride": 2, "spatial_stride": 2}
 ATTACHED: dict[str, Any] = {"layers": (0, 2), **POOLED}
 WIDE = Shape()
 MOMENTS = ("encoding", "prefix", "prompts", "decoding")
+ASKED_WORDS = "What is seen here, and when?"
 ASKED = Serving(
     frames=8, batch_size=4, chunk_frames=4, text_tokens=0, new_tokens=3, questions_per_video=3, value_bytes=4
 )
@@ -137,7 +138,7 @@ def measured(model: TransformersVideoModel, case: Case) -> tuple[dict[str, int],
         engine.chunk_frames = serving.chunk_frames
         clips = [Clip(Path(f"video {number // serving.questions_per_video}")) for number in range(6)]
         questions = [
-            Question(QuestionKey("memory", number), clip, "What is seen here, and when?", serving.new_tokens)
+            Question(QuestionKey("memory", number), clip, ASKED_WORDS, serving.new_tokens)
             for number, clip in enumerate(clips)
         ]
         results = list(engine.answer(questions))
@@ -177,6 +178,7 @@ def test_every_moment_is_within_15_percent_of_what_the_engine_allocates(family: 
     size = size_in(case, model)
     assert (size.grid, size.visual_tokens) == (answer.visual_grid, answer.fast_tokens)
     text = answer.prompt_tokens - size.visual_tokens - size.text_tokens
+    assert text == size.markup_after + len(model.processor.tokenizer.tokenize(ASKED_WORDS))
     forecast = foreseen_in(case, model, size, text)
     assert forecast.peak == pytest.approx(max(peaks.values()), rel=0.15)
     for moment in MOMENTS:
