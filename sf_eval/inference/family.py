@@ -251,7 +251,11 @@ class Family(Protocol):
         """Which frames of a clip are shown."""
 
     def size(self, card: ModelCard) -> ModelSize:
-        """What the model takes; may need the checkpoint's config.json, no weights."""
+        """What the model takes; may need what lies beside the checkpoint's weights.
+
+        Raises:
+            CheckpointError: the checkpoint is here, and what tells its size cannot be read.
+        """
 
     def load(
         self,

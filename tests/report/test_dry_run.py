@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
 import torch
 from rich.console import Console
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
-
 from tiny_checkpoints import make_checkpoint
 
 from sf_eval.benchmarks.catalog import get_benchmark
