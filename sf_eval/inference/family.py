@@ -54,7 +54,8 @@ class Generated:
         finite: whether all logits were finite: otherwise the text is noise.
         prefill_s: seconds until the first token of all rows was known, without a shared prefix.
         generate_s: seconds from then until the last row was done.
-        prefix_s: seconds that its prefix took, an equal share of those prefilled with it, where `Postponing.prefix_later` left it to an `answer`.
+        prefix_s: seconds that its prefix took, where `Postponing.prefix_later` left it to an `answer`: an
+            equal share of what all took that were prefilled with it.
         visual_grid: the tower's tokens before any pooling: frames (as it merges them), height, width; None
             without a video, and where `ModelFacts.config` tells them.
     """

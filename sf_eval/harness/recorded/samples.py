@@ -116,6 +116,6 @@ class SampleRecord(Strict):
     finish_reason: str | None = None
     timings: dict[str, float] | None = Field(
         None,
-        description="Seconds a stage; prefill_s and generate_s are those of a batch of batch_size; prefix_s is an "
-        "equal share where the prefixes of several videos were prefilled together (docs/engine.md).",
+        description="Seconds a stage; prefill_s and generate_s are those of a batch of batch_size; prefix_s "
+        "is an equal share where the prefixes of several videos were prefilled together (docs/engine.md).",
     )
