@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from sf_eval.cli.number_types import Number
+
 
 @click.command(name="doctor", short_help="check data, disk, memory and libraries before a long run")
 @click.option("--tasks", required=True, metavar="A,B|all", help="Benchmarks; see `sf-eval ls tasks`.")
@@ -29,7 +31,7 @@ import click
 @click.option(
     "--ray-address", metavar="ADDRESS|auto", help="The workers' Ray cluster. Default: this machine."
 )
-@click.option("--decode-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
+@click.option("--decode-timeout", type=Number(min=0.1), default=600.0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
 def command(**options: Any) -> int:
     """Check annotations, videos, subtitles, archives, disk, memory and libraries; name every bad file.
