@@ -95,7 +95,7 @@ def main() -> NoReturn:
 class _Ending:
     """The last thing to run, once all that asked for it was cleaned up: ends the process there.
 
-    Python would go on to take apart all that torch and lmms-eval imported, which takes seconds, Ctrl-C or not.
+    Python would go on to take apart all that torch and lmms-eval imported: for seconds, Ctrl-C or not.
 
     Attributes:
         code: the exit code; None after a defect, which ends as Python ends it.

@@ -293,7 +293,7 @@ def engine_table(record: EngineRecord) -> Table:
 
 
 def conclusion(record: EngineRecord) -> str:
-    """What the record shows: why it is no pass, or how many answers half precision or other pixels changed."""
+    """What the record shows: why it is no pass, or how many answers half precision or other pixels change."""
     failed = sum(one.failed for one in record.combinations)
     if failed:
         return f"{failed} questions failed: whether their answers are the same is not known."

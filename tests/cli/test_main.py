@@ -14,7 +14,6 @@ import pytest
 
 from sf_eval.cli.main import VERBS
 
-
 RUN_MINI = ("run", "--tasks", "videomme", "--model", "mini", "--data", "mini")
 
 
@@ -165,15 +164,17 @@ def test_at_its_end_a_command_cleans_up_but_takes_nothing_apart() -> None:
 
 
 def test_a_defect_keeps_its_traceback_and_its_exit_code() -> None:
-    done = _main("ls", "models", before="import sf_eval.cli.ls as ls; ls.command.callback = lambda **_: 1 / 0")
+    done = _main(
+        "ls", "models", before="import sf_eval.cli.ls as ls; ls.command.callback = lambda **_: 1 / 0"
+    )
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "ZeroDivisionError" in done.stderr
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's disk that is always full")
 def test_output_that_does_not_fit_is_a_line_and_no_success() -> None:
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = _main("ls", "models", stdout=full)
     assert done.returncode == 2
     assert "No space left on device. Free some space" in done.stderr
