@@ -141,7 +141,7 @@ def compiled(
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what went wrong; the compiler's own error comes wrapped in one that names it alone."""
+    """The first line of what went wrong; the compiler's own error is wrapped in one that names it alone."""
     cause = error.inner_exception if isinstance(error, BackendCompilerFailed) else error
     lines = (line.strip() for line in str(cause).splitlines())
     return next(filter(None, lines), type(cause).__name__)
