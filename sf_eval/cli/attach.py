@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from sf_eval.cli.number_types import Number
+
 
 @click.group(name="attach", short_help="a slow path on other people's models: train one, see what it learns")
 def command() -> None:
@@ -105,14 +107,14 @@ def base(**options: Any) -> int:
 @click.option("--questions", type=click.IntRange(min=1), default=16, show_default=True, help="A step.")
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=1e-3,
     show_default=True,
     help="Of slow keys, values and gates; the warm-up gates have ten times it.",
 )
 @click.option(
     "--llm-learning-rate",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.0,
     show_default=True,
     help="Of the language model; 0 leaves it frozen.",
@@ -130,7 +132,7 @@ def base(**options: Any) -> int:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--cache-gib",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=2.0,
     show_default=True,
     help="Video tokens kept in memory.",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sf_eval.cli.number_types import Number
+
 
 @click.command(name="compare", short_help="is one run better than others? from runs that exist")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -28,7 +30,7 @@ import click
 )
 @click.option(
     "--tell",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=5.0,
     show_default=True,
     help="Points that one wants to be able to tell; fewer questions are too few.",

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from sf_eval.cli.number_types import Number
+
 
 @click.command(name="doctor", short_help="check data, disk, memory and libraries before a long run")
 @click.option("--tasks", required=True, metavar="A,B|all", help="Benchmarks; see `sf-eval ls tasks`.")
@@ -29,7 +31,7 @@ import click
 @click.option(
     "--ray-address", metavar="ADDRESS|auto", help="The workers' Ray cluster. Default: this machine."
 )
-@click.option("--decode-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
+@click.option("--decode-timeout", type=Number(min=0.1), default=600.0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
 def command(**options: Any) -> int:
     """Check annotations, videos, subtitles, archives, disk, memory and libraries; name every bad file.
@@ -107,6 +109,7 @@ def _rule(model: str | None) -> Any:
 def _check_memory(model: str, device_name: str) -> Any:
     """The forecast of a run, in half precision or on a CPU in float32, against the device's memory."""
     from sf_eval.core.cards import card_for
+    from sf_eval.core.tables import scaled
     from sf_eval.data.doctor import CheckResult
     from sf_eval.harness.batching import fitting_batch_size, foreseen
     from sf_eval.inference.device import resolve_device, total_memory
@@ -117,17 +120,17 @@ def _check_memory(model: str, device_name: str) -> Any:
     if size.parameters is None:
         return CheckResult("memory", model, "ok", "its weights are not on this machine")
     needed = size.parameters * width
-    detail = f"weights {needed / 1e9:.1f} GB"
+    detail = f"weights {scaled(needed, 'B')}"
     batch_size = fitting_batch_size(size, card, device, width)
     foresight = foreseen(size, card, batch_size or 1, width, device.type)
     if batch_size is None or foresight is None:
         detail += (
-            f" of {have / 1e9:.1f} GB on {device}; keys, values and activations come on top (no closed form)"
+            f" of {scaled(have, 'B')} on {device}; keys, values and activations come on top (no closed form)"
         )
     else:
         needed = foresight.peak
         detail += (
-            f", at most {needed / 1e9:.1f} GB of {have / 1e9:.1f} GB on {device} in batches of {batch_size}"
+            f", at most {scaled(needed, 'B')} of {scaled(have, 'B')} on {device} in batches of {batch_size}"
         )
         if size.largest_video is not None:
             height, across = size.largest_video.coded

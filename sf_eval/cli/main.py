@@ -6,8 +6,11 @@ command, the data or the checkpoint; 130 interrupted.
 
 from __future__ import annotations
 
+import atexit
+import errno
 import importlib
 import io
+import os
 import sys
 from typing import NoReturn
 
@@ -33,6 +36,17 @@ VERBS = {
     "ls": "list models or tasks",
     "tasks": "where the lmms-eval task files are",
 }
+
+
+_NOBODY_READS = 141  # as a shell calls a process that SIGPIPE ended
+_OF_THE_MACHINE = {
+    errno.EACCES: "Name another place, or make this one readable and writable.",
+    errno.EPERM: "Name another place, or make this one readable and writable.",
+    errno.EROFS: "Name another place: this file system is read-only.",
+    errno.ENOSPC: "Free some space, and run the same command again.",
+    errno.EDQUOT: "Free some space, and run the same command again.",
+}
+"""What the system refuses on any path, wherever it is met, is no defect of ours; and what to do about it."""
 
 
 class _LazyGroup(click.Group):
@@ -72,7 +86,34 @@ def cli() -> None:
 def main() -> NoReturn:
     """Entry point of the `sf-eval` command."""
     _never_fail_to_print()
-    sys.exit(_run(sys.argv[1:]))
+    ending = _Ending()
+    atexit.register(ending)  # before all others, so that it runs after them
+    ending.code = _run(sys.argv[1:])
+    sys.exit(ending.code)
+
+
+class _Ending:
+    """The last thing to run, once all that asked for it was cleaned up: ends the process there.
+
+    Python would go on to take apart all that torch and lmms-eval imported: for seconds, Ctrl-C or not.
+
+    Attributes:
+        code: the exit code; None after a defect, which ends as Python ends it.
+    """
+
+    code: int | None = None
+
+    def __call__(self) -> None:
+        if self.code is None:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                self.code = self.code or _NOBODY_READS
+            except (OSError, ValueError):  # its disk is full, or it is closed
+                self.code = self.code or 1
+        os._exit(self.code)
 
 
 def _never_fail_to_print() -> None:
@@ -96,7 +137,12 @@ def _run(args: list[str]) -> int:
         return _complain("interrupted.", 130)
     except BrokenPipeError:
         sys.stderr.close()
-        return 141
+        return _NOBODY_READS
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{where}{error.strerror}. {_OF_THE_MACHINE[error.errno]}", 2)
     return code if isinstance(code, int) else 0
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from sf_eval.cli.number_types import Number
+
 
 def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
     from sf_eval.core.errors import UsageError
@@ -91,7 +93,7 @@ def _whole_numbers(_context: click.Context, parameter: click.Parameter, value: s
 )
 @click.option("--batch-sizes", default="1", callback=_whole_numbers, show_default=True, help="To measure.")
 @click.option("--iterations", type=click.IntRange(min=2), default=10, show_default=True, help="At least.")
-@click.option("--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, help="At least.")
+@click.option("--seconds", type=Number(min=0), default=3.0, show_default=True, help="At least.")
 @click.option("--warmup", type=click.IntRange(min=0), default=2, show_default=True, help="Iterations.")
 @click.option("--video", type=click.Path(path_type=Path), help="Clip to measure with; default: one is made.")
 def command(**flags: Any) -> None:

@@ -13,6 +13,7 @@ import click
 
 from sf_eval.cli.conditions import condition_options, with_conditions
 from sf_eval.cli.judge_options import judge_of, judge_options
+from sf_eval.cli.number_types import Number, whole_number
 
 if TYPE_CHECKING:
     from sf_eval.harness.settings import RunSettings
@@ -25,7 +26,7 @@ def _counts(ctx: click.Context, param: click.Parameter, text: str | None) -> tup
     """Whole numbers from 1, comma separated, each once."""
     if text is None:
         return None
-    counts = tuple(int(click.IntRange(min=1)(part.strip(), param, ctx)) for part in text.split(","))
+    counts = tuple(whole_number(part, param, ctx) for part in text.split(","))
     if len(set(counts)) < len(counts):
         raise click.BadParameter(f"{text!r} has a number twice.", ctx, param)
     return counts
@@ -33,7 +34,7 @@ def _counts(ctx: click.Context, param: click.Parameter, text: str | None) -> tup
 
 def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | None:
     """A whole number from 1; None for "auto"."""
-    return None if text == "auto" else int(click.IntRange(min=1)(text, param, ctx))
+    return None if text == "auto" else whole_number(text, param, ctx, or_else="auto")
 
 
 @click.command(name="run", short_help="evaluate a model on benchmarks")
@@ -64,7 +65,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
 )
 @click.option(
     "--decoders",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 64),
     help="Processes that decode videos ahead; 0 decodes when asked. Default: what this machine can use.",
 )
 @click.option(
@@ -138,7 +139,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
 @click.option("--video-backend", default="pyav", show_default=True, help="pyav, decord or torchcodec.")
 @click.option(
     "--decode-timeout",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=600.0,
     show_default=True,
     help="Seconds a video.",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from sf_eval.cli.number_types import Number
+
 
 @click.command(name="verify", short_help="compare this installation with recorded outputs")
 @click.argument("directories", nargs=-1, metavar="[DIR ...]", type=click.Path(path_type=Path))
@@ -25,7 +27,7 @@ import click
 @click.option(
     "--attn", type=click.Choice(["sdpa", "eager", "flash_attention_2"]), default="sdpa", show_default=True
 )
-@click.option("--tolerance", type=click.FloatRange(min=0), help="Default: 1e-4 in float32, looser in half.")
+@click.option("--tolerance", type=Number(min=0), help="Default: 1e-4 in float32, looser in half.")
 @click.option("--all", "everything", is_flag=True, help="With --engine: all mini questions, not a part.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="With --engine: a JSON file to write."
@@ -71,6 +73,8 @@ def _engine(device: str, dtype: str | None, attn: str, *, everything: bool, outp
     from sf_eval.inference.device import resolve_device
     from sf_eval.verifying import engine as verification
 
+    if output is not None:
+        files.check_writable(output)
     quiet_imports()
     where, console = resolve_device(device), Console()
     asked = (
@@ -84,7 +88,7 @@ def _engine(device: str, dtype: str | None, attn: str, *, everything: bool, outp
             device=where,
             dtypes=verification.dtypes_of(where) if dtype is None else (dtype,),
             attn=attn,
-            combinations=verification.COMBINATIONS,
+            combinations=(*verification.COMBINATIONS, verification.ON_DEVICE),
             command=("sf-eval", *sys.argv[1:]),
             tell=status.update,
         )
@@ -92,8 +96,8 @@ def _engine(device: str, dtype: str | None, attn: str, *, everything: bool, outp
     if output is not None:
         files.write_json(output, record.model_dump(mode="json"))
         console.print(f"Written: {output}", highlight=False)
-    said = "The answers are the same." if record.passed else "[red]The engine's gains change answers.[/red]"
-    console.print(said)
+    said = verification.conclusion(record)
+    console.print(said if record.passed else f"[red]{said}[/red]")
     return 0 if record.passed else 1
 
 

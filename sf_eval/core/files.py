@@ -91,6 +91,20 @@ def is_half_written(entry: Path, name: str = "") -> bool:
     return bool(name) or entry.is_file()
 
 
+def check_writable(path: Path) -> None:
+    """Refuse, before the work of hours, a file that could not be written after it; makes its folder.
+
+    Raises:
+        OutputError: as `replacing`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     with replacing(path) as stream:
         stream.write(data)

@@ -11,7 +11,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
+from torch._dynamo.exc import BackendCompilerFailed, TorchDynamoException
 from torch._inductor.exc import InductorError
 
 from sf_eval.core.errors import UsageError
@@ -106,7 +106,9 @@ def _try_out(model: VideoModel, *, share: bool) -> None:
 
 
 @contextmanager
-def compiled(parts: Mapping[str, torch.nn.Module], *, backend: str = "inductor") -> Iterator[Compiled]:
+def compiled(
+    parts: Mapping[str, torch.nn.Module], *, backend: str | Callable[..., Any] = "inductor"
+) -> Iterator[Compiled]:
     """Every part compiled inside of the block; the first calls then take long.
 
     Args:
@@ -132,11 +134,17 @@ def compiled(parts: Mapping[str, torch.nn.Module], *, backend: str = "inductor")
                 module.forward = torch.compile(own, fullgraph=True, backend=counted)
             yield done
     except (TorchDynamoException, InductorError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UsageError(f"--compile: {reason.strip()}", hint="Leave --compile out.") from error
+        raise UsageError(f"--compile: {_reason(error)}", hint="Leave --compile out.") from error
     finally:
         for module in parts.values():
             vars(module).pop("forward", None)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong; the compiler's own error is wrapped in one that names it alone."""
+    cause = error.inner_exception if isinstance(error, BackendCompilerFailed) else error
+    lines = (line.strip() for line in str(cause).splitlines())
+    return next(filter(None, lines), type(cause).__name__)
 
 
 def _forward_of_its_own(module: torch.nn.Module, name: str) -> Callable[..., Any]:
@@ -148,7 +156,7 @@ def _forward_of_its_own(module: torch.nn.Module, name: str) -> Callable[..., Any
     return MethodType(copy, module)
 
 
-def _counting(graphs: Counter[str], part: str, backend: str) -> Callable[..., Any]:
+def _counting(graphs: Counter[str], part: str, backend: str | Callable[..., Any]) -> Callable[..., Any]:
     """The backend, counting the graphs that it compiles for one part."""
     compile_graph = torch._dynamo.lookup_backend(backend)
 

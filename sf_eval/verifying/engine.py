@@ -8,6 +8,7 @@ the rate of equal answers and of equal letters is told.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -289,6 +290,24 @@ def engine_table(record: EngineRecord) -> Table:
             ),
         ),
     )
+
+
+def conclusion(record: EngineRecord) -> str:
+    """What the record shows: why it is no pass, or how many answers half precision or other pixels change."""
+    failed = sum(one.failed for one in record.combinations)
+    if failed:
+        return f"{failed} questions failed: whether their answers are the same is not known."
+    if not record.passed:
+        return "The engine's gains change answers."
+    asked, differing = Counter[str](), Counter[str]()
+    for one in record.combinations:
+        where = f"in {one.dtype}" + (" with --resize device" if one.resize == "device" else "")
+        asked[where] += one.questions
+        differing[where] += len(one.differences)
+    changed = [f"{count} of {asked[where]} {where}" for where, count in differing.items() if count]
+    if not changed:
+        return "The answers are the same."
+    return f"Answers that differ: {', '.join(changed)}; all others are the same."
 
 
 def _rate(equal: int | None, of: int) -> str:

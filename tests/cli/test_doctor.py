@@ -77,6 +77,7 @@ def test_the_mini_edition_is_sound(sf_eval: Callable) -> None:
     assert "synthetic" in done.out
     for check in ("libraries", "disk", "memory", "annotations", "counts", "media", "decoding"):
         assert check in done.out
+    assert "weights 1.94 MB" in done.out
     assert "0 warnings, 0 failures." in done.out
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sf_eval.cli.main import VERBS
+
+RUN_MINI = ("run", "--tasks", "videomme", "--model", "mini", "--data", "mini")
 
 
 def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
@@ -46,6 +51,11 @@ def test_every_verb_explains_itself(sf_eval: Callable, verb: str) -> None:
             "--batch-size",
         ),
         (("run", "--tasks", "videomme", "--model", "mini", "--data", "mini", "--dtype", "fp8"), "--dtype"),
+        ((*RUN_MINI, "--batch-size", "x"), "'x' is neither a whole number nor auto"),
+        ((*RUN_MINI, "--num-frames", "4,x"), "'x' is not a whole number"),
+        ((*RUN_MINI, "--decode-timeout", "nan"), "'nan' is not a number"),
+        ((*RUN_MINI, "--decoders", "65"), "0<=x<=64"),
+        (("verify", "--tolerance", "nan"), "'nan' is not a number"),
         (("ls", "modles"), "models"),
         (("profile", "--model", "slowfast-7b-128"), "slowfast-7b-128f"),
     ],
@@ -130,3 +140,60 @@ def test_tasks_path_is_the_folder_with_the_yaml_files(sf_eval: Callable) -> None
 
     done = sf_eval("tasks", "--path")
     assert (Path(done.out.strip()) / "videomme" / "sf_videomme.yaml").is_file()
+
+
+def _main(*args: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    script = f"import sys; from sf_eval.cli.main import main; sys.argv[1:] = {args!r}; {before}\nmain()"
+    options = {"stdout": subprocess.PIPE} | options
+    return subprocess.run(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, check=False, **options
+    )
+
+
+def test_at_its_end_a_command_cleans_up_but_takes_nothing_apart() -> None:
+    """What is imported takes Python seconds to take apart: long after Ctrl-C, and after every run."""
+    done = _main(
+        "ls", "models",
+        before="import atexit, sf_eval.cli.ls as ls\n"
+        "class Imported: __del__ = lambda self: print('taken apart')\n"
+        "kept = Imported(); kept.itself = kept\n"
+        "ls.command.callback = lambda **_: atexit.register(print, 'cleaned up')",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "cleaned up\n"
+
+
+def test_a_defect_keeps_its_traceback_and_its_exit_code() -> None:
+    done = _main(
+        "ls", "models", before="import sf_eval.cli.ls as ls; ls.command.callback = lambda **_: 1 / 0"
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's disk that is always full")
+def test_output_that_does_not_fit_is_a_line_and_no_success() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = _main("ls", "models", stdout=full)
+    assert done.returncode == 2
+    assert "No space left on device. Free some space" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights as Linux lets it")
+def test_a_folder_that_may_not_be_read_is_the_users_to_mend(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    args = ("run", "--tasks", "videomme", "--data", "mini", "--model", str(closed / "inside"))
+    done = _main(*args, preexec_fn=_without_roots_rights_on_files)
+    assert done.returncode == 2
+    assert str(closed) in done.stderr
+    assert "Permission denied" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def _without_roots_rights_on_files() -> None:
+    drop, dac_override, dac_read_search = 24, 1, 2  # PR_CAPBSET_DROP of prctl(2), capabilities(7)
+    for capability in (dac_override, dac_read_search):
+        ctypes.CDLL(None).prctl(drop, capability, 0, 0, 0)

@@ -11,7 +11,7 @@ import torch
 
 from sf_eval.core.cards import card_for
 from sf_eval.core.errors import UsageError
-from sf_eval.inference.compiled import compiled_model
+from sf_eval.inference.compiled import compiled, compiled_model
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel
@@ -101,3 +101,14 @@ def test_a_model_that_cannot_be_compiled_is_told_before_anything_is_asked(
         pytest.fail("it was to be refused at the start")
     with pytest.raises(UsageError, match="cannot be compiled"), compiled_model(object()):  # type: ignore[arg-type]
         pass
+
+
+def test_why_a_machine_cannot_compile_is_told_in_the_compilers_own_words() -> None:
+    """Dynamo wraps what a backend raises in an error whose first line names the backend alone."""
+
+    def refusing(graph: Any, inputs: Any) -> Any:
+        raise RuntimeError("no compiler was found\nby the way")
+
+    part = torch.nn.Linear(2, 2)
+    with pytest.raises(UsageError, match="no compiler was found"), compiled({"part": part}, backend=refusing):
+        part(torch.ones(1, 2))

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from sf_eval.cli.verify import command
 from sf_eval.core.cards import ModelCard
-from sf_eval.core.errors import UsageError
+from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import load_model
@@ -24,6 +24,7 @@ from sf_eval.verifying.engine import (
     ON_DEVICE,
     PLAIN,
     Combination,
+    conclusion,
     engine_table,
     mini_questions,
     verify_engine,
@@ -80,6 +81,12 @@ def test_resized_by_the_device_a_rate_is_told_and_nothing_fails_by_it(
     assert (plain.resize, on_device.resize) == ("decoder", "device")
     assert 0 < on_device.equal_answers < on_device.questions, "another answer to some, and no failure"
     assert on_device.passed
+    record = EngineRecord.model_construct(passed=True, combinations=[plain, on_device])
+    changed = on_device.questions - on_device.equal_answers
+    assert conclusion(record) == (
+        f"Answers that differ: {changed} of {QUESTIONS} in float32 with --resize device; "
+        "all others are the same."
+    )
 
 
 class Talkative(SlowFastVideoModel):
@@ -112,6 +119,11 @@ def test_another_answer_in_float32_and_a_failure_in_any_dtype_are_no_pass(
     assert gained.failed == (QUESTIONS if fails else 0)
     assert gained.differences[0].here == (None if fails else "Neither.")
     assert gained.equal_letters < gained.questions
+    assert conclusion(record).startswith(
+        f"{QUESTIONS} questions failed" if fails
+        else "The engine's gains change answers." if dtype == "float32"
+        else f"Answers that differ: {len(gained.differences)} of {2 * QUESTIONS} in bfloat16"
+    )  # fmt: skip
     cells = engine_table(record).rows[1]
     assert cells[-1] == ("ok" if gained.passed else "FAILED")
     assert cells[5] != "100.0%"
@@ -120,12 +132,22 @@ def test_another_answer_in_float32_and_a_failure_in_any_dtype_are_no_pass(
 def test_the_command_writes_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = mini_questions(["videomme"], videos=1)
     monkeypatch.setattr(verification, "mini_questions", lambda *args, **options: part)
-    monkeypatch.setattr(verification, "COMBINATIONS", FEW)
+    monkeypatch.setattr(verification, "COMBINATIONS", FEW[:1])
     out = tmp_path / "new" / "engine.json"
     done = run("--engine", "--dtype", "float32", "--output", str(out))
     assert done.code == 0, done.out
     record = EngineRecord.model_validate_json(out.read_text())
     assert (record.schema_version, record.passed, record.model) == (2, True, "mini")
+    assert [one.resize for one in record.combinations] == ["decoder", "decoder", "device"]
+    assert "The answers are the same." in done.out or "with --resize device" in done.out
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "mini_questions", lambda: pytest.fail("asked"))
+    (tmp_path / "file").touch()
+    assert isinstance(run("--engine", "--output", str(tmp_path / "file" / "x.json")).code, OutputError)
 
 
 class Done:
