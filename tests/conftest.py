@@ -48,10 +48,13 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Render each mini edition once a session, for all workers, and leave nothing in the user's cache."""
+    """Render each mini edition once a session, for all workers, and leave nothing in the user's cache.
+
+    SF_EVAL_TEST_CACHE names a folder that keeps them, for whoever runs a few files again and again.
+    """
     patch = pytest.MonkeyPatch()
     own = tmp_path_factory.getbasetemp()
     session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # a worker's is in the session's
-    patch.setenv("SF_EVAL_CACHE", str(session / "cache"))
+    patch.setenv("SF_EVAL_CACHE", os.environ.get("SF_EVAL_TEST_CACHE") or str(session / "cache"))
     yield
     patch.undo()

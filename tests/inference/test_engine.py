@@ -244,7 +244,10 @@ def bad(tmp_path: Path, questions: list[Question]) -> dict[FailureKind, Clip]:
     }
 
 
-@pytest.mark.parametrize(("decoders", "share"), [(0, True), (2, True), (2, False)])
+@pytest.mark.parametrize(
+    ("decoders", "share"),
+    [(2, True), *(pytest.param(*one, marks=pytest.mark.thorough) for one in [(0, True), (2, False)])],
+)
 def test_a_video_that_cannot_be_shown_costs_its_own_questions_only(
     model: CountingModel,
     questions: list[Question],
