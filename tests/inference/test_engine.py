@@ -176,6 +176,7 @@ def test_answers_do_not_depend_on_what_is_shared(
     assert model.calls["prefix"] == (VIDEOS + 1 if share else 0)  # the one without a video has an empty one
 
 
+@pytest.mark.thorough
 def test_long_answers_do_not_depend_on_it_either(
     loaded: LoadedModel,
     pools: Callable[..., ClipPool],

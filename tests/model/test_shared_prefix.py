@@ -146,6 +146,7 @@ def test_prefixes_prefilled_together_are_those_prefilled_alone(load, frames, cas
         prefill_prefixes(model, [(BEFORE, videos[0]), (BEFORE, videos[3])])
 
 
+@pytest.mark.thorough
 def test_eager_attention_shares_too(load, frames) -> None:
     model = load("s1t4_f8", attn_implementation="eager")
     assert_same(model, questions_about(model, frames))

@@ -240,6 +240,7 @@ def test_a_model_that_is_the_baseline_grows_once() -> None:
     assert {series.model for series in pooled.growth.series} == {"mini-pooled", "self-attention-only"}
 
 
+@pytest.mark.thorough
 def test_the_packaged_models_stand_beside_each_other() -> None:
     controls = ("mini-16f", "mini-pooled", "mini-self-attention")
     profile = make_profile(Request("mini", against=controls))
