@@ -43,7 +43,7 @@ from sf_eval.data.source import parse_source
 from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
 from sf_eval.harness.questions import clip_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
-from sf_eval.inference.device import DTYPES, keep_float32_exact, resolve_device
+from sf_eval.inference.device import DTYPES, keep_float32_exact, pixel_room, resolve_device
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import rule_of
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
@@ -262,6 +262,7 @@ def engine_round(
     """Raises RuntimeError where a question failed."""
     with _threads(), ClipPool(rule, decoders=setting.decoders, resize=model.resize) as pool:
         limit_threads(model.device, setting.decoders)  # as `sf-eval run` does
+        pool.read_into(pixel_room(model.device))
         list(pool.in_order([workload.warm_up] * max(1, setting.decoders)))
         waited_before, start = pool.waited_s, time.perf_counter()
         results = list(Engine(model, pool, batch_size=setting.batch_size).answer(workload.questions))

@@ -23,6 +23,7 @@ from sf_eval.core.cards import card_for
 from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.chunks import frames_at_once
+from sf_eval.inference.device import pixel_room
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.grouping import ClipSource
@@ -121,6 +122,7 @@ def _from_clips(
     limit_threads(model.device, decoders)
     book.put("decoders", decoders)
     with ClipPool(rule, decoders=decoders, resize=model.resize) as pool:
+        pool.read_into(pixel_room(model.device))
         per_s = _engine(model, pool, clips, size, batch_size)
         book.put("waited_s", pool.waited_s)
     start = time.perf_counter()
@@ -154,7 +156,7 @@ def _loaded(dry: bool, device: torch.device) -> LoadedModel:
 
 def _questions(clips: Iterable[Clip], size: _Size) -> list[Question]:
     return [
-        Question(QuestionKey(clip.path.name, number), clip, "", size.new_tokens)
+        Question(QuestionKey(clip.path.name, number), clip, str(number), size.new_tokens)
         for clip in clips
         for number in range(_PER_VIDEO)
     ]

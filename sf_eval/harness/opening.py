@@ -13,7 +13,7 @@ from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
 from sf_eval.harness.opened import Opened, OpeningWatcher, Took
 from sf_eval.harness.plan import RunPlan, questions_per_video
-from sf_eval.inference.device import resolve_device, resolve_dtype
+from sf_eval.inference.device import pixel_room, resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
 from sf_eval.inference.family import VideoModel
@@ -60,6 +60,7 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
         share=settings.share,
     )
     with _pool(plan, model, ahead) as pool:
+        pool.read_into(pixel_room(model.device))
         engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
 
         def took() -> Took:

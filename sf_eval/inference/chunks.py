@@ -25,9 +25,10 @@ def frames_at_once(side: int, device_type: str) -> int:
     return max(CHUNK_FRAMES, pixels // side**2)
 
 
-_PREFIX_TOKENS = 512  # a pass over fewer takes hardly less time
+PASS_TOKENS = 512
+"""A pass over fewer tokens takes hardly less time."""
 
 
 def prefixes_at_once(tokens: int) -> int:
     """Prefixes of so many tokens, each of another video, that a slow-fast model prefills in one pass."""
-    return max(_PREFIX_TOKENS // tokens, 1)
+    return max(PASS_TOKENS // tokens, 1)

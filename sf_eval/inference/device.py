@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sf_eval.core.errors import UsageError
+from sf_eval.video import PixelRoom, ordinary_room
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -62,6 +66,24 @@ def _own_gpu() -> int:
             hint="Start as many processes as there are GPUs, or choose with --device cuda:N.",
         )
     return int(rank)
+
+
+def pixel_room(device: torch.device) -> PixelRoom:
+    """Where the pictures for a model on `device` are best read into.
+
+    A GPU copies from page-locked memory by itself, without another copy on the way: decoders' pictures are
+    read there while it computes.
+    """
+    return _page_locked if device.type == "cuda" else ordinary_room
+
+
+def _page_locked(shape: Sequence[int]) -> NDArray[np.uint8]:
+    """Ordinary where no more can be locked: the upload then does it, or fails as memory that ran out."""
+    try:
+        locked: NDArray[np.uint8] = torch.empty(tuple(shape), dtype=torch.uint8, pin_memory=True).numpy()
+    except RuntimeError:
+        return ordinary_room(shape)
+    return locked
 
 
 def keep_float32_exact(device: torch.device, dtype: torch.dtype) -> None:

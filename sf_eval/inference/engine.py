@@ -19,7 +19,7 @@ import torch
 from sf_eval.core.errors import SfEvalError
 from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import is_out_of_memory
-from sf_eval.inference.family import Interleaving, Postponing, VideoModel
+from sf_eval.inference.family import Interleaving, VideoModel
 from sf_eval.inference.grouping import (
     ClipSource,
     Group,
@@ -171,23 +171,31 @@ class Engine:
         texts, failures = _texts(group.questions, () if pictures is None else pictures.times_s)
         if not texts:
             return [], failures
+        words = [text for _, text in texts]
         try:
             if pictures is None:
-                shown = Shown(None, self._prefix(None) if self.share else None)
+                shown, prefixes = Shown(None), self._prefixes(None, words)
             else:
                 said = texts[0][0].said(pictures.times_s)  # the same for all of them
-                shown = self._encode(pictures, said, len(texts), alone)
+                shown, prefixes = self._encode(pictures, said, words, alone)
         except Exception as error:  # one video's failure is recorded, not fatal: the harness counts it
             if ends_everything(error):
                 raise
             return [], failures + _failures([question for question, _ in texts], error)
-        return [Ready(question, text, shown) for question, text in texts], failures
+        ready = [
+            Ready(question, text, shown, prefix)
+            for (question, text), prefix in zip(texts, prefixes, strict=True)
+        ]
+        return ready, failures
 
-    def _encode(self, frames: Frames, said: Sequence[Said], shared_by: int, alone: bool) -> Shown:
-        """Upload, encode and prefill.
+    def _encode(
+        self, frames: Frames, said: Sequence[Said], texts: Sequence[str], alone: bool
+    ) -> tuple[Shown, Sequence[Any]]:
+        """Upload, encode and prefill. Each text's prefix is returned too.
 
         Args:
             said: the text between the frames; none for most prompts.
+            texts: what is asked about it.
 
         Raises:
             MemoryError or RuntimeError: not even one frame at a time fits, or it is not alone.
@@ -204,8 +212,8 @@ class Engine:
         pixels = pixels.to(device, non_blocking=True)
         synchronise(device)
         uploaded = time.perf_counter()
-        shown = ClipPlan(frames.info, frames.indices, frames.times_s)
-        video = self._tower(pixels, shown, may_shrink=alone)
+        plan = ClipPlan(frames.info, frames.indices, frames.times_s)
+        video = self._tower(pixels, plan, may_shrink=alone)
         del pixels
         between = ""
         if said:
@@ -214,11 +222,10 @@ class Engine:
             video, between = self.model.interleaved(video, frames.times_s, said)
         synchronise(device)
         encoded = time.perf_counter()
-        prefix = self._prefix(video) if self.share else None
+        prefixes = self._prefixes(video, texts)
         synchronise(device)
-        return Shown(
+        shown = Shown(
             video=video,
-            prefix=prefix,
             frame_indices=frames.indices,
             frames_missing=frames.missing,
             notes=frames.notes,
@@ -230,13 +237,12 @@ class Engine:
             upload_s=uploaded - start,
             vision_s=encoded - uploaded,
             prefix_s=time.perf_counter() - encoded,
-            shared_by=shared_by,
+            shared_by=len(texts),
         )
+        return shown, prefixes
 
-    def _prefix(self, video: Any) -> Any:
-        if isinstance(self.model, Postponing):
-            return self.model.prefix_later(video)
-        return self.model.prefix(video)
+    def _prefixes(self, video: Any, texts: Sequence[str]) -> Sequence[Any]:
+        return self.model.prefixes(video, texts) if self.share else [None] * len(texts)
 
     def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""

@@ -30,7 +30,8 @@ class Asked:
     Attributes:
         text: the user's turn, without chat markup and without the video's placeholder.
         video: what `encode` gave; None asks without a video. Not needed beside a prefix.
-        prefix: what `prefix` gave for its video: that is not prefilled again. None asks the whole prompt.
+        prefix: what `prefix` gave for its video, or `prefixes` for this prompt: that is not prefilled again.
+            None asks the whole prompt.
         max_new_tokens: limit of the answer in tokens.
     """
 
@@ -54,7 +55,7 @@ class Generated:
         finite: whether all logits were finite: otherwise the text is noise.
         prefill_s: seconds until the first token of all rows was known, without a shared prefix.
         generate_s: seconds from then until the last row was done.
-        prefix_s: seconds that its prefix took, where `Postponing.prefix_later` left it to an `answer`.
+        prefix_s: seconds that its prefix took, where `prefixes` left it to an `answer` (`Postponing`).
         visual_grid: the tower's tokens before any pooling: frames (as it merges them), height, width; None
             without a video, and where `ModelFacts.config` tells them.
     """
@@ -187,6 +188,10 @@ class VideoModel(Protocol):
         None if this model has no such thing: its prompts are then asked whole.
         """
 
+    def prefixes(self, video: Any, texts: Sequence[str]) -> Sequence[Any]:
+        """For each of these prompts about the video what it begins with, the same object where prompts share
+        it: `prefix`, or more, such as subtitles (`shared_text`)."""
+
     def answer(self, asked: Sequence[Asked]) -> Sequence[Generated | Refused]:
         """Answer greedily, as one batch; all with a prefix, or all without. Answers do not depend on the
         batch but for rounding."""
@@ -197,13 +202,10 @@ class Postponing(Protocol):
     """A loaded model that prefills the prefixes of several videos together, where they are short.
 
     Attributes:
-        postpones: whether it does; settable. Where not, `prefix_later` is `prefix`.
+        postpones: whether `prefixes` may leave a prefix to the first `answer` that asks with it; settable.
     """
 
     postpones: bool
-
-    def prefix_later(self, video: Any) -> Any:
-        """As `VideoModel.prefix`, but it may be left to the first `answer` that asks with it."""
 
 
 @runtime_checkable

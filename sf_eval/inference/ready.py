@@ -15,13 +15,12 @@ class Shown:
     """A video that is ready to be asked about; none for questions without one.
 
     Attributes:
-        video, prefix: the family's.
+        video: the family's.
         between: how the text between its frames reads, for people; "" without any.
         shared_by: how many questions share the times.
     """
 
     video: Any
-    prefix: Any
     frame_indices: tuple[int, ...] = ()
     frames_missing: int = 0
     notes: tuple[VideoNote, ...] = ()
@@ -41,6 +40,7 @@ class Ready:
     """A question whose video is ready.
 
     Attributes:
+        prefix: the family's, of its prompt.
         tried_at: how many questions were answered or put off when it was last asked alone and did not fit
             beside other videos; None if it never was.
     """
@@ -48,11 +48,12 @@ class Ready:
     question: Question
     text: str
     shown: Shown
+    prefix: Any
     tried_at: int | None = None
 
     @property
     def asked(self) -> Asked:
-        return Asked(self.text, self.shown.video, self.shown.prefix, self.question.max_new_tokens)
+        return Asked(self.text, self.shown.video, self.prefix, self.question.max_new_tokens)
 
 
 def to_answer(ready: Ready, result: Generated | Refused, batch_size: int) -> Result:

@@ -158,7 +158,7 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
 
     from sf_eval.core.cards import card_for, check_card
     from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
-    from sf_eval.inference.device import resolve_device, resolve_dtype
+    from sf_eval.inference.device import pixel_room, resolve_device, resolve_dtype
     from sf_eval.inference.families import open_model, rule_of
     from sf_eval.video import ClipPool
 
@@ -192,6 +192,7 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     decoders = automatic_decoders(model.device)
     limit_threads(model.device, decoders)
     stock.loader = pool = ClipPool(rule, decoders=decoders, resize=model.resize, backend=backend)
+    pool.read_into(pixel_room(model.device))
     return Engine(model, pool, batch_size=batch_size or automatic_batch_size(model, card)), card
 
 

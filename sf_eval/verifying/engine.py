@@ -27,7 +27,7 @@ from sf_eval.editions import LABEL
 from sf_eval.harness.batching import limit_threads
 from sf_eval.harness.questions import question_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
-from sf_eval.inference.device import DTYPES, keep_float32_exact
+from sf_eval.inference.device import DTYPES, keep_float32_exact, pixel_room
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model, rule_of
 from sf_eval.inference.family import VideoModel
@@ -180,6 +180,7 @@ def _answers(
 ) -> dict[QuestionKey, Answer]:
     """Those of the questions that have one."""
     with ClipPool(rule, decoders=combination.decoders, resize=model.resize, seek=combination.seek) as pool:
+        pool.read_into(pixel_room(model.device))
         engine = Engine(model, pool, batch_size=combination.batch_size, share=combination.share)
         results = list(engine.answer(one.question for one in asked))
     return {result.key: result for result in results if isinstance(result, Answer)}

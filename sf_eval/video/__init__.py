@@ -17,6 +17,7 @@ from sf_eval.video.types import (
     VideoNote,
     VideoNoteKind,
 )
+from sf_eval.video.wire import PixelRoom, ordinary_room
 
 __all__ = [
     "Clip",
@@ -27,6 +28,7 @@ __all__ = [
     "Frames",
     "InOrderReason",
     "LoaderClosedError",
+    "PixelRoom",
     "SamplingRule",
     "VideoError",
     "VideoErrorReason",
@@ -37,6 +39,7 @@ __all__ = [
     "available_backends",
     "check",
     "load_clip",
+    "ordinary_room",
     "plan_clip",
     "plan_frames",
     "probe",

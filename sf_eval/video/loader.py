@@ -41,6 +41,9 @@ class ClipLoader:
         threads: of FFmpeg; None is as many as there are cores.
         resize: carried out where the clip is decoded, so that full-size pictures do not cross the pipe.
 
+    Attributes:
+        room: gives the memory that a worker's pictures are read into.
+
     Raises:
         UsageError: the backend is unknown or not installed, the timeout is not positive, or there are no
             threads.
@@ -67,6 +70,7 @@ class ClipLoader:
         self.timeout_s = min(timeout_s, _LONGEST_TIMEOUT_S)
         self.in_process = in_process
         self.options = DecodeOptions(seek=seek, threads=threads, resize=resize)
+        self.room: wire.PixelRoom = wire.ordinary_room
         self._worker: WorkerProcess | None = None
         self._closed = False
         self._unplanned: dict[Clip, VideoError] = {}
@@ -164,7 +168,7 @@ class ClipLoader:
         for _ in range(_ATTEMPTS):
             worker = self._running_worker()
             try:
-                return worker.exchange(request, self.timeout_s)
+                return worker.exchange(request, self.timeout_s, room=self.room)
             except WorkerGoneError:
                 self._drop(worker)
             except WorkerTimeoutError:

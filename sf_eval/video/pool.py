@@ -19,6 +19,7 @@ from sf_eval.video.errors import VideoError
 from sf_eval.video.loader import ClipLoader
 from sf_eval.video.pool_queue import Job, JobQueue
 from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
+from sf_eval.video.wire import PixelRoom, ordinary_room
 
 DEFAULT_MAX_BYTES = 2_000_000_000
 _T = TypeVar("_T")
@@ -75,6 +76,7 @@ class ClipPool:
         self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
         self.resize, self.seek, self._asked_timeout_s = resize, seek, timeout_s
         self.decoders = decoders
+        self._room: PixelRoom = ordinary_room
         self.waited_s = 0.0
         self.first_decoded_at: float | None = None
         self._waiting = threading.Lock()  # guards waited_s and the three below
@@ -97,8 +99,15 @@ class ClipPool:
         """Go on with at least so many decoders; a pool that decodes nothing ahead stays as it is."""
         while 0 < self.decoders < decoders:
             self._loaders.append(self._loader())
+            self._loaders[-1].room = self._room
             self.decoders += 1
             self._start(self._loaders[-1])
+
+    def read_into(self, room: PixelRoom) -> None:
+        """Let pictures be read into memory of another kind from now on, such as a GPU copies from."""
+        self._room = room
+        for loader in self._loaders:
+            loader.room = room
 
     def _start(self, loader: ClipLoader) -> None:
         thread = threading.Thread(target=self._serve, args=(loader,), name="clip-pool", daemon=True)

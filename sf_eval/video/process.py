@@ -84,9 +84,12 @@ class WorkerProcess:
         self._widen_pipe()
 
     def exchange(
-        self, request: dict[str, Any], timeout_s: float
+        self, request: dict[str, Any], timeout_s: float, *, room: wire.PixelRoom = wire.ordinary_room
     ) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
         """Send one request; return the answer's header and its pixels, if it has any.
+
+        Args:
+            room: for the pixels.
 
         Raises:
             WorkerTimeoutError, WorkerDiedError, WorkerGoneError: then this worker is of no use any more.
@@ -102,7 +105,7 @@ class WorkerProcess:
         except WorkerDiedError as error:
             raise WorkerGoneError from error
         header = self._read_header(deadline)
-        pixels = wire.pixel_buffer(header)
+        pixels = wire.pixel_buffer(header, room)
         if pixels is not None:
             self._read_into(wire.raw_bytes(pixels), deadline)
         return header, pixels

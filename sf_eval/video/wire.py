@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,10 +51,19 @@ def raw_bytes(pixels: NDArray[np.uint8]) -> memoryview:
     return pixels.data.cast("B")
 
 
-def pixel_buffer(header: dict[str, Any]) -> NDArray[np.uint8] | None:
+PixelRoom = Callable[[Sequence[int]], NDArray[np.uint8]]
+"""Gives uint8 memory of a shape, C-contiguous, for pixels to be read into; may be called from any thread."""
+
+
+def ordinary_room(shape: Sequence[int]) -> NDArray[np.uint8]:
+    """Memory as it comes."""
+    return np.empty(shape, np.uint8)
+
+
+def pixel_buffer(header: dict[str, Any], room: PixelRoom) -> NDArray[np.uint8] | None:
     """Room for the raw bytes that follow `header`, or None if none do."""
     shape = header.get("shape")
-    return None if shape is None else np.empty(shape, np.uint8)
+    return None if shape is None else room(shape)
 
 
 def clip_to_json(clip: Clip) -> dict[str, Any]:

@@ -51,13 +51,9 @@ class CountingModel(SlowFastVideoModel):
         self.calls["encode"] += 1
         return super().encode(pixels, shown, chunk_frames=chunk_frames)
 
-    def prefix(self, video: VideoFeatures | None) -> Any:
+    def prefixes(self, video: VideoFeatures | None, texts: Sequence[str]) -> Any:
         self.calls["prefix"] += 1
-        return super().prefix(video)
-
-    def prefix_later(self, video: VideoFeatures | None) -> Any:
-        self.calls["prefix"] += 1
-        return super().prefix_later(video)
+        return super().prefixes(video, texts)
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         if self.ending is not None and self.batches:

@@ -180,7 +180,7 @@ def test_prefixes_of_the_same_length_with_other_runs_are_asked_together(
     said = ([(1.0, "red red")], [(1.0, "red"), (3.0, "a")])
     videos = [model.interleaved(seen, times, lines)[0] for lines in said]
     assert [len(video.run_lengths) for video in videos] == [2, 3]
-    later = [Asked("Which way?", video, model.prefix_later(video), 4) for video in videos]
+    later = [Asked("Which way?", video, model.prefixes(video, ["Which way?"])[0], 4) for video in videos]
     together = model.answer(later)
     assert together[0].prompt_tokens == together[1].prompt_tokens
     alone = [model.answer([Asked("Which way?", video, model.prefix(video), 4)])[0] for video in videos]

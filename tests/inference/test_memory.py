@@ -18,7 +18,7 @@ from sf_eval.inference import Answer, Failure, FailureKind, Question, QuestionKe
 from sf_eval.inference.chunks import CHUNK_FRAMES
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import slow_fast
-from sf_eval.inference.families.slow_fast import SlowFastVideoModel
+from sf_eval.inference.families.slow_fast import Beginning, SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.model.shared_prefix import Prefix, prefill_prefixes
@@ -43,8 +43,9 @@ class SmallMachine(SlowFastVideoModel):
 
     def __init__(self, loaded: LoadedModel) -> None:
         super().__init__(loaded)
+        self.postpones = False  # as a model whose prefixes are long
         self.videos: list[weakref.ref[VideoFeatures]] = []
-        self.prefixes: list[weakref.ref[Prefix]] = []
+        self.begun: list[weakref.ref[Beginning]] = []
         self.rows: list[int] = []
 
     def encode(self, pixels: torch.Tensor, shown: ClipPlan, *, chunk_frames: int) -> VideoFeatures:
@@ -54,14 +55,12 @@ class SmallMachine(SlowFastVideoModel):
         self.videos.append(weakref.ref(video))
         return video
 
-    def prefix_later(self, video: VideoFeatures | None) -> Prefix:
-        """Not later: as a model whose prefixes are long."""
-        if len(held(self.prefixes)) >= self.most_prefixes:
+    def prefixes(self, video: VideoFeatures | None, texts: Sequence[str]) -> Sequence[Beginning | None]:
+        if len(held(self.begun)) >= self.most_prefixes:
             run_out(self.said)
-        prefix = super().prefix(video)
-        assert prefix is not None
-        self.prefixes.append(weakref.ref(prefix))
-        return prefix
+        prefixes = super().prefixes(video, texts)
+        self.begun += [weakref.ref(prefix) for prefix in {*prefixes} if prefix is not None]
+        return prefixes
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         self.rows.append(len(asked))
@@ -308,7 +307,7 @@ def test_the_halves_of_a_batch_are_not_held_until_its_end(
     engine = Engine(model, pool, batch_size=4, share=True)
     counts = []
     for _ in engine.answer([questions[number] for number in (0, 1, 2, 3)]):
-        counts.append(len(held(model.prefixes)))
+        counts.append(len(held(model.begun)))
     assert counts == [3, 2, 1, 0]
 
 

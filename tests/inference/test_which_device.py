@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 
 from sf_eval.core.errors import UsageError
-from sf_eval.inference.device import keep_float32_exact, resolve_device
+from sf_eval.inference.device import keep_float32_exact, pixel_room, resolve_device
+from sf_eval.video import ordinary_room
 
 
 @pytest.fixture
@@ -101,3 +103,18 @@ def test_float32_on_a_gpu_is_not_rounded_to_tf32(
     keep_float32_exact(torch.device(device), dtype)
     assert torch.backends.cudnn.allow_tf32 is rounded
     assert torch.backends.cuda.matmul.allow_tf32 is rounded
+
+
+def test_without_a_gpu_nothing_can_be_page_locked_and_ordinary_memory_does() -> None:
+    """As on a machine that has locked all that it may."""
+    if torch.cuda.is_available():
+        pytest.skip("memory can be locked here")
+    assert pixel_room(torch.device("cpu")) is ordinary_room
+    room = pixel_room(torch.device("cuda", 0))((2, 3, 4, 3))
+    assert (room.shape, room.dtype, room.flags.c_contiguous) == ((2, 3, 4, 3), np.uint8, True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpus_pictures_are_read_into_page_locked_memory() -> None:
+    assert torch.from_numpy(pixel_room(torch.device("cuda", 0))((2, 3, 4, 3))).is_pinned()

@@ -49,12 +49,13 @@ def whole(model: Model, question: Asked) -> tuple[torch.Tensor, list[int]]:
     return output.logits[0][0], output.sequences[0, prompt.shape[1] :].tolist()
 
 
-def shared(model: Model, questions: list[Asked]) -> tuple[list[torch.Tensor], list[list[int]]]:
-    """The same of all prompts in one batch, with one prefix per video."""
+def shared(model: Model, questions: list[Asked], text: int) -> tuple[list[torch.Tensor], list[list[int]]]:
+    """The same of all prompts in one batch, with one prefix per video, so many tokens of text included."""
     prefixes: dict[int, Prefix] = {}
     asked = []
     for features, ids in questions:
         before, suffix = split_prompt(ids)
+        before, suffix = [*before, *suffix[:text]], suffix[text:]
         if id(features) not in prefixes:
             prefixes[id(features)] = prefill_prefix(model, before, features)
         asked.append((prefixes[id(features)], suffix))
@@ -64,8 +65,8 @@ def shared(model: Model, questions: list[Asked]) -> tuple[list[torch.Tensor], li
     return [first[index] for index in range(len(asked))], [list(answer.token_ids) for answer in answers]
 
 
-def assert_same(model: Model, questions: list[Asked]) -> None:
-    logits, ids = shared(model, questions)
+def assert_same(model: Model, questions: list[Asked], *, text: int = 0) -> None:
+    logits, ids = shared(model, questions, text)
     for found, found_ids, question in zip(logits, ids, questions, strict=True):
         wanted, wanted_ids = whole(model, question)
         assert found_ids == wanted_ids
@@ -118,6 +119,18 @@ def test_every_switch_holds_with_sharing(model, frames, setting: dict[str, objec
     for key, value in setting.items():
         setattr(model.config, key, value)
     assert_same(model, questions_about(model, frames))
+
+
+@pytest.mark.parametrize("case", ["s1t4_f8", "masksystem"])
+def test_text_after_the_video_may_be_part_of_the_prefix(load, frames, case: str) -> None:
+    """What all questions about it begin with: instructions, subtitles."""
+    model = load(case).to(torch.float64)
+    subtitles = [21, 22, 23, 24, 25, 26]
+    videos = [model.encode_video(frames(count, seed=count)) for count in (8, 13)]
+    questions: list[Asked] = [
+        (video, [*BEFORE, *subtitles, *suffix]) for suffix in SUFFIXES for video in videos
+    ]
+    assert_same(model, questions, text=len(subtitles))
 
 
 @pytest.mark.parametrize("case", ["s1t4_f8", "s1t6_f13_minfast4", "masksystem"])

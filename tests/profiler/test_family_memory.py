@@ -89,11 +89,11 @@ class Watched:
         self._begin("")
         return video
 
-    def prefix(self, video: Any) -> Any:
+    def prefixes(self, video: Any, texts: Any) -> Any:
         self._begin("prefix")
-        prefix = self.model.prefix(video)
+        prefixes = self.model.prefixes(video, texts)
         self._begin("")
-        return prefix
+        return prefixes
 
     def answer(self, asked: Any) -> Any:
         self._begin("prompts")
@@ -137,7 +137,7 @@ def measured(model: TransformersVideoModel, case: Case) -> tuple[dict[str, int],
         engine.chunk_frames = serving.chunk_frames
         clips = [Clip(Path(f"video {number // serving.questions_per_video}")) for number in range(6)]
         questions = [
-            Question(QuestionKey("memory", number), clip, "What is seen here, and when?", serving.new_tokens)
+            Question(QuestionKey("memory", number), clip, f"{number}: what is seen?", serving.new_tokens)
             for number, clip in enumerate(clips)
         ]
         results = list(engine.answer(questions))

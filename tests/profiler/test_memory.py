@@ -89,8 +89,8 @@ def peak_beyond_weights(model: SlowFastForConditionalGeneration, run: Run) -> in
     )
     engine.chunk_frames = serving.chunk_frames
     questions = [
-        Question(QuestionKey("memory", number), clip_of(number // serving.questions_per_video), "",
-                 serving.new_tokens)
+        Question(QuestionKey("memory", number), clip_of(number // serving.questions_per_video),
+                 str(number), serving.new_tokens)
         for number in range(run.videos * serving.questions_per_video)
     ]  # fmt: skip
     with LiveBytes() as live:

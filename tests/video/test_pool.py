@@ -71,6 +71,25 @@ def test_it_takes_the_place_of_a_loader(clips, decoders):
         assert pool.held_bytes == 0
 
 
+def test_pictures_are_read_into_the_memory_that_it_is_given(clips):
+    """Such as page-locked memory, from which a GPU copies by itself; decoders that join later do so too."""
+    given = []
+
+    def room(shape):
+        given.append(np.full(shape, 255, np.uint8))
+        return given[-1]
+
+    with ClipPool(RULE, decoders=1) as pool:
+        first = load(pool, clips[0])
+        assert given == []
+        pool.read_into(room)
+        pool.grow(2)
+        outcomes = [outcome for _, outcome in pool.in_order(clips)]
+    assert len(given) == len(clips)
+    assert all(any(outcome.pixels is one for one in given) for outcome in outcomes)
+    np.testing.assert_array_equal(outcomes[0].pixels, first.pixels)
+
+
 def test_it_tells_for_how_long_a_clip_is_waited_for(tmp_path):
     pipe = Clip(hanging(tmp_path / "hangs.mp4"))
     with ClipPool(RULE, decoders=1, timeout_s=2.0) as pool:

@@ -22,7 +22,7 @@ from sf_eval.harness.batching import automatic_decoders, limit_threads
 from sf_eval.harness.distributed.work import Hello, Load, Place, VideoWork, WorkerReport, WorkerSetup
 from sf_eval.harness.facts import report_of
 from sf_eval.inference import Question, QuestionKey, Result, machine
-from sf_eval.inference.device import resolve_device, resolve_dtype
+from sf_eval.inference.device import pixel_room, resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
 from sf_eval.inference.family import VideoModel
@@ -244,6 +244,7 @@ class Worker:
             timeout_s=decode.timeout_s,
             seek=decode.seek,
         )
+        pool.read_into(pixel_room(model.device))
         return OwnDecoders(pool, share=self.setup.share)
 
     def _run(self) -> None:

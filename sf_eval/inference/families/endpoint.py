@@ -67,6 +67,9 @@ class EndpointVideoModel:
     def prefix(self, video: _Pictures | None) -> None:
         return None
 
+    def prefixes(self, video: _Pictures | None, texts: Sequence[str]) -> list[None]:
+        return [None] * len(texts)
+
     def answer(self, asked: Sequence[Asked]) -> list[Generated | Refused]:
         with ThreadPoolExecutor(max_workers=len(asked)) as pool:
             return list(pool.map(self._answer, asked))

@@ -72,6 +72,9 @@ class GenericVideoModel:
     def prefix(self, video: _Pictures | None) -> None:
         return None
 
+    def prefixes(self, video: _Pictures | None, texts: Sequence[str]) -> list[None]:
+        return [None] * len(texts)
+
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         return [self._answer(item) for item in asked]
 

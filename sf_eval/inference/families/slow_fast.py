@@ -19,8 +19,10 @@ from sf_eval.inference.families.interleaving import interleaved, marked
 from sf_eval.inference.family import TOWER, Asked, Generated, ModelFacts, ModelSize, plain_rule
 from sf_eval.inference.generation import generate_batch
 from sf_eval.inference.question import Said
+from sf_eval.inference.shared_text import shared_lengths
 from sf_eval.inference.waiting import synchronise
 from sf_eval.model import VIDEO_TOKEN_ID, SlowFastForConditionalGeneration, checkpoint
+from sf_eval.model.errors import PromptError
 from sf_eval.model.loading import (
     LoadedModel,
     build_on_meta,
@@ -45,24 +47,26 @@ from sf_eval.video import ClipPlan, SamplingRule
 
 
 @dataclass(eq=False)
-class _Later:
-    """A prefix that is prefilled when it is first asked with.
+class Beginning:
+    """What some prompts begin with; prefilled when it is first asked with, at the latest.
 
     Attributes:
-        done: once it is.
-        seconds: that it took: its part of those that were prefilled together.
+        ids: its tokens, with the video's placeholders.
+        tokens: how many it has in the model, fast tokens included.
+        prefilled: once it is.
+        seconds: that it took in an `answer`: its part of those that were prefilled together.
     """
 
     ids: list[int]
-    video: VideoFeatures
+    video: VideoFeatures | None
     tokens: int
-    done: Prefix | None = None
+    prefilled: Prefix | None = None
     seconds: float = 0.0
 
     @property
     def prefix(self) -> Prefix:
-        assert self.done is not None  # the model prefills before it reads this
-        return self.done
+        assert self.prefilled is not None  # the model prefills before it reads this
+        return self.prefilled
 
 
 class SlowFastVideoModel:
@@ -120,50 +124,64 @@ class SlowFastVideoModel:
             return pictures
         return resize_squares(pictures, self.loaded.processor.image_size)
 
-    def prefix(self, video: VideoFeatures | None) -> Prefix | None:
+    def prefix(self, video: VideoFeatures | None) -> Beginning | None:
         if not can_share_prefixes(self.loaded.model):
             return None
         ids, _ = split_prompt(self._ids("", video))
-        return prefill_prefix(self.loaded.model, ids, video)
+        return self._prefilled_now(self._beginning(ids, video))
 
-    def prefix_later(self, video: VideoFeatures | None) -> Prefix | _Later | None:
-        if not can_share_prefixes(self.loaded.model):
-            return None
-        ids, _ = split_prompt(self._ids("", video))
-        tokens = self.loaded.model.prompt_length(torch.tensor(ids), video)
-        if not self.postpones or video is None or prefixes_at_once(tokens) == 1:
-            return prefill_prefix(self.loaded.model, ids, video)
-        return _Later(ids, video, tokens)
+    def prefixes(self, video: VideoFeatures | None, texts: Sequence[str]) -> Sequence[Beginning | None]:
+        if video is None or not can_share_prefixes(self.loaded.model):
+            return [self.prefix(video)] * len(texts)  # without a video they have nothing in common
+        prompts = [self._ids(text, video) for text in texts]
+        ids, _ = split_prompt(prompts[0])
+        before = self.loaded.model.prompt_length(torch.tensor(ids), video)
+        lengths = shared_lengths([prompt[len(ids) :] for prompt in prompts], before)
+        most = self.loaded.model.config.max_prompt_tokens - before
+        shared = [
+            tuple(prompt[: len(ids) + (length if length < most else 0)])  # too long: its answer will tell
+            for prompt, length in zip(prompts, lengths, strict=True)
+        ]
+        begun = {one: self._beginning(list(one), video) for one in dict.fromkeys(shared)}
+        for one in begun.values():
+            # A video's only one may wait: the times of several would be mixed up (`Generated.prefix_s`).
+            if not (self.postpones and len(begun) == 1 and prefixes_at_once(one.tokens) > 1):
+                self._prefilled_now(one)
+        return [begun[one] for one in shared]
 
-    def _prefilled(self, prefixes: Sequence[Prefix | _Later]) -> list[Prefix]:
+    def _beginning(self, ids: list[int], video: VideoFeatures | None) -> Beginning:
+        return Beginning(ids, video, self.loaded.model.prompt_length(torch.tensor(ids), video))
+
+    def _prefilled_now(self, beginning: Beginning) -> Beginning:
+        beginning.prefilled = prefill_prefix(self.loaded.model, beginning.ids, beginning.video)
+        return beginning
+
+    def _prefill(self, beginnings: Sequence[Beginning]) -> None:
         """All of them, those that nobody has prefilled yet together."""
-        waiting = dict.fromkeys(one for one in prefixes if isinstance(one, _Later) and one.done is None)
+        waiting = dict.fromkeys(one for one in beginnings if one.prefilled is None)
         for (tokens, _), alike in groupby(sorted(waiting, key=_lengths), key=_lengths):
             same = list(alike)
             at_once = prefixes_at_once(tokens)
             for first in range(0, len(same), at_once):
                 self._prefill_together(same[first : first + at_once])
-        return [one.prefix if isinstance(one, _Later) else one for one in prefixes]
 
-    def _prefill_together(self, waiting: Sequence[_Later]) -> None:
+    def _prefill_together(self, waiting: Sequence[Beginning]) -> None:
         synchronise(self.device)
         start = time.perf_counter()
-        prefixes = prefill_prefixes(self.loaded.model, [(later.ids, later.video) for later in waiting])
+        prefixes = prefill_prefixes(self.loaded.model, [(one.ids, one.video) for one in waiting])
         synchronise(self.device)
         seconds = (time.perf_counter() - start) / len(waiting)
-        for later, prefix in zip(waiting, prefixes, strict=True):
-            later.done, later.seconds = prefix, seconds
+        for one, prefix in zip(waiting, prefixes, strict=True):
+            one.prefilled, one.seconds = prefix, seconds
 
     def answer(self, asked: Sequence[Asked]) -> list[Generated]:
         if all(item.prefix is None for item in asked):
             return self._whole_prompts(asked)
-        prefixes = self._prefilled([item.prefix for item in asked])
+        begun: list[Beginning] = [item.prefix for item in asked]
+        self._prefill(begun)
         answers = answer_suffixes(
             self.loaded.model,
-            [
-                (prefix, split_prompt(self._ids(item.text, item.video))[1])
-                for prefix, item in zip(prefixes, asked, strict=True)
-            ],
+            [(one.prefix, self._suffix(item)) for one, item in zip(begun, asked, strict=True)],
             max_new_tokens=[item.max_new_tokens for item in asked],
             stop_ids=self.loaded.processor.eos_token_ids,
         )
@@ -171,25 +189,37 @@ class SlowFastVideoModel:
             Generated(
                 text=self.loaded.processor.decode(answer.token_ids),
                 prompt_tokens=answer.prompt_tokens,
-                visual_tokens=prefix.fast_tokens,
+                visual_tokens=one.prefix.fast_tokens,
                 slow_tokens=self._slow_tokens(item.video),
                 new_tokens=answer.new_tokens,
                 finish_reason=answer.finish_reason,
                 finite=answer.finite,
                 prefill_s=answer.first_token_s,
                 generate_s=answer.later_tokens_s,
-                prefix_s=item.prefix.seconds if isinstance(item.prefix, _Later) else 0.0,
+                prefix_s=one.seconds,
             )
-            for item, prefix, answer in zip(asked, prefixes, answers, strict=True)
+            for item, one, answer in zip(asked, begun, answers, strict=True)
         ]
+
+    def _suffix(self, asked: Asked) -> list[int]:
+        """What follows the prompt's prefix.
+
+        Raises:
+            PromptError: it does not begin with it.
+        """
+        ids, begun = self._ids(asked.text, asked.video), asked.prefix.ids
+        if ids[: len(begun)] != begun:
+            raise PromptError("the prompt does not begin with its prefix.")
+        return ids[len(begun) :]
 
     def look(self, asked: Asked) -> tuple[str, Look]:
         if asked.prefix is None:
             raise UsageError("a model with sliding-window attention does not tell where it looks.")
+        self._prefill([asked.prefix])
         seen = look(
             self.loaded.model,
-            self._prefilled([asked.prefix])[0],
-            split_prompt(self._ids(asked.text, asked.video))[1],
+            asked.prefix.prefix,
+            self._suffix(asked),
             max_new_tokens=asked.max_new_tokens,
             stop_ids=self.loaded.processor.eos_token_ids,
         )
@@ -228,9 +258,9 @@ class SlowFastVideoModel:
         return video.slow_tokens.shape[0] if video is not None and self._reads_slow else 0
 
 
-def _lengths(later: _Later) -> tuple[int, int]:
+def _lengths(beginning: Beginning) -> tuple[int, int]:
     """In the model, and as ids: words between the frames may make up for other runs of frames."""
-    return later.tokens, len(later.ids)
+    return beginning.tokens, len(beginning.ids)
 
 
 def parts_to_compile(model: SlowFastForConditionalGeneration) -> dict[str, torch.nn.Module]:

@@ -24,6 +24,7 @@ from sf_eval.inference.families.prompts import Placeholder
 from sf_eval.inference.families.transformers_video import EncodedVideo, VideoTraits, encode_video
 from sf_eval.inference.families.video_sizes import largest_video, with_visual_tokens, writer_of
 from sf_eval.inference.family import Asked, Generated, ModelFacts
+from sf_eval.inference.shared_text import shared_lengths
 from sf_eval.inference.waiting import synchronise
 from sf_eval.model.attach import SlowContext, has_slow_path, slow_context
 from sf_eval.model.attach.attaching import settings_of
@@ -154,14 +155,33 @@ class TransformersVideoModel:
             chunk_frames=chunk_frames,
         )
 
-    @torch.inference_mode()
     def prefix(self, video: EncodedVideo | None) -> Prefix | None:
+        return self.prefixes(video, [""])[0]
+
+    @torch.inference_mode()
+    def prefixes(self, video: EncodedVideo | None, texts: Sequence[str]) -> Sequence[Prefix | None]:
         if not self.shares:
-            return None
+            return [None] * len(texts)
         if video is None:
-            return Prefix([], Rows(None, torch.ones(1, 0, dtype=torch.bool)), placing.counted(0), None)
-        ids, starts = self.writer.ids("", video.placeholder)
-        ids = ids[: starts[-1] + video.placeholder.runs[-1]]
+            nothing = Prefix([], Rows(None, torch.ones(1, 0, dtype=torch.bool)), placing.counted(0), None)
+            return [nothing] * len(texts)
+        empty, starts = self.writer.ids("", video.placeholder)
+        before = starts[-1] + video.placeholder.runs[-1]
+        prompts = {text: ids for text in texts if (ids := self._written(text, video)) is not None}
+        lengths = shared_lengths([prompts[text][before:] for text in texts if text in prompts], before)
+        begins = dict(zip((text for text in texts if text in prompts), lengths, strict=True))
+        shared = [tuple(prompts.get(text, empty)[: before + begins.get(text, 0)]) for text in texts]
+        begun = {one: self._begun(list(one), starts, video) for one in dict.fromkeys(shared)}
+        return [begun[one] for one in shared]
+
+    def _written(self, text: str, video: EncodedVideo) -> list[int] | None:
+        """The prompt's ids; None where there are none, which its own answer will tell."""
+        try:
+            return self.writer.ids(text, video.placeholder)[0]
+        except PromptError:
+            return None
+
+    def _begun(self, ids: list[int], starts: Sequence[int], video: EncodedVideo) -> Prefix:
         places = self.places_of(len(ids), starts, video)
         rows, _, slow = self._prefill(ids, places, video)
         return Prefix(ids, rows, places, slow)

@@ -224,7 +224,7 @@ class Stages:
         ask = self.ask
         engine = Engine(self.model, self._source, batch_size=ask.batch_size, share=ask.shared)
         questions = [
-            Question(QuestionKey("profile", number), self._clip, "", new_tokens)
+            Question(QuestionKey("profile", number), self._clip, str(number), new_tokens)
             for number in range(ask.batch_size)
         ]
         answers = []

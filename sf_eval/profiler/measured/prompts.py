@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import torch
 
@@ -12,6 +13,8 @@ from sf_eval.model.processor import SlowFastProcessor
 
 class CountedPrompts(SlowFastProcessor):
     """In the place of a checkpoint's processor; an answer ends at its limit alone.
+
+    Prompts of other words differ from their first token after the video on: they share the video alone.
 
     Args:
         tokens: text tokens of every prompt, the chat markup included.
@@ -29,4 +32,6 @@ class CountedPrompts(SlowFastProcessor):
 
     def _ids(self, prompt: str, words: Sequence[str] | None) -> list[int]:
         ids = [number % self._vocabulary for number in range(self._tokens)]
+        if self._before < self._tokens:
+            ids[self._before] = crc32(prompt.encode()) % self._vocabulary
         return [*ids[: self._before], VIDEO_TOKEN_ID, *ids[self._before :]] if words is not None else ids

@@ -73,12 +73,13 @@ def community_table(record: ComparisonRecord) -> Table | None:
         rows=rows,
         numeric=frozenset(columns[1:]),
         notes=(
-            f"Means per question. Ratios and the last column are to {reference.name}. Visual tokens: those "
-            "in the LLM's prompt; retained: their share of the pooled tokens of all frames.",
+            f"Means over the questions. Ratios and the last column are to {reference.name}. Visual tokens: "
+            "those in the LLM's prompt; retained: their share of the pooled tokens of all frames.",
             "Ratio, LLM: FLOPs of the LLM's prefill; ratio, all: end to end, with the vision tower on every "
             "frame and the new tokens.",
             "TTFT (time to first token) is tower + other (upload) + LLM (prefill), without decoding the "
-            f"video; {ABSENT} where questions were asked in batches. Tokens/s: of one sequence. Where a "
+            f"video; {ABSENT} where questions were asked in batches. Tower and other are a video's, "
+            "undivided among its questions. Tokens/s: of one sequence. Where a "
             "model's visual tokens are not known, neither are these, nor its memory.",
         ),
     )

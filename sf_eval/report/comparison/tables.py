@@ -186,7 +186,8 @@ def cost_table(record: ComparisonRecord) -> Table:
             "Means. FLOPs in closed form of what was really asked (docs/profiling.md); total is end to end, "
             "with the vision tower. Prompt tokens are the text's and the fast ones; slow tokens are seen by "
             "cross-attention only.",
-            f"Latency measured on {record.machine}; decoding the video included.",
+            f"Latency measured on {record.machine}; decoding the video included. What the questions of a "
+            "video or of a batch share is divided among them.",
             *resumed,
         ),
     )

@@ -53,8 +53,8 @@ def card(directory: Path, **options: Any) -> ModelCard:
 def asked(model: Any, texts: tuple[str, ...], *, seed: int = 0, share: bool, **size: int) -> list[Asked]:
     pixels, shown = video(seed, **size)
     encoded = model.encode(pixels, shown, chunk_frames=4)
-    prefix = model.prefix(encoded) if share else None
-    return [Asked(text, encoded, prefix, NEW) for text in texts]
+    prefixes = model.prefixes(encoded, texts) if share else [None] * len(texts)
+    return [Asked(text, encoded, prefix, NEW) for text, prefix in zip(texts, prefixes, strict=True)]
 
 
 def essence(generated: list[Generated]) -> list[tuple[Any, ...]]:
@@ -103,6 +103,21 @@ def test_answers_are_those_of_the_familys_own_processor_and_generate(
         given = model.answer(asked(model, QUESTIONS, share=share))
         assert [(one.text, one.prompt_tokens) for one in given] == expected
         assert all(one.finite for one in given)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_words_that_prompts_begin_with_are_read_once(checkpoint: Callable[[str], Path], family: str) -> None:
+    """Such as subtitles: part of the prefix, wherever text after a video stands."""
+    subtitles = "A red ball rolls down the hill and a dog runs after it. " * 3
+    texts = tuple(f"{subtitles}{question}" for question in QUESTIONS)
+    rules = ("trained", "transformers") if family.startswith("qwen") else ("",)
+    for rule in rules:
+        model = open_model(card(checkpoint(family), **({"places": rule} if rule else {})), dtype="float32")
+        shared, whole = (asked(model, texts, share=share) for share in (True, False))
+        bare = model.prefix(shared[0].video)
+        assert all(one.prefix is shared[0].prefix for one in shared)
+        assert len(shared[0].prefix.ids) > len(bare.ids) + 20
+        assert essence(list(model.answer(shared))) == essence(list(model.answer(whole)))
 
 
 def test_a_model_of_no_known_family_is_asked_whole_and_says_so(checkpoint: Callable[[str], Path]) -> None:
