@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches for a hub that is not on loopback
+
+
+sys.path.insert(
+    0, str(Path(__file__).parent / "inference" / "families")
+)  # tiny_checkpoints, loopback_endpoint
 
 
 # The same examples everywhere: what passes here passes there. HYPOTHESIS_PROFILE=default looks for new ones.
@@ -68,3 +74,18 @@ def shared_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             editions.mini_root([edition])
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A tiny checkpoint of a family, made once. Tests do not change it."""
+    from tiny_checkpoints import make_checkpoint
+
+    made: dict[str, Path] = {}
+
+    def make(family: str) -> Path:
+        if family not in made:
+            made[family] = make_checkpoint(family, tmp_path_factory.mktemp(family) / family)
+        return made[family]
+
+    return make

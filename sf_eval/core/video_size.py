@@ -20,6 +20,7 @@ class VideoSize:
         grid: of the tower's tokens before any pooling: frames (as it merges them), height, width.
         visual_tokens: that stand in a prompt, once pooled; those after the grid among them.
         text_tokens: of a prompt up to the end of the video, between its runs of visual tokens too.
+        markup_after: tokens of a prompt's markup behind the video: those around and behind the question.
     """
 
     frames: int
@@ -29,3 +30,4 @@ class VideoSize:
     grid: tuple[int, int, int]
     visual_tokens: int
     text_tokens: int
+    markup_after: int

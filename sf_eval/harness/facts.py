@@ -17,7 +17,8 @@ from sf_eval.harness.controls.conditions import Conditions
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.harness.identity import ModelIdentity, canonical_json, libraries_that_answer
 from sf_eval.harness.plan import RunPlan, TaskPlan
-from sf_eval.harness.record import KindOfQuestionRecord, ModelRecord, RunFacts, TaskFacts
+from sf_eval.harness.record import ModelRecord, RunFacts, TaskFacts
+from sf_eval.harness.recorded.samples import KindOfQuestionRecord
 from sf_eval.inference import QuestionKey, machine
 from sf_eval.inference.families import determinants
 from sf_eval.inference.family import ModelFacts, VideoModel

@@ -13,7 +13,8 @@ from sf_eval.benchmarks import catalog
 from sf_eval.core.errors import OutputError
 from sf_eval.harness import output_dir
 from sf_eval.harness.judged.settled import settled_fields
-from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
+from sf_eval.harness.record import RunRecord, TaskRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.harness.recording import (
     RESULTS,
     SAMPLES,

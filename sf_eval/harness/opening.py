@@ -9,6 +9,7 @@ import psutil
 import torch
 
 from sf_eval.harness.batching import automatic_decoders, foreseen, limit_threads, value_bytes
+from sf_eval.harness.clip_pool import clip_pool
 from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
 from sf_eval.harness.opened import Opened, OpeningWatcher, Took
@@ -59,7 +60,8 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
         batch_size=settings.batch_size,
         share=settings.share,
     )
-    with _pool(plan, model, ahead) as pool:
+    decoders = _decoders(plan, model.device)
+    with clip_pool(settings, plan.rule, model.resize, decoders=decoders, ahead=ahead) as pool:
         pool.read_into(pixel_room(model.device))
         engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
 
@@ -74,30 +76,6 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
 
         with _compiled(plan, model, watcher):
             yield Opened(report, engine, lambda: pool.waiting_s, took)
-
-
-def _pool(plan: RunPlan, model: VideoModel, ahead: ClipPool | None) -> ClipPool:
-    """`ahead`, or a new pool where that does not decode as this model and plan want."""
-    settings, decoders = plan.settings, _decoders(plan, model.device)
-    if ahead is not None:
-        if decoders and ahead.decodes_as(
-            plan.rule,
-            resize=model.resize,
-            backend=settings.video_backend,
-            timeout_s=settings.decode_timeout_s,
-            seek=settings.seek,
-        ):
-            ahead.grow(decoders)
-            return ahead
-        ahead.close()
-    return ClipPool(
-        plan.rule,
-        decoders=decoders,
-        resize=model.resize,
-        backend=settings.video_backend,
-        timeout_s=settings.decode_timeout_s,
-        seek=settings.seek,
-    )
 
 
 def _since_start(pool: ClipPool) -> float | None:

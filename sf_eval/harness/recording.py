@@ -28,13 +28,12 @@ from sf_eval.harness.record import (
     PublishedScoreRecord,
     RunFacts,
     RunRecord,
-    SampleRecord,
     ScoreRecord,
     TaskFacts,
     TaskRecord,
     Usage,
-    VideoNoteRecord,
 )
+from sf_eval.harness.recorded.samples import SampleRecord, VideoNoteRecord
 from sf_eval.harness.recorded.submission import write_submission
 from sf_eval.harness.stopped import StoppedError
 from sf_eval.inference import Failure, FailureKind, QuestionKey, Result

@@ -55,7 +55,8 @@ class Generated:
         finite: whether all logits were finite: otherwise the text is noise.
         prefill_s: seconds until the first token of all rows was known, without a shared prefix.
         generate_s: seconds from then until the last row was done.
-        prefix_s: seconds that its prefix took, where `prefixes` left it to an `answer` (`Postponing`).
+        prefix_s: seconds that its prefix took, where `prefixes` left it to an `answer` (`Postponing`): an
+            equal share of what all took that were prefilled with it.
         visual_grid: the tower's tokens before any pooling: frames (as it merges them), height, width; None
             without a video, and where `ModelFacts.config` tells them.
     """
@@ -253,7 +254,11 @@ class Family(Protocol):
         """Which frames of a clip are shown."""
 
     def size(self, card: ModelCard) -> ModelSize:
-        """What the model takes; may need the checkpoint's config.json, no weights."""
+        """What the model takes; may need what lies beside the checkpoint's weights.
+
+        Raises:
+            CheckpointError: the checkpoint is here, and what tells its size cannot be read.
+        """
 
     def load(
         self,

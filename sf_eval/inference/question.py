@@ -102,7 +102,8 @@ class StageTimings:
     Attributes:
         decode_s, preprocess_s: of the video's frames, in the decoder's process: decoding them, resizing them.
         upload_s, vision_s: of the video: to the device; normalised, through the vision tower and projector.
-        prefix_s: prefill of what the prompts about the video begin with; 0 where each is prefilled whole.
+        prefix_s: prefill of what the prompts about the video begin with; an equal share of it where several
+            videos' were prefilled together; 0 where each prompt is prefilled whole.
         prefill_s, generate_s: of the question's batch: until the first tokens of all rows, and then.
         batch_size: questions that shared `prefill_s` and `generate_s`.
         shared_by: questions that shared the times before them.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import get_args
 
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.inference import StageTimings
 from sf_eval.report.run_profile_record import Stage, TokenCount
 

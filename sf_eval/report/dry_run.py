@@ -1,13 +1,13 @@
 """`sf-eval run --dry-run`: what a run would ask, cost and need, told before any weights are loaded.
 
 Nothing here was measured on the model: FLOPs are closed form at the most frames and new tokens a question may
-have; the time is what those FLOPs take at the rate of a large matrix product measured on this device, so a
-run takes longer.
+have, for a model that takes videos as they are coded at a stated size of theirs; the time is what those FLOPs
+take at the rate of a large matrix product measured on this device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +36,7 @@ from sf_eval.video import SamplingRule
 
 # Characters of English a token of Qwen2's vocabulary stands for, roughly; only the estimate depends on it.
 CHARACTERS_A_TOKEN = 4
-# System prompt and chat markup around every question.
+# System prompt and chat markup around every question, where no processor tells.
 MARKUP_TOKENS = 25
 _EXAMPLE_SIZE = (1280, 720)
 
@@ -46,7 +46,7 @@ class TaskEstimate:
     """What one task would take.
 
     Attributes:
-        flops: of all its questions together, at most; None where the model's are not counted.
+        flops: of all its questions together; None where the model's are not counted.
         media_bytes: size of the videos it needs, on this disk; None where some are not here yet.
         fetch_bytes: what a run would still download; None where that is not known.
     """
@@ -73,8 +73,9 @@ def show(plan: RunPlan, console: Console) -> None:
     estimates = [_estimate(plan.card, size, task, frames) for task in plan.tasks]
     console.print(f"Measuring what {device} can do ...", style="dim")
     rate = measure_peak(device, dtype).measured_flops
-    print_table(console, _work_table(plan, size, estimates, rate, f"{device}, {_name(dtype)}"))
-    print_table(console, _memory_table(plan, size, device, dtype))
+    work = _work_table(plan, size, estimates, rate, f"{device}, {_name(dtype)}")
+    print_table(console, work)
+    print_table(console, _memory_table(plan, size, device, dtype, said=work.notes))
 
 
 def _asked_of(plan: RunPlan) -> str:
@@ -98,27 +99,31 @@ def _estimate(card: ModelCard, size: ModelSize, task: TaskPlan, frames: int) -> 
 def _flops(card: ModelCard, size: ModelSize, task: TaskPlan, frames: int) -> int | None:
     flops = 0
     for document in task.documents:
-        text_tokens = MARKUP_TOKENS + _most_characters(task, document, frames) // CHARACTERS_A_TOKEN
+        said_tokens = _most_characters(task, document, frames) // CHARACTERS_A_TOKEN
         new_tokens = card.max_new_tokens or task.benchmark.max_new_tokens
-        one = _flops_of_question(size, frames, text_tokens, new_tokens)
+        one = _flops_of_question(size, frames, said_tokens, new_tokens)
         if one is None:
             return None
         flops += one
     return flops
 
 
-def _flops_of_question(size: ModelSize, frames: int, text_tokens: int, new_tokens: int) -> int | None:
+def _flops_of_question(size: ModelSize, frames: int, said_tokens: int, new_tokens: int) -> int | None:
+    """Of a prompt that says `said_tokens` beside its markup; None where the model's are not counted."""
     if size.config is None:
         return None
     if size.largest_video is None:
-        return compare_question(size.config, frames, text_tokens, new_tokens).model.total_flops
+        return compare_question(
+            size.config, frames, MARKUP_TOKENS + said_tokens, new_tokens
+        ).model.total_flops
     model, video = family_model(size.config), size.largest_video
     if model is None:
         return None
     if frames:
-        cost = model.cost(video.grid, video.visual_tokens, video.text_tokens + text_tokens, new_tokens)
+        text_tokens = video.text_tokens + said_tokens + video.markup_after
+        cost = model.cost(video.grid, video.visual_tokens, text_tokens, new_tokens)
     else:
-        cost = model.cost(None, 0, text_tokens, new_tokens)
+        cost = model.cost(None, 0, MARKUP_TOKENS + said_tokens, new_tokens)
     return None if cost is None else cost.total_flops
 
 
@@ -179,7 +184,9 @@ def _work_table(
             scaled(sum(known), "B") if len(known) == len(estimates) else ABSENT,
         )
     )
-    columns = ("task", "questions", "videos", "FLOPs at most", "time at least", "videos' size")
+    columns = (
+        "task", "questions", "videos", _flops_column(size, frames), "their time at least", "videos' size",
+    )  # fmt: skip
     return Table(
         title=f"Dry run: {_asked_of(plan)}, {plan.source.label}",
         columns=columns,
@@ -196,6 +203,11 @@ def _work_table(
             *(_subtitle_notes(plan, estimates) if frames else ()),
         ),
     )
+
+
+def _flops_column(size: ModelSize, frames: int) -> str:
+    """The most where pictures are always brought to one size; for others a note says of which they are."""
+    return "FLOPs" if size.largest_video is not None and frames else "FLOPs at most"
 
 
 def _subtitle_notes(plan: RunPlan, estimates: list[TaskEstimate]) -> Iterator[str]:
@@ -221,7 +233,10 @@ def _size_notes(size: ModelSize) -> Iterator[str]:
         )
 
 
-def _memory_table(plan: RunPlan, size: ModelSize, device: torch.device, dtype: torch.dtype) -> Table:
+def _memory_table(
+    plan: RunPlan, size: ModelSize, device: torch.device, dtype: torch.dtype, *, said: Sequence[str]
+) -> Table:
+    """`said` are notes that the reader has seen."""
     card, share, width, have = plan.card, plan.settings.share, value_bytes(dtype), total_memory(device)
     batch_size = plan.settings.batch_size or fitting_batch_size(size, card, device, width, share=share) or 1
     foresight = foreseen(
@@ -250,7 +265,7 @@ def _memory_table(plan: RunPlan, size: ModelSize, device: torch.device, dtype: t
         notes=(
             f"{'It fits.' if foresight.peak < have else 'IT DOES NOT FIT.'} In closed form, with "
             "activations; the allocator, the libraries and (on a CPU) Python and decoders come on top.",
-            *_size_notes(size),
+            *(note for note in _size_notes(size) if note not in said),
             *_coded_notes(card, plan.rule),
         ),
     )

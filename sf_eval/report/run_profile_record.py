@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sf_eval.harness.record import MemoryRecord, Strict
+from sf_eval.harness.record import MemoryRecord
+from sf_eval.harness.recorded.strict import Strict
 
 Who = Literal["model", "same_budget", "same_frames"]
 Stage = Literal["decode_s", "preprocess_s", "upload_s", "vision_s", "prefix_s", "prefill_s", "generate_s"]

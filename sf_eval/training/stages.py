@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ _LOWEST = 0.02  # of the learning rate
 _LEAST_NEED = 0.2  # nats; what is known is asked on, or it would be forgotten
 _FORGETTING = 0.1  # weight of the latest step in a kind's mean loss
 _SAVE_EVERY = 20
+LAST_STEPS = 20
 _VIDEOS_EXAMINED = 16
 
 StepProgress = Callable[[str, int, int, float], None]
@@ -57,6 +59,9 @@ class Trainer:
         videos: what it learns from.
         teacher: asks about them.
         kinds: of the questions, each as often as it stands there; at least as many as a step asks of a video.
+
+    Attributes:
+        last_losses: of the last steps, `LAST_STEPS` at most, also of a process that was interrupted.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Trainer:
         self.model, self.heads = model, heads
         self._kinds = tuple(kinds)
         self._letter_loss = dict.fromkeys(self._kinds, 1.0)  # of late, a kind
+        self.last_losses: deque[float] = deque(maxlen=LAST_STEPS)
         self._videos, self._teacher = videos, teacher
         self._budget, self._seed = budget, seed
         matrices, others = parameter_groups([model, heads])
@@ -97,6 +103,7 @@ class Trainer:
         self.model.train()
         for step in range(done, stage.steps):
             loss = self._step(stage, step)
+            self.last_losses.append(loss)
             if (step + 1) % _SAVE_EVERY == 0:
                 self._keep(store, name, step + 1)
                 kept()
@@ -170,6 +177,7 @@ class Trainer:
         tensors |= prefixed("heads", self.heads.state_dict())
         means = {kind: torch.tensor(loss, dtype=torch.float64) for kind, loss in self._letter_loss.items()}
         tensors |= prefixed("letter_loss", means)
+        tensors["last_losses"] = torch.tensor(list(self.last_losses), dtype=torch.float64)
         for number, optimizer in enumerate(self._optimizers):
             tensors |= prefixed(f"optimizer{number}", optimizer_tensors(optimizer))
         store.save_unfinished(name, tensors)
@@ -182,6 +190,7 @@ class Trainer:
         self.model.load_state_dict(under("model", tensors))
         self.heads.load_state_dict(under("heads", tensors))
         self._letter_loss = {kind: float(loss) for kind, loss in under("letter_loss", tensors).items()}
+        self.last_losses.extend(tensors["last_losses"].tolist() if "last_losses" in tensors else ())
         for number, optimizer in enumerate(self._optimizers):
             restore_optimizer(optimizer, under(f"optimizer{number}", tensors))
         return int(tensors["step"])

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sf_eval.benchmarks.document import Benchmark, Document, MediaRef
-from sf_eval.benchmarks.layout import HubLayout
+from sf_eval.benchmarks.document import Benchmark, Document
+from sf_eval.benchmarks.nextqa import HUB_ID, LAYOUT, LICENCE, media_of
 from sf_eval.benchmarks.prompts import join
 from sf_eval.benchmarks.rows import RowReader
 
 _SHORT = "Answer a question using a short phrase or sentence."
-_PLACES = ("NExTVideo/", "videos/", "")
 
 
 def read_row(index: int, row: Mapping[str, Any]) -> Document:
     reader = RowReader(row, index, "NExT-QA (open-ended)")
-    video = reader.identifier("video")
-    if "/" in video or "\\" in video or video in (".", ".."):
-        reader.fail("video", f"is {video[:80]!r}, not a plain file name")
+    video, media = media_of(reader)
     question = reader.text("question").strip()
     other = (reader.optional_text("additional_ref_answer") or "").strip()
     kind = reader.identifier("type")
@@ -26,7 +23,7 @@ def read_row(index: int, row: Mapping[str, Any]) -> Document:
         index=index,
         id=f"{video}-{reader.identifier('qid')}",
         video_id=video,
-        media=MediaRef(tuple(f"{place}{video}{suffix}" for place in _PLACES for suffix in (".mp4", ".MP4"))),
+        media=media,
         subtitles=None,
         question=question,
         options={},
@@ -43,7 +40,7 @@ BENCHMARKS = (
         name="nextqa_oe",
         title="NExT-QA (open-ended)",
         lmms_task="sf_nextqa_oe",
-        hub_id="lmms-eval/NExTQA",
+        hub_id=HUB_ID,
         hub_config="OE",
         split="test",
         annotation_files=("OE/test-*.parquet", "OE*.parquet", "OE*.json", "OE*.jsonl"),
@@ -53,14 +50,12 @@ BENCHMARKS = (
         expected_questions=9178,
         expected_videos=1000,
         published_column=None,
-        licence="not stated by the dataset's card; the videos are from YFCC-100M, each with its own terms",
+        licence=LICENCE,
         max_new_tokens=64,
         folder="nextqa",  # one copy of the videos for both parts
         edition_of="nextqa",
         aliases=("nextqa_oe_test",),
-        # A public listing shows MC/, OE/ and videos.zip (6.5 GB); that it unpacks to NExTVideo/*.mp4 is how
-        # lmms-eval's task looks for them.
-        layout=HubLayout(("videos*.zip",), media=()),
+        layout=LAYOUT,
         settled_by="wups",
         matched={"type": frozenset({"DC", "DB"})},  # how many, and yes or no
     ),

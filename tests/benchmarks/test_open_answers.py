@@ -21,7 +21,7 @@ from sf_eval.core.errors import DataError
 from sf_eval.editions import words
 from sf_eval.editions.scene import BRIGHT, DARK, DIRECTIONS
 from sf_eval.harness.looking.kept_questions import document_of
-from sf_eval.harness.record import QuestionRecord
+from sf_eval.harness.recorded.samples import QuestionRecord
 from sf_eval.scoring.lexicons import MINI, settling_of
 from sf_eval.scoring.open_answers import wordnet as wordnet_module
 from sf_eval.scoring.open_answers.matching import matches

@@ -12,7 +12,8 @@ import pytest
 
 from sf_eval.cli.main import _run
 from sf_eval.harness.finished import read_finished
-from sf_eval.harness.record import QuestionRecord, RunRecord, SampleRecord
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.recorded.samples import QuestionRecord, SampleRecord
 from sf_eval.report.comparison.record import ComparedRun, ComparisonRecord
 from sf_eval.report.export.exported import Exported
 

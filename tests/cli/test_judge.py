@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
 from loopback_endpoint import MODEL, LoopbackEndpoint, serving
 
 from sf_eval.cli.main import _run

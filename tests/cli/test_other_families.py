@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback_endpoint import MODEL, serving
+from tiny_checkpoints import FAMILIES, make_checkpoint
 from transformers import AutoModelForImageTextToText
 
 from sf_eval.harness.record import RunRecord
 from sf_eval.model.attach import attach_slow_path, save_slow_path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))  # for two helper modules
-
-from loopback_endpoint import MODEL, serving
-from tiny_checkpoints import FAMILIES, make_checkpoint
 
 RUN = ("run", "--data", "mini", "--tasks", "videomme", "--limit", "2", "--num-frames", "4")
 KEY = "sk-a-secret-of-the-test"
@@ -152,6 +148,24 @@ def test_a_dry_run_tells_what_is_known(
     refused = sf_eval(*RUN, "--model", model.parent / "other")
     assert refused.code == 2
     assert "'llama'" in refused.err
+
+
+def test_what_cannot_be_read_of_a_checkpoint_is_one_line(
+    sf_eval: Callable, checkpoints: dict[str, Path], attached: Path, tmp_path: Path
+) -> None:
+    mute = Path(shutil.copytree(checkpoints["qwen3_vl"], tmp_path / "mute"))
+    (mute / "processor_config.json").write_text("{")
+    doctor = sf_eval("doctor", "--tasks", "egoschema_subset", "--data", "mini", "--model", mute)
+    assert doctor.code == 2
+    assert f"the processor in {mute} cannot be loaded" in doctor.err
+    assert "no closed form" not in doctor.out
+    damaged = Path(shutil.copytree(attached, tmp_path / "damaged"))
+    record = json.loads((damaged / "slow_path.json").read_text())
+    (damaged / "slow_path.json").write_text(json.dumps({**record, "spatial_stride": "two"}))
+    dry = sf_eval(*RUN, "--model", damaged, "--dry-run")
+    assert dry.code == 2
+    assert f"{damaged / 'slow_path.json'}: spatial_stride: " in dry.err
+    assert "Traceback" not in doctor.err + dry.err
 
 
 def test_an_endpoint_is_asked_and_the_key_is_nowhere(

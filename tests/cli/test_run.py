@@ -13,7 +13,8 @@ import pytest
 
 from sf_eval.cli.main import _run
 from sf_eval.core.paths import PACKAGE
-from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.scoring.answers.reading import Rule
 
 LIMIT = 6

@@ -141,11 +141,14 @@ def test_every_linked_file_exists() -> None:
 
 
 def test_the_published_schemas_are_those_of_the_code() -> None:
-    from sf_eval.harness.record import RunRecord, SampleRecord
+    from sf_eval.harness.record import RunRecord, RunState
+    from sf_eval.harness.recorded.samples import QuestionRecord, SampleRecord
 
     for name, model, maker in (
         ("results", RunRecord, "sf_eval.harness.record"),
         ("samples", SampleRecord, "sf_eval.harness.record"),
+        ("questions", QuestionRecord, "sf_eval.harness.record"),
+        ("run", RunState, "sf_eval.harness.record"),
         ("comparison", ComparisonRecord, "sf_eval.report.comparison.record"),
     ):
         written = json.loads((ROOT / "docs" / "schemas" / f"{name}.schema.json").read_text())

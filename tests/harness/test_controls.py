@@ -21,7 +21,8 @@ from sf_eval.harness.controls.choice import most_frequent_answers, most_frequent
 from sf_eval.harness.controls.conditions import Conditions
 from sf_eval.harness.controls.record import ChangeRecord, ConditionsRecord
 from sf_eval.harness.controls.taking import that_can_be_asked
-from sf_eval.harness.record import QuestionRecord, RunState, SampleRecord, TaskFacts
+from sf_eval.harness.record import RunState, TaskFacts
+from sf_eval.harness.recorded.samples import QuestionRecord, SampleRecord
 from sf_eval.harness.recorded.submission import write_submission
 from sf_eval.harness.settings import RunSettings
 

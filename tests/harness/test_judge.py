@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
 from loopback_endpoint import MODEL, LoopbackEndpoint, serving
 
 from sf_eval.benchmarks.catalog import get_benchmark

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,12 +19,13 @@ from sf_eval.core.paths import PACKAGE
 from sf_eval.editions.scene import event_at
 from sf_eval.model.processor import SlowFastProcessor
 from sf_eval.model.tokens import sampled_frames
+from sf_eval.training import stages
 from sf_eval.training.footage import Video
 from sf_eval.training.store import Store
-from sf_eval.training.when.learning import BUDGETS, MINI, ROPES, load_mini, settings
+from sf_eval.training.when.learning import BUDGETS, MINI, ROPES, Budget, film, learn, load_mini, settings
 from sf_eval.training.when.page import PAGE, blocks
 from sf_eval.training.when.questions import WHEN_KINDS, WhenAsker, answers
-from sf_eval.training.when.report import WhenReport
+from sf_eval.training.when.report import WhenReport, finding
 from sf_eval.training.when.videos import draw_when_scenes, is_late, moved
 
 ROOT = PACKAGE.parent
@@ -113,14 +116,62 @@ def test_test_wordings_are_never_trained_on():
     assert len(tested) >= 3
 
 
+def noise_for_films(work: Path, budget: Budget) -> Store:
+    """As if all videos had been rendered."""
+    videos = budget.videos + budget.others + budget.held_out + budget.held_out_others
+    store = Store(work)
+    store.open(settings(budget), None)
+    generator = torch.Generator().manual_seed(0)
+    store.save("films", {"features": torch.randn(videos * FRAMES, 2, 2, 64, generator=generator).half()})
+    return store
+
+
+class Interrupting:
+    """Ctrl-C at the end of a step; None never."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+
+    def stage(self, text: str) -> None:
+        pass
+
+    def step(self, what: str, done: int, total: int, loss: float | None = None) -> None:
+        if loss is not None and done == self.at:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "_SAVE_EVERY", 1)
+    budget, never, learned = BUDGETS["small"].with_steps(3), Interrupting(None), []
+    for name in ("whole", "interrupted"):
+        store = noise_for_films(tmp_path / name, budget)
+        footage = film(budget, store, never)
+        for at in (1, 3) if name == "interrupted" else ():  # 3: all is trained, and nothing of it finished
+            with pytest.raises(KeyboardInterrupt):
+                learn("own", 3, budget, footage, store, Interrupting(at))
+        learned.append(learn("own", 3, budget, footage, store, never))
+    whole, resumed = learned
+    assert whole.loss == resumed.loss
+    state = resumed.model.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in whole.model.state_dict().items())
+
+
+def test_only_seeds_that_were_trained_both_ways_are_in_the_finding():
+    path = ROOT / "results" / "mini_when" / "mini_when.json"
+    report = WhenReport.model_validate_json(path.read_text())
+    assert finding(report).endswith("seeds 0, 1).")
+    kept = tuple(run for run in report.runs if (run.rope, run.seed) != ("published", 1))
+    own, published = (f"{100 * run.kinds['when'].accuracy:.1f}" for run in kept if run.seed == 0)
+    said = finding(report.model_copy(update={"runs": kept}))
+    assert said.endswith("seeds 0).")
+    assert f" {own} percent" in said
+    assert f" in {published} with slow keys as published" in said
+
+
 @pytest.mark.parametrize("rendered", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_the_command_trains_both_and_does_not_train_again(tmp_path, rendered: bool):
     if not rendered:  # as if an earlier command had rendered them: what they show does not matter here
-        budget = BUDGETS["small"].with_steps(2)
-        videos = budget.videos + budget.others + budget.held_out + budget.held_out_others
-        store = Store(tmp_path / "work")
-        store.open(settings(budget), None)
-        store.save("films", {"features": torch.randn(videos * FRAMES, 2, 2, 64).half()})
+        noise_for_films(tmp_path / "work", BUDGETS["small"].with_steps(2))
     arguments = ["when", "--output", str(tmp_path), "--budget", "small", "--steps", "2", "--seeds", "3"]
     first = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert first.exit_code == 0
@@ -131,9 +182,11 @@ def test_the_command_trains_both_and_does_not_train_again(tmp_path, rendered: bo
     ]  # fmt: skip
     assert all(run.kinds["when"].questions == 4 * len(WHEN_KINDS) for run in report.runs)
     assert [run.loss is None for run in report.runs] == [True, True, False, False]
+    shutil.rmtree(tmp_path / "work")
     again = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert "published" in again.output
     assert (tmp_path / "mini_when.json").read_text() == kept
+    assert not (tmp_path / "work").exists(), "nothing is rendered where nothing is left to train"
     with pytest.raises(OutputError, match="another budget"):
         CliRunner().invoke(command, [*arguments, "--steps", "3"], catch_exceptions=False)
 

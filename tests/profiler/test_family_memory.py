@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_checkpoints import FAMILIES, make_checkpoint
 from torchvision.transforms.v2.functional import _geometry
 from transformers import AutoModelForImageTextToText
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
-
-from tiny_checkpoints import FAMILIES, make_checkpoint
-
 from sf_eval.core.cards import card_for
+from sf_eval.core.errors import CheckpointError
 from sf_eval.core.video_size import VideoSize
 from sf_eval.harness.batching import fitting_batch_size, foreseen
 from sf_eval.inference import Answer, Question
@@ -42,6 +39,7 @@ POOLED = {"temporal_stride": 2, "spatial_stride": 2}
 ATTACHED: dict[str, Any] = {"layers": (0, 2), **POOLED}
 WIDE = Shape()
 MOMENTS = ("encoding", "prefix", "prompts", "decoding")
+ASKED_WORDS = "{number}: what is seen here, and when?"  # from the first word on, no two alike
 ASKED = Serving(
     frames=8, batch_size=4, chunk_frames=4, text_tokens=0, new_tokens=3, questions_per_video=3, value_bytes=4
 )
@@ -137,7 +135,9 @@ def measured(model: TransformersVideoModel, case: Case) -> tuple[dict[str, int],
         engine.chunk_frames = serving.chunk_frames
         clips = [Clip(Path(f"video {number // serving.questions_per_video}")) for number in range(6)]
         questions = [
-            Question(QuestionKey("memory", number), clip, f"{number}: what is seen?", serving.new_tokens)
+            Question(
+                QuestionKey("memory", number), clip, ASKED_WORDS.format(number=number), serving.new_tokens
+            )
             for number, clip in enumerate(clips)
         ]
         results = list(engine.answer(questions))
@@ -185,6 +185,7 @@ def test_every_moment_is_within_15_percent_of_what_the_engine_allocates(family: 
     size = size_in(case, model)
     assert (size.grid, size.visual_tokens) == (answer.visual_grid, answer.fast_tokens)
     text = answer.prompt_tokens - size.visual_tokens - size.text_tokens
+    assert text == size.markup_after + len(model.processor.tokenizer.tokenize(ASKED_WORDS.format(number=0)))
     forecast = foreseen_in(case, model, size, text)
     assert forecast.peak == pytest.approx(max(peaks.values()), rel=0.15)
     for moment in MOMENTS:
@@ -232,6 +233,47 @@ def test_a_checkpoint_says_before_its_weights_are_read_what_it_says_after(tmp_pa
     assert forecast == foreseen(after, card, 2, 4, "cpu")
     assert (forecast.slow > 0) == (kind == "attached")
     assert fitting_batch_size(before, card, torch.device("cpu"), 4) == 16
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "generic"])
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("processor_config.json", "{", "the processor in .* cannot be loaded: .*processor_config.json"),
+        ("config.json", '{"model_type": TYPE, "text_config": 7}', "config.json describes no model: "),
+        ("slow_path.json", "{", "slow_path.json: the file: Invalid JSON"),
+    ],
+)
+def test_what_cannot_be_read_is_named_before_the_weights_are(
+    tmp_path: Path, family: str, file: str, text: str, said: str
+) -> None:
+    folder = make_checkpoint(family, tmp_path / "broken")
+    card = card_for(str(folder))
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    (folder / file).write_text(text.replace("TYPE", json.dumps(kind)))
+    with pytest.raises(CheckpointError, match=said):
+        size_of(card)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"layers": [0, 99]}, r"has layers \[0, 99\], this model only 3 in all"),
+        ({"layers": [-1]}, "layers.0: Input should be greater than or equal to 0"),
+        ({"temporal_stride": 0}, "temporal_stride: Input should be greater than 0"),
+        ({"base_class": "Another"}, "belongs to a Another "),
+    ],
+)
+def test_a_slow_path_that_no_model_of_this_shape_has_is_refused_before_the_weights_are_read(
+    tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    base = make_checkpoint("qwen3_vl", tmp_path / "plain")
+    whole = AutoModelForImageTextToText.from_pretrained(base)
+    save_slow_path(attach_slow_path(whole, layers=(0, 2), **POOLED), tmp_path / "slow")
+    path = tmp_path / "slow" / "slow_path.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    with pytest.raises(CheckpointError, match=said):
+        size_of(card_for(str(tmp_path / "slow")))
 
 
 def test_what_has_no_closed_form_has_no_forecast(tmp_path: Path) -> None:

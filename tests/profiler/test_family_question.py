@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_checkpoints import FAMILIES
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
-
-from tiny_checkpoints import FAMILIES, make_checkpoint
 from transformers import AutoModelForImageTextToText
 
 from sf_eval.core.cards import VISUAL_TOKENS, card_for
@@ -112,18 +108,6 @@ def video(frames: int, height: int, width: int) -> tuple[torch.Tensor, ClipPlan]
     info = VideoInfo(Path("v.mp4"), frames * 5, 10.0, frames / 2, width, height, "h264")
     indices = tuple(range(0, frames * 5, 5))
     return torch.from_numpy(pixels), ClipPlan(info, indices, tuple(index / 10 for index in indices))
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    made: dict[str, Path] = {}
-
-    def make(family: str) -> Path:
-        if family not in made:
-            made[family] = make_checkpoint(family, tmp_path_factory.mktemp(family) / family)
-        return made[family]
-
-    return make
 
 
 def opened(directory: Path, **options: Any) -> Any:

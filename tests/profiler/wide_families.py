@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
-
 from tiny_checkpoints import make_parts
+from transformers import AutoModelForImageTextToText
 
 from sf_eval.core.cards import card_for
 from sf_eval.inference.families import MODULES

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
+import torch
 from rich.console import Console
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "families"))
-
 from tiny_checkpoints import make_checkpoint
 
+from sf_eval.benchmarks.catalog import get_benchmark
+from sf_eval.core.cards import card_for
+from sf_eval.core.tables import scaled
+from sf_eval.data.opening import open_benchmark
+from sf_eval.data.source import parse_source
 from sf_eval.harness.controls.conditions import Conditions, Control
 from sf_eval.harness.plan import make_plan
 from sf_eval.harness.settings import RunSettings, parse_limit
-from sf_eval.report.dry_run import show
+from sf_eval.inference.families import open_model
+from sf_eval.inference.family import Asked
+from sf_eval.profiler.cost.family_question import family_model
+from sf_eval.report.dry_run import CHARACTERS_A_TOKEN, show
+from sf_eval.video import ClipPlan, VideoInfo
 
 TITLES = {
     "videomme": "Video-MME",
@@ -61,11 +67,12 @@ def test_without_a_video_there_are_no_subtitles(tmp_path: Path) -> None:
     assert "Subtitles" not in said
 
 
-def family_dry_run(family: str, folder: Path) -> str:
+def family_dry_run(family: str, folder: Path, control: Control | None = None) -> str:
     checkpoint = make_checkpoint(family, folder / family)
     settings = RunSettings(
         model=str(checkpoint), tasks="videomme", data="mini", num_frames=4, limit=parse_limit("2"),
         output=folder / "out", device="cpu",
+        conditions=Conditions(control=control),
     )  # fmt: skip
     console = Console(file=io.StringIO(), width=200)
     show(make_plan(settings), console)
@@ -73,14 +80,50 @@ def family_dry_run(family: str, folder: Path) -> str:
     return console.file.getvalue()
 
 
+def heads(said: str) -> list[str]:
+    """Words of the first table's heads, which wrap."""
+    return said.partition(" task ")[2].partition(" ──")[0].split()
+
+
 def test_another_familys_flops_and_memory_are_told_without_its_weights(tmp_path: Path) -> None:
     said = family_dry_run("qwen2_5_vl", tmp_path)
     (line,) = [line for line in said.splitlines() if line.startswith(" Video-MME  ")]
     assert line.split()[4] in ("MFLOP", "M", "G"), line
-    assert "Videos: 4 frames of 1280 x 720, by the checkpoint's own processor " in said
+    assert said.count("Videos: 4 frames of 1280 x 720, by the checkpoint's own processor ") == 1
+    assert "most" not in heads(said), "larger pictures take more"
     assert "Memory at batch size 1, float32" in said
     assert "in all while a video is encoded" in said
     assert "It fits. In closed form" in said
+
+
+def test_the_markup_around_video_and_question_is_counted_once(tmp_path: Path) -> None:
+    said = family_dry_run("llava_onevision", tmp_path)
+    model = open_model(card_for(str(tmp_path / "llava_onevision")), dtype="float32")
+    info = VideoInfo(Path("any"), 4, 1.0, 4.0, 1280, 720, "drawn")
+    shown = ClipPlan(info, (0, 1, 2, 3), (0.0, 1.0, 2.0, 3.0))
+    encoded = model.encode(torch.zeros(4, 720, 1280, 3, dtype=torch.uint8), shown, chunk_frames=4)
+    wordless = model.answer([Asked("", encoded, None, 1)])[0]
+    assert wordless.prompt_tokens is not None
+    assert wordless.visual_tokens is not None
+    shape = family_model(model.facts.config)
+    assert shape is not None
+    asked = open_benchmark(get_benchmark("videomme"), parse_source("mini")).documents[:2]
+    flops = 0
+    for document in asked:
+        text = wordless.prompt_tokens - wordless.visual_tokens + len(document.prompt) // CHARACTERS_A_TOKEN
+        cost = shape.cost(
+            wordless.visual_grid, wordless.visual_tokens, text, get_benchmark("videomme").max_new_tokens
+        )
+        assert cost is not None
+        flops += cost.total_flops
+    (line,) = [line for line in said.splitlines() if line.startswith(" Video-MME  ")]
+    assert f" {scaled(flops)} " in line
+
+
+def test_without_a_video_another_familys_flops_are_the_most(tmp_path: Path) -> None:
+    said = family_dry_run("qwen2_5_vl", tmp_path, "blind")
+    assert "most" in heads(said)
+    assert said.count("Videos: ") == 1, "its memory is that of videos all the same"
 
 
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:

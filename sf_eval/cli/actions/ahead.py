@@ -25,6 +25,7 @@ from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import edition_of, open_benchmark
 from sf_eval.data.source import parse_source
 from sf_eval.editions.cache import is_rendered
+from sf_eval.harness.clip_pool import clip_pool
 from sf_eval.harness.questions import clip_of
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.family import plain_rule
@@ -89,14 +90,8 @@ def _begin(settings: RunSettings, opened: dict[str, OpenBenchmark]) -> ClipPool 
     if not clips:
         return None
     rule, resize = shown
-    pool = ClipPool(
-        rule,
-        decoders=settings.decoders or decoders_beside("cpu", usable_cores()),  # a GPU's run starts more
-        resize=resize,
-        backend=settings.video_backend,
-        timeout_s=settings.decode_timeout_s,
-        seek=settings.seek,
-    )
+    decoders = settings.decoders or decoders_beside("cpu", usable_cores())  # a GPU's run starts more
+    pool = clip_pool(settings, rule, resize, decoders=decoders)
     pool.prefetch(islice(clips, _FIRST_CLIPS))
     return pool
 

@@ -36,7 +36,6 @@ def train_and_report(
         for rope, seed, found, loss in run(output / "work", chosen, numbers, progress, done=report.has):
             report = report.with_run(rope, seed, found, loss)
             report.save(output)
-        report.save(output)
     print_table(console, table(report))
     console.print(finding(report), highlight=False, markup=False, soft_wrap=True)
     return 0

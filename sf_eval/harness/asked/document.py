@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sf_eval.benchmarks.document import Document
 from sf_eval.harness.controls.record import ChangeRecord
-from sf_eval.harness.record import KindOfQuestionRecord
+from sf_eval.harness.recorded.samples import KindOfQuestionRecord
 from sf_eval.inference import QuestionKey
 
 

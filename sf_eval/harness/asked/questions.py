@@ -18,7 +18,7 @@ from sf_eval.core.errors import OutputError
 from sf_eval.core.stored import LineFile, Stored, write_lines
 from sf_eval.harness.asked.document import AskedDocument
 from sf_eval.harness.looking.kept_questions import document_of, question_lines
-from sf_eval.harness.record import QuestionRecord
+from sf_eval.harness.recorded.samples import QuestionRecord
 from sf_eval.inference import Question, QuestionKey
 
 _DIGEST_BYTES = 32

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sf_eval.harness.controls.record import ChangeRecord
 
 if TYPE_CHECKING:  # a sample is made of these records
-    from sf_eval.harness.record import SampleRecord
+    from sf_eval.harness.recorded.samples import SampleRecord
 
 
 def published_letter_of(letter: str, change: ChangeRecord | None) -> str:

@@ -12,9 +12,9 @@ from sf_eval.core.errors import UsageError
 from sf_eval.harness.distributed import cluster
 from sf_eval.harness.distributed.crew import Crew
 from sf_eval.harness.distributed.decode_task import DecodeSetup
+from sf_eval.harness.distributed.durations import durations_of
 from sf_eval.harness.distributed.tally import memory_of
 from sf_eval.harness.distributed.work import WorkerSetup
-from sf_eval.harness.durations import durations_of
 from sf_eval.harness.opened import Opened, OpeningWatcher, Took
 from sf_eval.harness.plan import RunPlan
 from sf_eval.harness.settings import RunSettings

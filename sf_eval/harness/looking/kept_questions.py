@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sf_eval.benchmarks.document import Document
 from sf_eval.benchmarks.stored_documents import document_from
 from sf_eval.core.errors import OutputError
-from sf_eval.harness.record import QuestionRecord
+from sf_eval.harness.recorded.samples import QuestionRecord
 
 
 def question_lines(path: Path) -> Iterator[tuple[int, QuestionRecord]]:

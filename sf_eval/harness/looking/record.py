@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from sf_eval.core import files
 from sf_eval.core.errors import OutputError
-from sf_eval.harness.record import Strict
+from sf_eval.harness.recorded.strict import Strict
 
 FOLDER = "look"
 SUFFIX = ".safetensors"

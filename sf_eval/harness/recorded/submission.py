@@ -10,7 +10,8 @@ from sf_eval.benchmarks import catalog
 from sf_eval.core import files
 from sf_eval.harness.controls.published_order import published_letter_of
 from sf_eval.harness.controls.record import ConditionsRecord
-from sf_eval.harness.record import SampleRecord, TaskFacts
+from sf_eval.harness.record import TaskFacts
+from sf_eval.harness.recorded.samples import SampleRecord
 
 
 def write_submission(

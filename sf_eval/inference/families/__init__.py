@@ -104,7 +104,11 @@ def rule_of(card: ModelCard) -> SamplingRule:
 
 
 def size_of(card: ModelCard) -> ModelSize:
-    """What the card's model takes, without its weights."""
+    """What the card's model takes, without its weights.
+
+    Raises:
+        CheckpointError: the checkpoint is here, and what tells its size cannot be read.
+    """
     return family_of(card).size(card)
 
 

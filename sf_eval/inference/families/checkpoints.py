@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import is_accelerate_available
 
@@ -20,13 +21,15 @@ from sf_eval.model import checkpoint
 from sf_eval.model.attach import load_slow_path
 from sf_eval.model.attach.attaching import attach
 from sf_eval.model.attach.settings import SlowPathSettings
-from sf_eval.model.attach.storing import DESCRIPTION, WEIGHTS, read_record
+from sf_eval.model.attach.storing import DESCRIPTION, WEIGHTS, check_fits, read_record
 from sf_eval.model.checkpoint_files.decoding import greedy_settings, what_greedy_leaves_out
 from sf_eval.model.checkpoint_files.json_files import read_mapping
 from sf_eval.model.loading import weights_digest, weights_directory
 from sf_eval.model.progress import without_progress_bars
 
 _SNAPSHOTS = "snapshots"
+# What transformers raises of files that do not hold what it expects in them.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError, StrictDataclassError)
 _BESIDE = (
     "added_tokens.json", "chat_template.jinja", "chat_template.json", "config.json", "merges.txt",
     "preprocessor_config.json", "processor_config.json", "special_tokens_map.json", "tokenizer.json",
@@ -63,12 +66,16 @@ def read_config(card: ModelCard) -> tuple[Path, Mapping[str, Any]]:
         CheckpointError: it cannot be had, or there is no config.json in it.
     """
     directory = weights_directory(card, without_weights=True)
+    return directory, read_mapping(_config_in(directory))
+
+
+def _config_in(directory: Path) -> Path:
     path = directory / "config.json"
     if not path.is_file():
         raise CheckpointError(
             f"{directory} has no config.json.", hint="Give a checkpoint directory as released."
         )
-    return directory, read_mapping(path)
+    return path
 
 
 def names_slow_path(card: ModelCard) -> bool:
@@ -86,7 +93,8 @@ def check(card: ModelCard, model_type: str | None) -> Any:
         Its processor.
 
     Raises:
-        CheckpointError: another type of model, damaged weights, no processor for videos, no chat template.
+        CheckpointError: another type of model, damaged weights, a slow path that cannot be read, no processor
+            for videos, no chat template.
     """
     directory, config = read_config(card)
     kind = config.get("model_type")
@@ -97,6 +105,8 @@ def check(card: ModelCard, model_type: str | None) -> Any:
         )
     if Path(card.weights).expanduser().is_dir():
         checkpoint.check_shards(directory)
+    if (slow_path := _slow_path(card, directory)) is not None:
+        read_record(slow_path)
     return read_processor(directory)
 
 
@@ -108,7 +118,7 @@ def read_processor(directory: Path) -> Any:
     """
     try:
         processor = AutoProcessor.from_pretrained(directory, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"the processor in {directory} cannot be loaded: {_reason(error)}") from error
     if getattr(processor, "video_processor", None) is None:
         raise CheckpointError(f"the processor in {directory} ({type(processor).__name__}) takes no videos.")
@@ -170,7 +180,7 @@ class Outline:
     """
 
     model: Any
-    directory: Path
+    processor: Any
     pooling: SlowPathSettings | None
 
     @property
@@ -179,25 +189,46 @@ class Outline:
 
 
 def outline(card: ModelCard) -> Outline | None:
-    """What the card's model is; None where its config.json cannot be had."""
+    """What the card's model is; None where it is not on this machine and cannot be had from the Hub.
+
+    Raises:
+        CheckpointError: its configuration, processor or slow path cannot be read, or do not fit each other.
+        SlowPathError: no slow path can be attached to it.
+    """
     try:
-        directory, _ = read_config(card)
-        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
-        with torch.device("meta"):
-            model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
-    except (CheckpointError, OSError, ValueError, KeyError):
+        directory = weights_directory(card, without_weights=True)
+    except CheckpointError:
         return None
+    model, processor = _on_meta(directory), read_processor(directory)
     slow_path = _slow_path(card, directory)
-    pooling = None if slow_path is None else read_record(slow_path).settings
-    if pooling is not None and card.slow_path == "on":
-        attach(model, pooling)
-    return Outline(model, directory, pooling)
+    if slow_path is None:
+        return Outline(model, processor, None)
+    record = read_record(slow_path)
+    if card.slow_path == "on":
+        check_fits(model, record, slow_path)
+        attach(model, record.settings)
+    return Outline(model, processor, record.settings)
 
 
 def count_parameters(card: ModelCard) -> int | None:
-    """Weights of the card's model; None where its config.json cannot be had."""
+    """Weights of the card's model; None where it cannot be had.
+
+    Raises:
+        CheckpointError, SlowPathError: as `outline`.
+    """
     known = outline(card)
     return None if known is None else known.parameters
+
+
+def _on_meta(directory: Path) -> Any:
+    """The model that config.json describes, without weights."""
+    path = _config_in(directory)
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
+    except (*_UNREADABLE, ArithmeticError, LookupError, RuntimeError) as error:  # sizes that no model has
+        raise CheckpointError(f"{path} describes no model: {_reason(error)}") from error
 
 
 def _load_model(
@@ -216,7 +247,7 @@ def _load_model(
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"the checkpoint in {directory} cannot be loaded: {_reason(error)}") from error
     unread = sorted(info["unexpected_keys"])
     checkpoint.check_loaded(directory, {**info, "unexpected_keys": []})

@@ -41,11 +41,8 @@ class TransformersFamily:
         known = checkpoints.outline(card)
         if known is None:
             return ModelSize(None)
-        try:
-            processor = checkpoints.read_processor(known.directory)
-            check_processor(processor)
-        except CheckpointError:  # said when the weights are checked; the model's size is known all the same
-            return ModelSize(known.parameters)
+        processor = known.processor
+        check_processor(processor)
         options, model = read_options(card, self.traits.options), known.model
         pooled, writer = known.pooling or options.pooled, writer_of(processor, self.traits, model)
         video = largest_video(processor, writer, self.traits, self.rule(card), options, pooled)

@@ -45,10 +45,10 @@ def largest_video(
         fast = grid if pooled is None else pooled_grid(grid, pooled)
         stride = 1 if pooled is None else pooled.temporal_stride
         placeholder = shortened(traits.layout, written, writer.token, grid, fast, tail, stride)
-        _, starts = writer.ids("", placeholder)
+        ids, starts = writer.ids("", placeholder)
     except (PromptError, SlowPathError):  # each of its videos will say so
         return None
-    visual = prod(fast) + tail
+    visual, end = prod(fast) + tail, starts[-1] + placeholder.runs[-1]
     return VideoSize(
         frames=rule.num_frames,
         coded=coded,
@@ -56,7 +56,8 @@ def largest_video(
         values=made.pixels.numel(),
         grid=grid,
         visual_tokens=visual,
-        text_tokens=starts[-1] + placeholder.runs[-1] - visual,
+        text_tokens=end - visual,
+        markup_after=len(ids) - end,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from safetensors.torch import save
 from torch import nn
 
@@ -47,9 +47,9 @@ class SlowPathRecord(BaseModel):
     base: str
     base_class: str
     base_digest: str
-    layers: tuple[int, ...]
-    temporal_stride: int
-    spatial_stride: int
+    layers: tuple[NonNegativeInt, ...]
+    temporal_stride: PositiveInt
+    spatial_stride: PositiveInt
     gating: Gating
     rope: Rope
     weights_sha256: str

@@ -19,7 +19,7 @@ from sf_eval.model.attach.inspecting import has_slow_path, slow_modules
 from sf_eval.model.attach.saving import DESCRIPTION, WEIGHTS, SlowPathRecord, base_digest, class_name
 from sf_eval.model.errors import SlowPathError
 
-__all__ = ["DESCRIPTION", "WEIGHTS", "load_slow_path", "read_record"]
+__all__ = ["DESCRIPTION", "WEIGHTS", "check_fits", "load_slow_path", "read_record"]
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -54,20 +54,27 @@ def read_record(folder: Path) -> SlowPathRecord:
     """What the slow path in `folder` says of itself.
 
     Raises:
-        CheckpointError: none there, or not in the documented format.
+        CheckpointError: none there, one that cannot be read, or not in the documented format.
     """
     path = folder / DESCRIPTION
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no slow path: there is no {DESCRIPTION}.")
     try:
         return SlowPathRecord.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise CheckpointError(f"{path}: {where}: {first['msg']}.") from error
 
 
-def _check_base(model: Any, record: SlowPathRecord, folder: Path) -> None:
+def check_fits(model: Any, record: SlowPathRecord, folder: Path) -> None:
+    """Refuse a slow path of another class of models, or of a deeper one; nothing of the weights is read.
+
+    Raises:
+        CheckpointError: the record in `folder` speaks of another model than this one.
+    """
     depth = len(decoder_of(model).layers)
     name = record.base or record.base_class
     if class_name(model) != record.base_class:
@@ -79,10 +86,14 @@ def _check_base(model: Any, record: SlowPathRecord, folder: Path) -> None:
         raise CheckpointError(
             f"the slow path in {folder} has layers {list(record.layers)}, this model only {depth} in all."
         )
+
+
+def _check_base(model: Any, record: SlowPathRecord, folder: Path) -> None:
+    check_fits(model, record, folder)
     if base_digest(model, record.layers) != record.base_digest:
         raise CheckpointError(
             f"the slow path in {folder} was trained on another base model than this one.",
-            hint=f"It belongs to {name}: load exactly those weights.",
+            hint=f"It belongs to {record.base or record.base_class}: load exactly those weights.",
         )
 
 

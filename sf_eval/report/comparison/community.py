@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from sf_eval.core.errors import CheckpointError
 from sf_eval.core.tables import ABSENT, Table, percent, scaled, seconds
-from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.profiler.cost.family_question import family_model
 from sf_eval.profiler.cost.question import shape_of
 from sf_eval.profiler.cost.tokens import count_tokens

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sf_eval.harness.controls.published_order import in_published_order
-from sf_eval.harness.record import GroupRecord, RunRecord, SampleRecord, ScoreRecord, TaskRecord
+from sf_eval.harness.record import GroupRecord, RunRecord, ScoreRecord, TaskRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.comparison.community import community_of
 from sf_eval.report.comparison.finished import Finished

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.harness.recording import RunOutput
 
 Key = tuple[str, int]  # task, row

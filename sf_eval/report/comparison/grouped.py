@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sf_eval.benchmarks import catalog
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.harness.recording import scored_sample
 from sf_eval.report.comparison.record import EstimateRecord, GroupGainRecord
 from sf_eval.scoring import paired

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sf_eval.harness.record import KindOfQuestionRecord
+from sf_eval.harness.recorded.samples import KindOfQuestionRecord
 from sf_eval.report.comparison.contestant import Contestant
 from sf_eval.report.comparison.finished import Key
 from sf_eval.report.comparison.pairing import credit_of

@@ -21,7 +21,7 @@ from sf_eval.core.errors import DataError, UsageError
 from sf_eval.harness.failed_text import from_text
 from sf_eval.harness.finished import truth_of_sample
 from sf_eval.harness.judged.settled import settled_fields
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.scoring.lexicons import settling_of
 from sf_eval.scoring.open_answers.matching import matches
 from sf_eval.scoring.settling import Settling

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.report.comparison.apart import WHY
 from sf_eval.report.comparison.contestant import Contestant
 from sf_eval.report.comparison.grouped import group_gains

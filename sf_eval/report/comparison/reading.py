@@ -9,7 +9,8 @@ from pathlib import Path
 from sf_eval.benchmarks import catalog
 from sf_eval.core.errors import OutputError, UsageError
 from sf_eval.harness.finished import read_finished, runs_of
-from sf_eval.harness.record import GroupRecord, SampleRecord, ScoreRecord, TaskFacts, TaskRecord
+from sf_eval.harness.record import GroupRecord, ScoreRecord, TaskFacts, TaskRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.harness.recording import RESULTS, group_records, scored_by_task, task_record
 from sf_eval.report import run_profile
 from sf_eval.report.comparison.contestant import Contestant, contestant_of

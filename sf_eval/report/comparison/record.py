@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from sf_eval.harness.record import ScoreRecord, Strict
+from sf_eval.harness.record import ScoreRecord
+from sf_eval.harness.recorded.strict import Strict
 
 
 class EstimateRecord(Strict):

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sf_eval import __version__
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.report.export.exported import MINI, Exported
 from sf_eval.report.leaderboard import Entry
 from sf_eval.report.settled import metric_of_all

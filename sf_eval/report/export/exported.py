@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sf_eval.benchmarks import catalog
 from sf_eval.harness.finished import FinishedRun
-from sf_eval.harness.record import RunRecord, SampleRecord, TaskRecord
+from sf_eval.harness.record import RunRecord, TaskRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.report.caveats import caveats, is_mini
 from sf_eval.report.leaderboard import Entry, entries
 from sf_eval.report.means import made_of

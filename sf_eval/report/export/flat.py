@@ -10,7 +10,7 @@ from typing import Any
 
 from sf_eval.core.tables import interval, percent, to_csv
 from sf_eval.core.text import printable
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.report.export.exported import Exported
 from sf_eval.report.settled import metric_of_all
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sf_eval.harness.record import SampleRecord, ScoreRecord, TaskRecord
+from sf_eval.harness.record import ScoreRecord, TaskRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.report.export.exported import PARTIAL, Exported
 from sf_eval.report.settled import metric_of
 from sf_eval.scoring.outcome import Outcome

@@ -13,7 +13,8 @@ from sf_eval.core.errors import OutputError
 from sf_eval.harness.journal import read_journal
 from sf_eval.harness.looking.kept_questions import document_of, question_lines
 from sf_eval.harness.looking.record import KeptLook, read_looks
-from sf_eval.harness.record import RunRecord, SampleRecord
+from sf_eval.harness.record import RunRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.inference import Answer
 from sf_eval.report.comparison.record import ComparisonRecord
 

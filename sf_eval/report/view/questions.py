@@ -11,7 +11,7 @@ import numpy as np
 
 from sf_eval.core.cards import SLOW_FAST
 from sf_eval.harness.looking.record import KeptLook
-from sf_eval.harness.record import SampleRecord
+from sf_eval.harness.recorded.samples import SampleRecord
 from sf_eval.inference import StageTimings
 from sf_eval.profiler.cost.tokens import fast_windows
 from sf_eval.report.view.chunks import CHUNK_BYTES, shortened, size

@@ -36,7 +36,6 @@ VERSION = 1
 MINI = PACKAGE / "assets" / "mini"
 _OTHERS_EVERY = 4
 _OTHER_QUESTIONS = 4
-_LAST_STEPS = 20
 _AT_ONCE = 16  # videos examined
 
 
@@ -62,6 +61,15 @@ class Budget:
 
     def with_steps(self, steps: int | None) -> Budget:
         return self if steps is None else replace(self, steps=steps)
+
+
+#: "small" shows that everything runs, in seconds; it learns nothing.
+BUDGETS = {
+    "full": Budget(),
+    "small": Budget(
+        steps=4, videos=6, others=4, held_out=4, held_out_others=2, batch_videos=2, batch_others=1
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -99,15 +107,6 @@ def film(budget: Budget, store: Store, watcher: Watcher) -> Footage:
     }
     seen = iter(films(list(chain(*sets.values())), tower, store, watcher))
     return Footage(**{name: list(islice(seen, len(scenes))) for name, scenes in sets.items()})
-
-
-#: "small" shows that everything runs, in seconds; it learns nothing.
-BUDGETS = {
-    "full": Budget(),
-    "small": Budget(
-        steps=4, videos=6, others=4, held_out=4, held_out_others=2, batch_videos=2, batch_others=1
-    ),
-}
 
 
 class WhenTrainer(Trainer):
@@ -174,21 +173,17 @@ def learn(rope: Rope, seed: int, budget: Budget, footage: Footage, store: Store,
     """Train the shipped model on; the same seed asks every model the same about the same videos."""
     torch.manual_seed(seed)
     model, heads = load_mini(rope), new_heads()
-    name, losses = f"{rope}-{seed}", list[float]()
+    name = f"{rope}-{seed}"
     if store.has(name):
         learnt = store.load(name)
         model.load_state_dict(under("model", learnt))
         heads.load_state_dict(under("heads", learnt))
         return Learned(model, heads, store.read_log(name))
 
-    def step(what: str, done: int, total: int, loss: float) -> None:
-        losses.append(loss)
-        watcher.step(what, done, total, loss)
-
     trainer = WhenTrainer(model, heads, footage=footage, teacher=teacher(), budget=budget, seed=seed)
-    trainer.train(Stage("when", budget.steps, "all"), store, name, step)
-    last = losses[-_LAST_STEPS:]
-    loss = sum(last) / len(last) if last else None
+    trainer.train(Stage("when", budget.steps, "all"), store, name, watcher.step)
+    last = trainer.last_losses
+    loss = sum(last) / len(last) if last else None  # an earlier version's last save has none
     store.log(name, loss)
     store.finish(name, {**prefixed("model", model.state_dict()), **prefixed("heads", heads.state_dict())})
     return Learned(model, heads, loss)
@@ -246,18 +241,18 @@ def run(
     Raises:
         OutputError: `work` holds other trainings, or cannot be written.
     """
+    untrained: list[int | None] = [None]
+    wanted = [(rope, seed) for seed in (*untrained, *seeds) for rope in ROPES if not done(rope, seed)]
+    if not wanted:  # and so no film is needed
+        return
     store = Store(work)
     store.open(settings(budget), git_commit())
     footage = film(budget, store, watcher)
-    untrained: list[int | None] = [None]
-    for seed in (*untrained, *seeds):
-        for rope in ROPES:
-            if done(rope, seed):
-                continue
-            watcher.stage(f"Slow keys {rope}: {'as shipped' if seed is None else f'seed {seed}'}")
-            learned = (
-                Learned(load_mini(rope), new_heads())
-                if seed is None
-                else learn(rope, seed, budget, footage, store, watcher)
-            )
-            yield Result(rope, seed, examine(learned, footage), learned.loss)
+    for rope, seed in wanted:
+        watcher.stage(f"Slow keys {rope}: {'as shipped' if seed is None else f'seed {seed}'}")
+        learned = (
+            Learned(load_mini(rope), new_heads())
+            if seed is None
+            else learn(rope, seed, budget, footage, store, watcher)
+        )
+        yield Result(rope, seed, examine(learned, footage), learned.loss)

@@ -78,9 +78,9 @@ class WhenReport(LearningReport):
         return self.model_copy(update={"runs": (*self.runs, run)})
 
     def save(self, folder: Path) -> None:
-        """Write the record and, made of it, a page."""
-        files.write_json(folder / FILE, self.model_dump(mode="json"))
+        """Write a page and then the record: where this is cut short, the training is examined again."""
         files.write_text(folder / PAGE, _page(self))
+        files.write_json(folder / FILE, self.model_dump(mode="json"))
 
 
 def _score(groups: Sequence[Sequence[Observation]]) -> KindScore:
@@ -99,7 +99,7 @@ def table(report: WhenReport) -> Table:
     """Percent right with 95% intervals on what asks when, and percent right on the kinds of before."""
     columns = ("slow keys", "seed", "when", *WHEN_KINDS, "brief, before", "global, before")
     rows = [("chance", "", "50.0", *("50.0" for _ in WHEN_KINDS), "", "")]
-    for run in sorted(report.runs, key=lambda run: (run.rope != "published", run.seed or -1)):
+    for run in sorted(report.runs, key=_order):
         name = run.rope if run.seed is not None else f"{run.rope}, {_BEFORE_TRAINING}"
         seed = "" if run.seed is None else str(run.seed)
         rows.append(
@@ -111,21 +111,30 @@ def table(report: WhenReport) -> Table:
     return Table("Percent right on held-out videos", columns, tuple(rows), numeric=frozenset(columns[1:]))
 
 
+def _order(run: WhenRun) -> tuple[bool, int]:
+    """Published keys first; the shipped model before its trainings."""
+    return run.rope != "published", -1 if run.seed is None else run.seed
+
+
 def _page(report: WhenReport) -> str:
     budget = ", ".join(f"{name} {value:g}" for name, value in report.budget.items())
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    said = [finding(report)] if _trained(report, "own") and _trained(report, "published") else []
+    said = [finding(report)] if _paired_seeds(report) else []
     parts = [to_markdown(table(report)).rstrip(), *said, f"`{report.command}`", f"{budget}; {versions}"]
     return "\n\n".join(parts) + "\n"
 
 
 def finding(report: WhenReport) -> str:
-    """What the rotation of slow keys decides, in one sentence, with its figures."""
+    """What the rotation of slow keys decides, in one sentence, with its figures.
+
+    They are of every seed that was trained with both kinds of slow keys; there must be one.
+    """
+    paired = _paired_seeds(report)
+    when = {(run.rope, run.seed): 100 * run.kinds["when"].accuracy for run in report.runs}
     own, published = (
-        " and ".join(f"{100 * run.kinds['when'].accuracy:.1f}" for run in _trained(report, rope))
-        for rope in ("own", "published")
+        " and ".join(f"{when[rope, seed]:.1f}" for seed in paired) for rope in ("own", "published")
     )
-    seeds = ", ".join(str(run.seed) for run in _trained(report, "own"))
+    seeds = ", ".join(map(str, paired))
     return (
         f"Trained alike, the mini model says when a brief event was in {own} percent of held-out questions "
         f"with slow keys rotated at their own places, in {published} with slow keys as published (chance 50; "
@@ -133,9 +142,12 @@ def finding(report: WhenReport) -> str:
     )
 
 
-def _trained(report: WhenReport, rope: str) -> list[WhenRun]:
-    runs = [run for run in report.runs if run.rope == rope and run.seed is not None]
-    return sorted(runs, key=lambda run: run.seed or 0)
+def _paired_seeds(report: WhenReport) -> list[int]:
+    return sorted(
+        run.seed
+        for run in report.runs
+        if run.seed is not None and run.rope == "own" and report.has("published", run.seed)
+    )
 
 
 def _with_interval(score: KindScore) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_checkpoints import FAMILIES, make_checkpoint
+from tiny_checkpoints import FAMILIES
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.video_utils import VideoMetadata
 
@@ -23,18 +23,6 @@ from sf_eval.video import ClipPlan, VideoInfo
 
 NEW = 6
 QUESTIONS = ("What is shown?", "Is it red or blue? Answer with a letter.", "When?")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    made: dict[str, Path] = {}
-
-    def make(family: str) -> Path:
-        if family not in made:
-            made[family] = make_checkpoint(family, tmp_path_factory.mktemp(family) / family)
-        return made[family]
-
-    return make
 
 
 def video(seed: int, frames: int = 6, height: int = 40, width: int = 56) -> tuple[torch.Tensor, ClipPlan]:

@@ -14,12 +14,10 @@ from transformers import PreTrainedModel
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the helper module beside this file
 
-from tiny_families import FAMILIES, open_gates, tiny_model
+from tiny_families import FAMILIES, STRIDES, open_gates, tiny_model
 
 from sf_eval.model import attach_slow_path
 from sf_eval.model.attach import slow_fast_inputs
-
-STRIDES: dict[str, Any] = {"layers": [0, 2], "temporal_stride": 2, "spatial_stride": 2}
 
 
 @pytest.fixture(scope="session", params=FAMILIES)

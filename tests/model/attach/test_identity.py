@@ -6,8 +6,7 @@ import copy
 
 import pytest
 import torch
-from conftest import STRIDES
-from tiny_families import FAMILIES, tiny_model
+from tiny_families import FAMILIES, STRIDES, tiny_model
 
 from sf_eval.model import attach_slow_path, detach_slow_path
 from sf_eval.model.attach import slow_fast_inputs

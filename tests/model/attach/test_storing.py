@@ -6,8 +6,7 @@ import json
 
 import pytest
 import torch
-from conftest import STRIDES
-from tiny_families import FAMILIES, open_gates, tiny_model
+from tiny_families import FAMILIES, STRIDES, open_gates, tiny_model
 from transformers import AutoModelForImageTextToText
 
 from sf_eval.core.errors import CheckpointError

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import STRIDES
-from tiny_families import FAMILIES, tiny_model
+from tiny_families import FAMILIES, STRIDES, tiny_model
 
 from sf_eval.core.errors import OutputError
 from sf_eval.model import attach_slow_path, load_slow_path

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import STRIDES
-from tiny_families import FAMILIES, open_gates, tiny_model
+from tiny_families import FAMILIES, STRIDES, open_gates, tiny_model
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from sf_eval.core.errors import UsageError

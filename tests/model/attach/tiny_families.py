@@ -24,6 +24,8 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
+#: Of an attached slow path: layers 0 and 2 of 3, and what `Tiny.fast` counts.
+STRIDES: dict[str, Any] = {"layers": [0, 2], "temporal_stride": 2, "spatial_stride": 2}
 PAD, VIDEO, START, END, IMAGE = 0, 90, 91, 92, 93
 Batch = dict[str, torch.Tensor]
 _TEXT = {
