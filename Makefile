@@ -33,10 +33,10 @@ demo: setup  ## evaluate the mini models on the mini benchmarks, and make a page
 		$(BIN)/sf-eval look results/runs/$$newest/mini --brief --limit 24 && \
 		$(BIN)/sf-eval view results/runs/$$newest
 
-test: setup  ## the tests, but for those that take minutes each
+test: setup  ## the tests, but for whole matrices and repeated real runs
 	$(PYTEST) -m "not thorough"
 
-test-thorough: setup  ## the others: kills at many moments, whole trainings
+test-thorough: setup  ## the others: whole matrices, kills at many moments, whole trainings, Ray
 	$(PYTEST) -m thorough
 
 lint: setup  ## ruff, mypy, import-linter

@@ -47,18 +47,31 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# In a whole run the first tests of both workers want these: each worker renders its half, and neither waits.
+_HALVES = {"gw0": ("videomme", "mlvu", "mlvu_test"), "gw1": ("mvbench", "egoschema")}
+_WHOLE_RUN = 1000
+
+
 def pytest_unconfigure() -> None:
     """Some libraries complain, at the end of the process, of what nobody collected."""
     gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Render each mini edition once a session, for all workers, and leave nothing in the user's cache."""
+def shared_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Render each mini edition once a session, for all workers, and leave nothing in the user's cache.
+
+    SF_EVAL_TEST_CACHE names a folder that keeps them, for whoever runs a few files again and again.
+    """
     patch = pytest.MonkeyPatch()
     own = tmp_path_factory.getbasetemp()
     session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # a worker's is in the session's
-    patch.setenv("SF_EVAL_CACHE", str(session / "cache"))
+    patch.setenv("SF_EVAL_CACHE", os.environ.get("SF_EVAL_TEST_CACHE") or str(session / "cache"))
+    if len(request.session.items) > _WHOLE_RUN:
+        from sf_eval import editions  # reads the environment
+
+        for edition in _HALVES.get(os.environ.get("PYTEST_XDIST_WORKER", ""), ()):
+            editions.mini_root([edition])
     yield
     patch.undo()
 

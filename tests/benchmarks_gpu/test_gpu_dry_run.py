@@ -68,6 +68,7 @@ def test_every_step_goes_through_on_a_cpu_with_the_mini_model(tmp_path: Path) ->
     )
 
 
+@pytest.mark.thorough
 def test_a_broken_step_costs_itself_alone(tmp_path: Path) -> None:
     """A module that only one of these steps needs is missing; the other one runs after it."""
     site = tmp_path / "site"

@@ -56,6 +56,7 @@ def test_what_a_step_does_costs_itself_alone(tmp_path: Path, monkeypatch: pytest
     assert "Traceback" in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.thorough
 def test_a_hanging_step_is_ended_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,7 +167,7 @@ def test_the_screen_has_a_line_a_run(ended: Ended) -> None:
         assert line.endswith(f"-> {name}")
 
 
-@pytest.mark.parametrize("option", ["--tables", "--verbose"])
+@pytest.mark.parametrize("option", ["--tables", pytest.param("--verbose", marks=pytest.mark.thorough)])
 def test_all_tables_are_on_the_screen_where_they_are_asked_for(
     zygote: Zygote, out: Path, tmp_path: Path, option: str
 ) -> None:

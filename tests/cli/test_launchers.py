@@ -37,6 +37,7 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+@pytest.mark.thorough
 def test_two_ranks_of_the_stock_command_give_what_one_process_gives(tmp_path: Path) -> None:
     alone = ["run", "--model", "mini", "--data", "mini", "--tasks", "videomme", "--limit", str(QUESTIONS),
              "--num-frames", "16", "--device", "cpu", "--output", str(tmp_path / "one")]  # fmt: skip

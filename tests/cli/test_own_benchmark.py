@@ -14,6 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from zygote import Ended, shared_zygote
+
 from sf_eval.core.paths import tasks_dir
 from sf_eval.editions import mini_root
 
@@ -82,16 +86,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own(folder: Path, in_a_shell: Callable) -> Callable:
+def own(folder: Path) -> Callable[[str], Ended]:
     """`sf-eval ARGS` in a process of its own: what benchmarks there are is read once a process."""
-    return lambda args: in_a_shell(f"sf-eval {args}", folder, SF_EVAL_TASKS=str(folder / "tasks"))
+    tasks = {"SF_EVAL_TASKS": str(folder / "tasks")}
+    return lambda args: shared_zygote().run(folder, *args.split(), env=tasks)
 
 
-def test_it_is_run_scored_and_replayed_like_any_other(own: Callable, folder: Path) -> None:
+def test_it_is_run_scored_and_replayed_like_any_other(own: Callable[[str], Ended], folder: Path) -> None:
     done = own("run --model mini --data data --tasks mine --num-frames 4 --scoring both --output run")
-    assert done.returncode == 0, done.stderr
-    assert "My own benchmark" in done.stdout
-    assert "replay of the answers agrees in 1 of 1 tasks" in done.stdout
+    assert done.code == 0, done.err
+    assert "My own benchmark" in done.out
+    assert "replay of the answers agrees in 1 of 1 tasks" in done.out
     (task,) = json.loads((folder / "run" / "results.json").read_text())["tasks"]
     assert (task["task"], task["questions_asked"], task["mean_over"]) == ("my_own", 2, "kind")
     assert task["published"] is None  # nobody published a scorer for it
@@ -99,15 +104,17 @@ def test_it_is_run_scored_and_replayed_like_any_other(own: Callable, folder: Pat
 
 
 @pytest.mark.thorough
-def test_without_a_mini_edition_it_is_left_out_in_one_line_and_refused_by_name(own: Callable) -> None:
+def test_without_a_mini_edition_it_is_left_out_in_one_line_and_refused_by_name(
+    own: Callable[[str], Ended],
+) -> None:
     done = own("run --model mini --data mini --tasks my_own,videomme --limit 1")
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    assert done.code == 2
+    assert done.err.splitlines() == [
         "sf-eval: error: my_own has no mini edition. Leave it out, or give real data (--data DIR)."
     ]
     done = own("run --model mini --data mini --tasks all --limit 1 --num-frames 2 --dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "Left out: my_own has no mini edition" in done.stdout
+    assert done.code == 0, done.err
+    assert "Left out: my_own has no mini edition" in done.out
 
 
 @pytest.mark.parametrize(

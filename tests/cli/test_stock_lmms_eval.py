@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import pytest
 from lmms_eval.api.instance import Instance
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from zygote import shared_zygote
+
 from sf_eval.cli.main import _run
 from sf_eval.core.errors import UsageError
-from sf_eval.core.paths import PACKAGE
+from sf_eval.core.paths import PACKAGE, tasks_dir
 from sf_eval.lmms import context
 from sf_eval.lmms.adapter import SlowFast
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def test_the_readmes_stock_command_answers_as_sf_eval_does(tmp_path: Path, in_a_shell: Callable) -> None:
+def test_the_readmes_stock_command_answers_as_sf_eval_does(tmp_path: Path) -> None:
     lines = README.read_text(encoding="utf-8").splitlines()
     (command,) = [line.removeprefix("$ ") for line in lines if "lmms-eval --model slowfast" in line]
-    done = in_a_shell(f"{command} --log_samples --output_path stock", tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
+    setting, program, *words = shlex.split(command.replace('"$(sf-eval tasks --path)"', str(tasks_dir())))
+    assert (setting, program) == ("SF_EVAL_DATA=mini", "lmms-eval")
+    logged = ("--log_samples", "--output_path", "stock")
+    stock = {"program": "lmms-eval", "env": {"SF_EVAL_DATA": "mini"}}
+    done = shared_zygote().start(tmp_path, *words, *logged, **stock).wait()
+    assert done.code == 0, done.err[-2000:]
     (log,) = tmp_path.glob("stock/**/*_samples_sf_videomme.jsonl")
     samples = [json.loads(line) for line in log.read_text().splitlines()]
     stock = {sample["doc_id"]: sample["filtered_resps"] for sample in samples}

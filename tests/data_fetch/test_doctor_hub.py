@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from fetch_machine import VIDEOMME, Machine, finish, videomme_files
 from loopback_hub import HubServer
 
@@ -18,6 +19,7 @@ def test_videos_that_are_not_fetched_are_told_in_one_line(machine: Machine, serv
     assert ["download", "disk", "ok"] in [line.split()[:3] for line in output.splitlines()]
 
 
+@pytest.mark.thorough
 def test_a_folder_fetched_without_its_videos_is_told_its_own_command(
     machine: Machine, server: HubServer
 ) -> None:

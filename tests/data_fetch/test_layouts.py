@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from fetch_machine import (
     VIDEOMME,
     Machine,
@@ -210,6 +211,7 @@ print(len(opened.documents), opened.revision, opened.media_path(opened.documents
     assert len(server.requests) == asked
 
 
+@pytest.mark.thorough
 def test_a_commit_that_leaves_the_videos_alone_downloads_none(machine: Machine, server: HubServer) -> None:
     repository, expected = videomme_files()
     old = server.add(VIDEOMME, repository)

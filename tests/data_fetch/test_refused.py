@@ -127,6 +127,7 @@ def test_a_split_archive_without_a_middle_part(machine: Machine, server: HubServ
     assert server.sent == 0
 
 
+@pytest.mark.thorough
 def test_a_split_archive_without_its_last_part(machine: Machine, server: HubServer) -> None:
     """Also where the cut falls between two files, which tarfile alone takes for the end."""
     whole = tar_of({f"videos/{i}.mp4": bytes([i]) * 512 for i in range(4)})

@@ -45,12 +45,9 @@ def wait_for_an_answer(run: Process, folder: Path) -> None:
 
 
 @needs_ray
+@pytest.mark.thorough
 @pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(signal.SIGINT, id="ctrl-c"),
-        pytest.param(signal.SIGKILL, id="kill", marks=pytest.mark.thorough),
-    ],
+    "number", [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGKILL, id="kill")]
 )
 def test_nothing_is_left_of_a_local_ray(tmp_path: Path, number: signal.Signals) -> None:
     asked = ["run", "--model", "mini", "--data", "mini", "--tasks", "videomme,mlvu", "--num-frames", "128"]

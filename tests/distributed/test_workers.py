@@ -49,6 +49,7 @@ def results(folder: Path) -> RunRecord:
     return RunRecord.model_validate_json((folder / "results.json").read_bytes())
 
 
+@pytest.mark.thorough
 def test_the_doctor_asks_every_worker_what_it_sees() -> None:
     settings = RunSettings("mini", "videomme", "mini", device="cpu", workers=2)
     wanted = Wanted(("videomme",), parse_source("mini"), card_for("mini"), "cpu", 60.0)
@@ -82,7 +83,8 @@ def in_one_process(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, A
     return samples(folder / "run")
 
 
-@pytest.mark.parametrize("workers", ["2", pytest.param("4", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("workers", ["2", "4"])
 def test_any_number_of_workers_gives_the_same_samples(
     tmp_path: Path, in_one_process: list[dict[str, Any]], workers: str
 ) -> None:

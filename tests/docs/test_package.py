@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,6 +50,7 @@ def test_a_wheel_contains_tasks_cards_results_and_assets(tmp_path: Path) -> None
     assert "videomme" in done.stdout
 
 
+@pytest.mark.thorough
 def test_the_profiler_needs_neither_lmms_eval_nor_datasets() -> None:
     script = (
         "import sys\n"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
+from zygote import shared_zygote
 
 from sf_eval.report import readme
 from sf_eval.report.comparison.answer import answer
@@ -38,26 +42,18 @@ DEMO = RUNNABLE[0]
 @pytest.mark.parametrize("command", RUNNABLE)
 def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
     """The demo with a question a task: all of them take minutes."""
-    asked = f"{command} --limit 1" if command == DEMO else command
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", asked],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path, "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip()
+    program, *words = shlex.split(f"{command} --limit 1" if command == DEMO else command)
+    assert program == "sf-eval"
+    done = shared_zygote().run(tmp_path, *words, env={"COLUMNS": "80"})
+    assert done.code == 0, done.err[-2000:]
+    assert done.out.strip()
     if command.startswith("sf-eval profile"):
-        traced = re.search(r"Counted twice: (\d+) of (\d+) rows", " ".join(done.stdout.split()))
+        traced = re.search(r"Counted twice: (\d+) of (\d+) rows", " ".join(done.out.split()))
         assert traced is not None
         assert traced[1] == traced[2], "closed form and trace of the full shapes differ"
     if command == DEMO:
         (record,) = (tmp_path / "results" / "runs").glob("*/comparison.json")
-        said = " ".join(done.stdout.split())
+        said = " ".join(done.out.split())
         for sentence in answer(ComparisonRecord.model_validate_json(record.read_text(encoding="utf-8"))):
             assert sentence in said
 

@@ -65,7 +65,7 @@ def most_held(million: ModuleType, folder: Path, count: int) -> int:
 
 
 def test_a_question_takes_little_memory_from_plan_to_record(million: ModuleType, tmp_path: Path) -> None:
-    few, many = 100, 500
+    few, many = 60, 260
     most_held(million, tmp_path / "to fill caches", AT_ONCE)
     grown = most_held(million, tmp_path / "many", many) - most_held(million, tmp_path / "few", few)
     assert grown / (many - few) < MOST_OBJECTS

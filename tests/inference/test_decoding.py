@@ -130,7 +130,14 @@ def plain(questions: list[Question], pool: ClipPool) -> list[tuple[str, int, str
     return said
 
 
-@pytest.mark.parametrize("settings", ASKED, ids=lambda settings: "-".join(settings))
+# Every third in `make test`: some of each kind. The others in thorough.
+_FEW = [
+    settings if number % 3 == 0 else pytest.param(settings, marks=pytest.mark.thorough)
+    for number, settings in enumerate(ASKED)
+]
+
+
+@pytest.mark.parametrize("settings", _FEW, ids=lambda settings: "-".join(settings))
 def test_a_checkpoints_settings_decide_nothing_and_are_said_in_one_line(
     checkpoint: Path, answered: Callable, plain: list[tuple[str, int, str]], settings: dict[str, Any]
 ) -> None:

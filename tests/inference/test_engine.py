@@ -172,6 +172,7 @@ def test_answers_do_not_depend_on_what_is_shared(
     assert model.calls["prefix"] == (VIDEOS + 1 if share else 0)  # the one without a video has an empty one
 
 
+@pytest.mark.thorough
 def test_long_answers_do_not_depend_on_it_either(
     loaded: LoadedModel,
     pools: Callable[..., ClipPool],
@@ -240,7 +241,10 @@ def bad(tmp_path: Path, questions: list[Question]) -> dict[FailureKind, Clip]:
     }
 
 
-@pytest.mark.parametrize(("decoders", "share"), [(0, True), (2, True), (2, False)])
+@pytest.mark.parametrize(
+    ("decoders", "share"),
+    [(2, True), *(pytest.param(*one, marks=pytest.mark.thorough) for one in [(0, True), (2, False)])],
+)
 def test_a_video_that_cannot_be_shown_costs_its_own_questions_only(
     model: CountingModel,
     questions: list[Question],

@@ -78,6 +78,7 @@ def error_of(result: Result) -> SfEvalError:
     return result.exception
 
 
+@pytest.mark.thorough
 def test_a_killed_training_ends_in_the_same_weights_and_another_seed_in_others(
     train, tmp_path, monkeypatch
 ) -> None:

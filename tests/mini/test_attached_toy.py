@@ -33,6 +33,7 @@ def test_videos_are_drawn_by_their_seed():
     assert not torch.equal(draw(8, "one").tokens, draw(8, "two").tokens)
 
 
+@pytest.mark.thorough
 def test_a_frozen_model_learns_what_pooling_loses_and_when_it_was_by_rotated_keys_alone():
     """The toy in small: `sf-eval attach toy` is the whole, results/attach what came of it."""
     budget = Budget(base_steps=150, steps=60, batch_videos=8, learning_rate=5e-3)

@@ -316,6 +316,7 @@ def test_hybrid_layers(values: dict[str, object], layers: tuple[int, ...]) -> No
     assert config_from({"num_hidden_layers": 28, **values}, "test").hybrid_layers == layers
 
 
+@pytest.mark.thorough
 def test_the_7b_model_is_built_on_meta_without_weights() -> None:
     card = load_card("slowfast-7b-64f")
     model = build_on_meta(card)

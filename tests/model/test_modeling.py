@@ -72,9 +72,16 @@ def test_decoding_with_a_cache_equals_decoding_by_generate(
     assert generated[0, QUESTION.shape[1] :].tolist() == ids
 
 
-@pytest.mark.parametrize("rope", ["published", "own"])
+@pytest.mark.parametrize(
+    ("attn", "rope"),
+    [
+        ("sdpa", "published"),
+        ("sdpa", "own"),
+        ("eager", "published"),
+        pytest.param("eager", "own", marks=pytest.mark.thorough),
+    ],
+)
 @pytest.mark.parametrize("case", ["s1t4_f8", "masksystem", "no_tanh_gate", "layers_1_to_4"])
-@pytest.mark.parametrize("attn", ["sdpa", "eager"])
 def test_decoding_with_a_cache_equals_decoding_without(load, frames, case: str, attn: str, rope: str) -> None:
     model = load(case, attn_implementation=attn, slow_rope=rope)
     features = [model.encode_video(frames(8))]

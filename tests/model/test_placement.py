@@ -57,7 +57,11 @@ def only(*parts: str) -> dict[str, str]:
         {"": "cpu"},
         {"": "disk"},
         "auto",
-        *[only(part) for part in PARTS if part != "model.rotary_emb"],
+        *[
+            pytest.param(only(part), marks=pytest.mark.thorough)
+            for part in PARTS
+            if part != "model.rotary_emb"
+        ],
         only(*set(PARTS) - {"model.embed_tokens"}),
         {**only("model.norm"), "model.layers": "cpu", "lm_head": "disk"},
         {"model": "disk", "lm_head": "cpu"},

@@ -83,14 +83,17 @@ def questions_about(model: Model, frames) -> list[Asked]:
     return [*mixed, (None, [5, 6, 7, 8, 9])]
 
 
-# In float64 to the last bit; float32 once, and in the mini models below.
+# In float64 to the last bit; float32 once, and in the mini models below. The other variants in thorough.
+_FIRST = (*((VARIANTS[0], dtype) for dtype in (torch.float32, torch.float64)), ("masksystem", torch.float64))
+
+
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [
         pytest.param(
             case,
             dtype,
-            marks=() if dtype is torch.float64 or case == VARIANTS[0] else pytest.mark.thorough,
+            marks=() if (case, dtype) in _FIRST else pytest.mark.thorough,
         )
         for case in VARIANTS
         for dtype in (torch.float32, torch.float64)
@@ -156,6 +159,7 @@ def test_prefixes_prefilled_together_are_those_prefilled_alone(load, frames, cas
         prefill_prefixes(model, [(BEFORE, videos[0]), (BEFORE, videos[3])])
 
 
+@pytest.mark.thorough
 def test_eager_attention_shares_too(load, frames) -> None:
     model = load("s1t4_f8", attn_implementation="eager")
     assert_same(model, questions_about(model, frames))

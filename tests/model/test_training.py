@@ -116,7 +116,7 @@ def train(model: Model, directory: Path, data: list[dict[str, Any]], **options: 
     return Trainer(model, arguments, data_collator=collate, train_dataset=data)
 
 
-@pytest.mark.parametrize("reentrant", [True, False])
+@pytest.mark.parametrize("reentrant", [pytest.param(True, marks=pytest.mark.thorough), False])
 def test_trainer_with_checkpointing_learns_the_same(load, frames, tmp_path: Path, reentrant: bool) -> None:
     plain, checkpointed = load("s1t4_f8"), load("s1t4_f8")
     data = videos_of(frames)

@@ -34,13 +34,8 @@ def test_the_table_of_qwen25_is_the_one_that_was_worked_out_by_hand():
     assert profile.rows[-1].added_weights == 14_698_504
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name == "internvl3-8b" else pytest.mark.thorough)
-        for name in FAMILY_SHAPES
-    ],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", FAMILY_SHAPES)
 def test_the_closed_form_is_what_flop_counter_mode_counts(name):
     """Tower, plain prefill, and a prefill with a slow path, over transformers' modules on meta."""
     shape = FAMILY_SHAPES[name]

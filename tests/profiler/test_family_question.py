@@ -143,7 +143,10 @@ def test_a_plain_models_question_costs_what_torch_counts(
     assert min(value for name, value in asdict(traced).items() if name not in MAY_BE_0) > 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [FAMILIES[0], *(pytest.param(family, marks=pytest.mark.thorough) for family in FAMILIES[1:])],
+)
 @pytest.mark.parametrize(
     ("frames", "strides"), [(10, (2, 2)), pytest.param(2, (4, 1), marks=pytest.mark.thorough)]
 )

@@ -128,6 +128,7 @@ def test_documented_gpu_command_runs_on_the_cpu_with_the_mini_model(
     assert all("end to end" in run["stages"] for run in measured["runs"])
 
 
+@pytest.mark.thorough
 def test_rounds_last_at_least_as_long_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "can_render", lambda: False)  # a decoder's start may take seconds
     settings = Settings(device="cpu", iterations=1, seconds=4, warmup=0)
@@ -150,6 +151,7 @@ def test_another_size_is_told_and_left_out() -> None:
     assert any("self-attention-16f is not measured" in note for note in measured.notes)
 
 
+@pytest.mark.thorough
 def test_controls_trained_apart_are_measured_with_the_models_weights() -> None:
     """They have its size; that they have no hybrid layers is a slow path that is off."""
     request = Request("mini", against=("mini-16f:2", "mini-pooled:3"), frames=(4,), question=Question(30, 2))

@@ -126,7 +126,9 @@ def test_the_cards_frames_are_shown_whatever_the_weights_configuration_says(
     assert make_profile(Request(str(checkpoint), trace=False)).main.frames == 12
 
 
-@pytest.mark.parametrize("card", ["", "title: Mine\ndecode_slow_attention: false\n"])
+@pytest.mark.parametrize(
+    "card", [pytest.param("", marks=pytest.mark.thorough), "title: Mine\ndecode_slow_attention: false\n"]
+)
 def test_decoding_is_counted_as_the_card_has_it(checkpoint: Path, tmp_path: Path, card: str) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
@@ -238,6 +240,7 @@ def test_a_model_that_is_the_baseline_grows_once() -> None:
     assert {series.model for series in pooled.growth.series} == {"mini-pooled", "self-attention-only"}
 
 
+@pytest.mark.thorough
 def test_the_packaged_models_stand_beside_each_other() -> None:
     controls = ("mini-16f", "mini-pooled", "mini-self-attention")
     profile = make_profile(Request("mini", against=controls))

@@ -157,6 +157,7 @@ def test_odd_sizes_agree(data: st.DataObject) -> None:
     agree(config, work, data.draw(st.sampled_from(DecodeVariant)))
 
 
+@pytest.mark.thorough
 def test_eager_attention_costs_what_sdpa_costs() -> None:
     work = Workload(6, 11, 3)
     counted = [trace(meta_model(SlowFastConfig(**tiny()), attn=attn), work) for attn in ("sdpa", "eager")]

@@ -157,7 +157,7 @@ def test_a_hanging_decoder_is_killed_and_the_next_clip_is_decoded(hanging, clip_
         assert loader.load(Clip(clip_path)).indices == (0, 12, 24, 36)
 
 
-@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("death", [pytest.param(signal.SIGKILL, marks=pytest.mark.thorough), signal.SIGSEGV])
 def test_a_crashing_decoder_costs_its_clip_only(hanging, clip_path, death):
     with ClipLoader(RULE) as loader:
         thread, outcome = in_thread(lambda: loader.load(Clip(hanging)))
@@ -327,7 +327,7 @@ print(frames.pixels.shape[0], frames.info.num_frames, peak() - before)
 """
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("suffix", ["mp4", pytest.param("mkv", marks=pytest.mark.thorough)])
 def test_only_the_wanted_frames_are_in_memory(tmp_path, suffix):
     """400 frames of 640x360 are 138 MB as coded planes and 276 MB as RGB; 4 of them are 3 MB."""
     settings = {"size": (640, 360), "codec": "mpeg4", "still": True}

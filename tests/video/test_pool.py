@@ -106,7 +106,7 @@ def test_it_tells_for_how_long_a_clip_is_waited_for(tmp_path):
 
 def test_a_clip_that_hangs_costs_itself_and_is_not_tried_again(clips, tmp_path):
     pipe = Clip(hanging(tmp_path / "hangs.mp4"))
-    with ClipPool(RULE, decoders=2, timeout_s=4.0) as pool:
+    with ClipPool(RULE, decoders=2, timeout_s=2.0) as pool:
         outcomes = list(pool.checked([pipe, *clips]))
         assert {clip for clip, _ in outcomes} == {pipe, *clips}
         assert outcomes[-1][0] is pipe  # the others did not wait for it
