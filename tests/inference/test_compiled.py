@@ -76,7 +76,7 @@ def model() -> SlowFastVideoModel:
 @pytest.mark.thorough
 def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVideoModel) -> None:
     plain = answers(model)
-    with compiled_model(model, backend="eager") as compiled:
+    with compiled_model(model, backend="aot_eager") as compiled:
         tried = compiled.graphs.total()
         assert answers(model) == plain
         assert set(compiled.graphs) == set(compiled.parts), "the tower and every layer"
