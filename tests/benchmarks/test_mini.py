@@ -51,7 +51,7 @@ ANSWERED = {
 }  # fmt: skip
 # Small ones, which show that a format is read: some tens of questions in the wordings of the others.
 # Of the same scenes as the others, and as long to look through.
-_ALIKE = ("mlvu_test", "longvideobench", "egoschema_subset")
+_ALIKE = ("mlvu_test", "longvideobench", "egoschema_subset", "mvbench")
 SMALL = {name: [name] for name in ("nextqa", "perceptiontest", "tempcompass_multi_choice", "lvbench")}
 ALL = {**ANSWERED, **SMALL}
 LARGE_EDITIONS = [name for name in EDITIONS if name in {*ANSWERED, "egoschema"}]
@@ -712,11 +712,13 @@ def test_who_reads_only_the_questions_is_at_chance(group: str) -> None:
     assert abs(read_alone(trained_reader(), [text_of(question) for question in asked(group)])) < 1.96
 
 
+@pytest.mark.thorough
 def test_who_reads_only_the_questions_of_training_is_at_chance() -> None:
     texts = texts_for_training([(kind, 4) for kind in KINDS], 10_000)
     assert abs(read_alone(Reader(texts[:7000]), texts[7000:])) < 1.96
 
 
+@pytest.mark.thorough
 def test_the_reader_finds_a_leak_where_there_is_one() -> None:
     # Six options for something that has four values: two are never right.
     fillers = [

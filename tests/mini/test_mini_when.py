@@ -140,6 +140,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
+@pytest.mark.thorough
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "_SAVE_EVERY", 1)
     budget, never, learned = BUDGETS["small"].with_steps(3), Interrupting(None), []

@@ -143,6 +143,7 @@ def test_video_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         measure(request_for(2), Settings(device="cpu", iterations=1, seconds=0, warmup=0, video=broken))
 
 
+@pytest.mark.thorough
 def test_another_size_is_told_and_left_out() -> None:
     against = ("mini-self-attention:2", "self-attention-16f")
     request = Request("mini", against=against, frames=(2,), question=Question(30, 2))

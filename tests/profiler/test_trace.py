@@ -64,7 +64,10 @@ WORK = {
 }
 
 
-# Each work as it is usually decoded, and each way of decoding once; their products take longer.
+# Each way of decoding, and a batch; their products take longer.
+_FEW = (*((decode, "cached decoding") for decode in DecodeVariant), (DecodeVariant.CACHED, "batch"))
+
+
 @pytest.mark.parametrize(
     ("work", "decode"),
     [
@@ -72,7 +75,7 @@ WORK = {
             work,
             decode,
             id=f"{decode.value}-{name}",
-            marks=() if decode is DecodeVariant.CACHED or name == "cached decoding" else pytest.mark.thorough,
+            marks=() if (decode, name) in _FEW else pytest.mark.thorough,
         )
         for decode in DecodeVariant
         for name, work in WORK.items()
