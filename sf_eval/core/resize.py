@@ -82,7 +82,7 @@ def centre_squares(frames: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     # Rows that no wanted row is made of stay empty: the place of the others is what Pillow reckons with.
     beside = (np.empty if last - first == rows else np.zeros)((rows, count, size, 3), np.uint8)
     beside[first:last] = narrow[:, :, left : left + size].transpose(1, 0, 2, 3)
-    short = _resized(beside.reshape(rows, -1, 3), count * size, height)[top : top + size]
+    short = _shortened(beside.reshape(rows, -1), height)[top : top + size]
     return np.ascontiguousarray(short.reshape(size, count, size, 3).transpose(1, 0, 2, 3))
 
 
@@ -99,6 +99,22 @@ def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.
     if picture.shape[:2] == (height, width):
         return picture
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _shortened(lines: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """Resized along the columns alone: bytes [H, W] -> [height, W].
+
+    Each column by itself: four bytes side by side are a pixel to Pillow, which takes them as they lie, where
+    it would copy pixels of three bytes to such of four.
+    """
+    from PIL import Image
+
+    if len(lines) == height:
+        return lines
+    mode, channels = ("L", 1) if lines.shape[1] % 4 else ("RGBX", 4)
+    size = (lines.shape[1] // channels, len(lines))
+    image = Image.frombuffer(mode, size, np.ascontiguousarray(lines), "raw", mode, 0, 1)
+    return np.asarray(image.resize((size[0], height), Image.Resampling.BICUBIC)).reshape(height, -1)
 
 
 def resized_shape(width: int, height: int, size: int) -> tuple[int, int]:
