@@ -47,6 +47,8 @@ _OF_THE_MACHINE = {
     errno.EDQUOT: "Free some space, and run the same command again.",
 }
 """What the system refuses on any path, wherever it is met, is no defect of ours; and what to do about it."""
+_OF_A_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""Met in the midst of writing, where no path is told. A right that was refused on no path is no such case."""
 
 
 class _LazyGroup(click.Group):
@@ -139,7 +141,9 @@ def _run(args: list[str]) -> int:
         sys.stderr.close()
         return _NOBODY_READS
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        if error.errno not in _OF_THE_MACHINE or (
+            error.filename is None and error.errno not in _OF_A_FULL_DISK
+        ):
             raise
         where = f"{error.filename}: " if error.filename is not None else ""
         return _complain(f"{where}{error.strerror}. {_OF_THE_MACHINE[error.errno]}", 2)

@@ -101,8 +101,12 @@ def _try_out(model: VideoModel, *, share: bool) -> None:
         pixels = torch.zeros(frames, side, side, 3, dtype=torch.uint8, device=model.device)
         video = model.encode(pixels, shown, chunk_frames=frames)
         for asked_about in (video, None):  # a question without a video is another shape of prompt
-            prefix = model.prefix(asked_about) if share else None
-            model.answer([Asked(text, asked_about, prefix, 3) for text in ("Is it?", "Or is it not?")])
+            for said in ("", "What is said. " * 4 * frames):  # and so is a prefix that ends in shared text
+                texts = (f"{said}Is it?", f"{said}Or is it not?")
+                prefixes = model.prefixes(asked_about, texts) if share else [None, None]
+                model.answer(
+                    [Asked(text, asked_about, one, 3) for text, one in zip(texts, prefixes, strict=True)]
+                )
 
 
 @contextmanager

@@ -174,7 +174,7 @@ class Engine:
         words = [text for _, text in texts]
         try:
             if pictures is None:
-                shown, prefixes = Shown(None), self._prefixes(None, words)
+                shown, prefixes = Shown(None), self._prefixes(None, words, alone)
             else:
                 said = texts[0][0].said(pictures.times_s)  # the same for all of them
                 shown, prefixes = self._encode(pictures, said, words, alone)
@@ -222,7 +222,7 @@ class Engine:
             video, between = self.model.interleaved(video, frames.times_s, said)
         synchronise(device)
         encoded = time.perf_counter()
-        prefixes = self._prefixes(video, texts)
+        prefixes = self._prefixes(video, texts, alone)
         synchronise(device)
         shown = Shown(
             video=video,
@@ -241,8 +241,21 @@ class Engine:
         )
         return shown, prefixes
 
-    def _prefixes(self, video: Any, texts: Sequence[str]) -> Sequence[Any]:
-        return self.model.prefixes(video, texts) if self.share else [None] * len(texts)
+    def _prefixes(self, video: Any, texts: Sequence[str], alone: bool) -> Sequence[Any]:
+        """Each text's. The video's alone where one text cannot be written, or what they share does not fit:
+        that must not cost the other questions."""
+        if not self.share:
+            return [None] * len(texts)
+        try:
+            return self.model.prefixes(video, texts)
+        except Exception as error:
+            may_share_less = len(texts) > 1 and (alone or not is_out_of_memory(error))
+            if ends_everything(error) or not may_share_less:
+                raise
+            logger.warning("%d questions of a video share no text: %s", len(texts), _first_line(error))
+        # Outside of the handler, as below.
+        _free(self.model.device)
+        return [self.model.prefix(video)] * len(texts)
 
     def _tower(self, pixels: torch.Tensor, shown: ClipPlan, *, may_shrink: bool) -> Any:
         """Encode in chunks; when memory is short, halve the chunk for good (if it may) and say so."""

@@ -29,7 +29,7 @@ class Asked:
 
     Attributes:
         text: the user's turn, without chat markup and without the video's placeholder.
-        video: what `encode` gave; None asks without a video. Not needed beside a prefix.
+        video: what `encode` gave; None asks without a video.
         prefix: what `prefix` gave for its video, or `prefixes` for this prompt: that is not prefilled again.
             None asks the whole prompt.
         max_new_tokens: limit of the answer in tokens.

@@ -296,7 +296,9 @@ def conclusion(record: EngineRecord) -> str:
     """What the record shows: why it is no pass, or how many answers half precision or other pixels change."""
     failed = sum(one.failed for one in record.combinations)
     if failed:
-        return f"{failed} questions failed: whether their answers are the same is not known."
+        return (
+            f"{failed} answers are missing, their questions failed: whether they are the same is not known."
+        )
     if not record.passed:
         return "The engine's gains change answers."
     asked, differing = Counter[str](), Counter[str]()

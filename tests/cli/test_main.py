@@ -172,6 +172,19 @@ def test_a_defect_keeps_its_traceback_and_its_exit_code() -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
+def test_a_right_that_no_path_was_refused_for_is_no_matter_of_another_place() -> None:
+    """Such as a signal to somebody else's process, or what a container does not let one do."""
+    done = _main(
+        "ls", "models",
+        before="import sf_eval.cli.ls as ls\n"
+        "def refused(**_): raise PermissionError(1, 'Operation not permitted')\n"
+        "ls.command.callback = refused",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "in refused" in done.stderr
+    assert "another place" not in done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's disk that is always full")
 def test_output_that_does_not_fit_is_a_line_and_no_success() -> None:
     with Path("/dev/full").open("w") as full:

@@ -37,7 +37,7 @@ class Prompts(CountedPrompts):
         return " ".join(map(str, ids))
 
     def _ids(self, prompt: str, has_video: bool) -> list[int]:
-        return super()._ids(prompt, has_video) + [ord(letter) for letter in prompt]
+        return super()._ids("", has_video) + [ord(letter) for letter in prompt]
 
 
 def encoded(model: SlowFastVideoModel, frames: int) -> VideoFeatures:
@@ -84,6 +84,14 @@ def test_the_engines_calls_run_compiled_and_answer_as_before(model: SlowFastVide
         assert tried > 0
         assert max(compiled.graphs.values()) < 20, "sizes that change make no graph each"
         assert is_prefilled(model), "no passes that were not tried out"
+        met = compiled.graphs.total()
+        first, second = model.prefixes(
+            encoded(model, 5), [f"{'It is red. ' * 4}{one}" for one in ("Why?", "A?")]
+        )
+        assert first is second
+        assert first is not None
+        assert first.tokens > 44
+        assert compiled.graphs.total() == met, "text that questions share was tried out too"
     assert not is_prefilled(model)
     assert not [name for name, part in model.loaded.model.named_modules() if "forward" in vars(part)]
 

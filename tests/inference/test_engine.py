@@ -304,6 +304,28 @@ def test_a_question_whose_subtitles_cannot_be_read_fails_alone(
     assert {answer.timings.shared_by for answer in given.values()} == {len(asked) if share else 1}
 
 
+@pytest.mark.parametrize("share", [True, False])
+def test_a_question_that_no_tokenizer_takes_fails_alone(
+    model: CountingModel,
+    pools: Callable[..., ClipPool],
+    questions: list[Question],
+    plain: dict[QuestionKey, Answer],
+    share: bool,
+) -> None:
+    """Half of a surrogate pair, as JSON may hold it: what the others share is found without it."""
+    video = next(question for question in questions if question.clip)
+    asked = [question for question in questions if question.clip == video.clip]
+    unwritable = Question(QuestionKey("unwritable", 0), video.clip, "What is \ud83d?\nA. One.\nB. Two.", 8)
+    engine = Engine(model, pools(), batch_size=8, share=share)
+    results = {result.key: result for result in engine.answer([asked[0], unwritable, *asked[1:]])}
+    failed = results.pop(unwritable.key)
+    assert isinstance(failed, Failure)
+    assert failed.kind is FailureKind.MODEL_ERROR
+    given = without_times(answers(results.values()))
+    assert given == {question.key: without_times(plain)[question.key] for question in asked}
+    assert model.calls["encode"] == (1 if share else len(asked) + 1)
+
+
 def test_a_video_that_nobody_can_ask_about_is_not_encoded(
     model: CountingModel, pools: Callable[..., ClipPool], questions: list[Question]
 ) -> None:

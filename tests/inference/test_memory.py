@@ -21,7 +21,7 @@ from sf_eval.inference.families import slow_fast
 from sf_eval.inference.families.slow_fast import Beginning, SlowFastVideoModel
 from sf_eval.inference.family import Asked, Generated
 from sf_eval.model.loading import LoadedModel, load_model
-from sf_eval.model.shared_prefix import Prefix, prefill_prefixes
+from sf_eval.model.shared_prefix import Prefix, prefill_prefix, prefill_prefixes
 from sf_eval.model.tokens import VideoFeatures
 from sf_eval.video import Clip, ClipPlan, ClipPool, Frames, SamplingRule
 
@@ -341,6 +341,32 @@ def test_prefixes_that_do_not_fit_together_are_prefilled_apart(
         }
         assert passes == [4, 2, 2]
         assert engine.degraded == ["out of memory with a batch: going on with batches of 2"]
+
+
+def test_where_a_video_has_no_room_for_two_prefixes_its_questions_share_the_shorter_one(
+    loaded: LoadedModel, pool: ClipPool, questions: list[Question], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two kinds of long text, each worth a prefix of its own, must not cost a video its questions."""
+    made: list[weakref.ref[Prefix]] = []
+    tokens: list[int] = []
+
+    def prefill(*given: Any) -> Prefix:
+        if held(made):
+            run_out()
+        prefix = prefill_prefix(*given)
+        made.append(weakref.ref(prefix))
+        tokens.append(prefix.tokens)
+        return prefix
+
+    asked = [
+        Question(QuestionKey("t", row), questions[0].clip, f"{said * 600}Why?{' Why?' * row}\nA. One.", 8)
+        for row, said in enumerate(("loud ", "soft ", "loud ", "soft "))
+    ]
+    whole = texts(Engine(SlowFastVideoModel(loaded), pool, share=False).answer(asked))
+    monkeypatch.setattr(slow_fast, "prefill_prefix", prefill)
+    assert texts(Engine(SlowFastVideoModel(loaded), pool, batch_size=2).answer(asked)) == whole
+    long, short = tokens
+    assert long > short + 512
 
 
 def test_no_pictures_are_held_while_questions_are_answered(

@@ -122,7 +122,7 @@ def test_another_answer_in_float32_and_a_failure_in_any_dtype_are_no_pass(
     assert gained.differences[0].here == (None if fails else "Neither.")
     assert gained.equal_letters < gained.questions
     assert conclusion(record).startswith(
-        f"{QUESTIONS} questions failed" if fails
+        f"{QUESTIONS} answers are missing" if fails
         else "The engine's gains change answers." if dtype == "float32"
         else f"Answers that differ: {len(gained.differences)} of {2 * QUESTIONS} in bfloat16"
     )  # fmt: skip

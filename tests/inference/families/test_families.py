@@ -200,6 +200,10 @@ def test_pooled_features_are_fewer_tokens_and_an_attached_slow_path_starts_as_th
     shared = attached.answer(asked(attached, QUESTIONS, share=True))
     assert essence(shared) == essence(attached.answer(asked(attached, QUESTIONS, share=False)))
     assert essence(shared) != essence(control)
+    said = tuple(f"{'A red ball rolls down the hill. ' * 3}{question}" for question in QUESTIONS)
+    begun = asked(attached, said, share=True)
+    assert len(begun[0].prefix.ids) > len(attached.prefix(begun[0].video).ids) + 20
+    assert essence(attached.answer(begun)) == essence(attached.answer(asked(attached, said, share=False)))
     other = asked(attached, QUESTIONS[:1], seed=1, share=True, frames=4, height=64)
     nothing = Asked("Hello?", None, attached.prefix(None), NEW)
     mixed = attached.answer([*asked(attached, QUESTIONS, share=True), *other, nothing])
