@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -113,7 +114,11 @@ class _Ending:
                 stream.flush()
             except BrokenPipeError:
                 self.code = self.code or _NOBODY_READS
-            except (OSError, ValueError):  # its disk is full, or it is closed
+            except OSError as error:  # its disk is full
+                with suppress(OSError):
+                    os.write(2, f"sf-eval: error: not all that was printed is written: {error}.\n".encode())
+                self.code = self.code or 1
+            except ValueError:  # it is closed
                 self.code = self.code or 1
         os._exit(self.code)
 

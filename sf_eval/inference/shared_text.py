@@ -44,6 +44,6 @@ def _common(texts: Sequence[Sequence[int]]) -> int:
         return 0
     rows = [list(text) for text in texts]
     first, last = min(rows), max(rows)  # between these two lie all others
-    most = min(map(len, rows)) - 1
+    most = max(min(map(len, rows)) - 1, 0)
     count = next((at for at in range(most) if first[at] != last[at]), most)
     return count - count % _STEP

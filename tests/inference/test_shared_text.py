@@ -27,6 +27,7 @@ def test_words_that_two_questions_begin_with_by_chance_change_no_length() -> Non
 
 def test_something_is_left_to_ask_where_all_ask_the_same() -> None:
     assert shared_lengths([INSTRUCTION] * 4, 50) == [16] * 4
+    assert shared_lengths([INSTRUCTION, []], 50) == [0, 0]
 
 
 def test_subtitles_get_a_prefix_of_their_own_beside_prompts_without() -> None:
