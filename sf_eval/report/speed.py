@@ -36,6 +36,7 @@ class Throughput(_Read):
     model: str
     dtype: str
     frames: int
+    loop_threads: int | None = None
     machine: dict[str, Any]
     rows: tuple[ThroughputRow, ...]
 
@@ -84,8 +85,8 @@ def throughput_table(record: Throughput) -> Table:
         rows=rows,
         numeric=frozenset(columns) - {"order"},
         notes=(
-            f"{record.model}, {record.frames} frames, {record.dtype}; {_where(record.machine)}: "
-            f"{record.command}",
+            f"{record.model}, {record.frames} frames, {record.dtype}{_threads(record)}; "
+            f"{_where(record.machine)}: {record.command}",
         ),
     )
 
@@ -120,6 +121,10 @@ def _times(spread: Spread) -> str:
     if least == most:
         return f"{median:.1f}"
     return f"{median:.1f} [{least:.1f}, {most:.1f}]"
+
+
+def _threads(record: Throughput) -> str:
+    return "" if record.loop_threads is None else f", threads of the loop's torch: {record.loop_threads}"
 
 
 def _where(machine: dict[str, Any]) -> str:
