@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,9 @@ def _kill_one(journal: Path, after: int, over: threading.Event) -> None:
     while not over.is_set():
         answered = journal.read_bytes().count(b"\n") if journal.exists() else 0
         if answered >= after and (workers := model_workers()):
-            os.kill(random.choice(workers), signal.SIGKILL)
-            return
+            with suppress(ProcessLookupError):  # it ended by itself meanwhile: another one then
+                os.kill(random.choice(workers), signal.SIGKILL)
+                return
         time.sleep(0.005)
 
 
