@@ -22,6 +22,4 @@ def media_of(reader: RowReader) -> tuple[str, MediaRef]:
         DataError: its name is not that of a plain file.
     """
     video = reader.file_name("video")
-    return video, MediaRef(
-        tuple(f"{place}{video}{suffix}" for place in _PLACES for suffix in (".mp4", ".MP4"))
-    )
+    return video, MediaRef(tuple(f"{place}{video}{suffix}" for place in _PLACES for suffix in _SUFFIXES))
