@@ -165,21 +165,13 @@ class TransformersVideoModel:
         if video is None:
             nothing = Prefix([], Rows(None, torch.ones(1, 0, dtype=torch.bool)), placing.counted(0), None)
             return [nothing] * len(texts)
-        empty, starts = self.writer.ids("", video.placeholder)
+        written = [self.writer.ids(text, video.placeholder) for text in texts]
+        _, starts = written[0]  # the same for all: the video stands before the text
         before = starts[-1] + video.placeholder.runs[-1]
-        prompts = {text: ids for text in texts if (ids := self._written(text, video)) is not None}
-        lengths = shared_lengths([prompts[text][before:] for text in texts if text in prompts], before)
-        begins = dict(zip((text for text in texts if text in prompts), lengths, strict=True))
-        shared = [tuple(prompts.get(text, empty)[: before + begins.get(text, 0)]) for text in texts]
+        lengths = shared_lengths([ids[before:] for ids, _ in written], before)
+        shared = [tuple(ids[: before + length]) for (ids, _), length in zip(written, lengths, strict=True)]
         begun = {one: self._begun(list(one), starts, video) for one in dict.fromkeys(shared)}
         return [begun[one] for one in shared]
-
-    def _written(self, text: str, video: EncodedVideo) -> list[int] | None:
-        """The prompt's ids; None where there are none, which its own answer will tell."""
-        try:
-            return self.writer.ids(text, video.placeholder)[0]
-        except PromptError:
-            return None
 
     def _begun(self, ids: list[int], starts: Sequence[int], video: EncodedVideo) -> Prefix:
         places = self.places_of(len(ids), starts, video)
