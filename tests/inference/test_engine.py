@@ -281,49 +281,50 @@ class NoSubtitles:
         raise DataError("film.srt, line 1 is no subtitle.")
 
 
-@pytest.mark.parametrize("share", [True, False])
-def test_a_question_whose_subtitles_cannot_be_read_fails_alone(
+Beside = Callable[[str | NoSubtitles, bool], tuple[Failure, dict[QuestionKey, Answer]]]
+
+
+@pytest.fixture
+def beside(
     model: CountingModel,
     pools: Callable[..., ClipPool],
     questions: list[Question],
     plain: dict[QuestionKey, Answer],
-    share: bool,
-) -> None:
-    video = next(question for question in questions if question.clip)
-    asked = [question for question in questions if question.clip == video.clip]
-    unreadable = Question(QuestionKey("unreadable", 0), video.clip, NoSubtitles(), 8)
-    engine = Engine(model, pools(), batch_size=8, share=share)
-    results = {result.key: result for result in engine.answer([asked[0], unreadable, *asked[1:]])}
-    failed = results.pop(unreadable.key)
-    assert isinstance(failed, Failure)
-    assert failed.kind is FailureKind.MODEL_ERROR
+) -> Beside:
+    """A prompt that fails among the questions about a video: its failure, and the others' answers as ever."""
+
+    def ask(prompt: str | NoSubtitles, share: bool) -> tuple[Failure, dict[QuestionKey, Answer]]:
+        video = next(question for question in questions if question.clip)
+        asked = [question for question in questions if question.clip == video.clip]
+        failing = Question(QuestionKey("failing", 0), video.clip, prompt, 8)
+        engine = Engine(model, pools(), batch_size=8, share=share)
+        results = {result.key: result for result in engine.answer([asked[0], failing, *asked[1:]])}
+        failed = results.pop(failing.key)
+        assert isinstance(failed, Failure)
+        assert failed.kind is FailureKind.MODEL_ERROR
+        given = answers(results.values())
+        known = without_times(plain)
+        assert without_times(given) == {question.key: known[question.key] for question in asked}
+        return failed, given
+
+    return ask
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_question_whose_subtitles_cannot_be_read_fails_alone(beside: Beside, share: bool) -> None:
+    failed, given = beside(NoSubtitles(), share)
     assert "film.srt, line 1" in failed.reason
-    given = answers(results.values())
-    assert without_times(given) == {question.key: without_times(plain)[question.key] for question in asked}
     # Who was not asked has no part in the times.
-    assert {answer.timings.shared_by for answer in given.values()} == {len(asked) if share else 1}
+    assert {answer.timings.shared_by for answer in given.values()} == {len(given) if share else 1}
 
 
 @pytest.mark.parametrize("share", [True, False])
 def test_a_question_that_no_tokenizer_takes_fails_alone(
-    model: CountingModel,
-    pools: Callable[..., ClipPool],
-    questions: list[Question],
-    plain: dict[QuestionKey, Answer],
-    share: bool,
+    beside: Beside, model: CountingModel, share: bool
 ) -> None:
     """Half of a surrogate pair, as JSON may hold it: what the others share is found without it."""
-    video = next(question for question in questions if question.clip)
-    asked = [question for question in questions if question.clip == video.clip]
-    unwritable = Question(QuestionKey("unwritable", 0), video.clip, "What is \ud83d?\nA. One.\nB. Two.", 8)
-    engine = Engine(model, pools(), batch_size=8, share=share)
-    results = {result.key: result for result in engine.answer([asked[0], unwritable, *asked[1:]])}
-    failed = results.pop(unwritable.key)
-    assert isinstance(failed, Failure)
-    assert failed.kind is FailureKind.MODEL_ERROR
-    given = without_times(answers(results.values()))
-    assert given == {question.key: without_times(plain)[question.key] for question in asked}
-    assert model.calls["encode"] == (1 if share else len(asked) + 1)
+    _, given = beside("What is \ud83d?\nA. One.\nB. Two.", share)
+    assert model.calls["encode"] == (1 if share else len(given) + 1)
 
 
 def test_a_video_that_nobody_can_ask_about_is_not_encoded(
