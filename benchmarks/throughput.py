@@ -24,7 +24,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,10 +40,11 @@ from sf_eval.core import files, provenance
 from sf_eval.core.cards import ModelCard, card_for
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import parse_source
-from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
+from sf_eval.harness.batching import automatic_batch_size
+from sf_eval.harness.cores import SharedCores
 from sf_eval.harness.questions import clip_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
-from sf_eval.inference.device import DTYPES, keep_float32_exact, pixel_room, resolve_device
+from sf_eval.inference.device import DTYPES, keep_float32_exact, resolve_device
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import rule_of
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
@@ -51,6 +52,7 @@ from sf_eval.inference.waiting import synchronise
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.video import Clip, ClipPool, SamplingRule, published_indices
 
+_WARM_UPS = 12  # as many as bring helpers in
 OUT = Path("results/benchmarks/throughput.json")
 MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073))
 STD = torch.tensor((0.26862954, 0.26130258, 0.27577711))
@@ -193,7 +195,7 @@ class Loop:
 
     Args:
         threads: of torch; None for one, or as many as torch has taken: whichever answers a few of `questions`
-            sooner.
+            sooner: some from the middle, whose videos are of middling length.
     """
 
     def __init__(
@@ -207,7 +209,8 @@ class Loop:
             return loop_round(self._loaded, self._rule, workload)
 
     def _fastest_threads(self, questions: Sequence[Question]) -> int:
-        few = Workload(tuple(questions[:3]), Clip(Path()))
+        middle = len(questions) // 2
+        few = Workload(tuple(questions[middle : middle + 4]), Clip(Path()))
         taken: dict[int, float] = {}
         for threads in (torch.get_num_threads(), 1) * 2:  # the first time of each warms up
             with _threads(threads):
@@ -250,9 +253,13 @@ def _serve_loop(orders: Connection, asked: argparse.Namespace, questions: Sequen
 
 @dataclass(frozen=True)
 class Setting:
-    """Of the engine."""
+    """Of the engine.
 
-    decoders: int
+    Attributes:
+        decoders: None for what `sf-eval run` takes here.
+    """
+
+    decoders: int | None
     batch_size: int
 
 
@@ -260,10 +267,13 @@ def engine_round(
     model: SlowFastVideoModel, rule: SamplingRule, workload: Workload, setting: Setting
 ) -> Round:
     """Raises RuntimeError where a question failed."""
-    with _threads(), ClipPool(rule, decoders=setting.decoders, resize=model.resize) as pool:
-        limit_threads(model.device, setting.decoders)  # as `sf-eval run` does
-        pool.read_into(pixel_room(model.device))
-        list(pool.in_order([workload.warm_up] * max(1, setting.decoders)))
+    with ExitStack() as stack:
+        stack.enter_context(_threads())
+        cores = SharedCores(model.device, setting.decoders)  # as `sf-eval run` does
+        pool = ClipPool(rule, decoders=cores.decoders, helpers=cores.helpers, resize=model.resize)
+        stack.enter_context(pool)
+        list(pool.in_order([workload.warm_up] * _WARM_UPS))
+        cores.take_turns(pool)
         waited_before, start = pool.waited_s, time.perf_counter()
         results = list(Engine(model, pool, batch_size=setting.batch_size).answer(workload.questions))
         seconds = time.perf_counter() - start
@@ -417,13 +427,10 @@ def main() -> int:
     device = resolve_device(asked.device)
     loaded, rule = _loaded(asked)
     model = SlowFastVideoModel(loaded)
-    first = workload_of(asked.videos, 1, "video", asked.max_new_tokens).questions
+    each = workload_of(asked.videos, 1, "video", asked.max_new_tokens).questions
     own = (asked.loop_process or ("own" if device.type == "cpu" else "same")) == "own"
-    loop = LoopProcess(asked, first) if own else Loop(loaded, rule, first, asked.loop_threads)
-    setting = Setting(
-        automatic_decoders(device) if asked.decoders is None else asked.decoders,
-        asked.batch_size or automatic_batch_size(model, _card(asked)),
-    )
+    loop = LoopProcess(asked, each) if own else Loop(loaded, rule, each, asked.loop_threads)
+    setting = Setting(asked.decoders, asked.batch_size or automatic_batch_size(model, _card(asked)))
     rows = []
     for per_video in asked.questions:
         for order in ("video", "mixed"):
@@ -437,7 +444,10 @@ def main() -> int:
                     rounds.append(pair)
             rows.append(row_of(per_video, order, rounds))
             print(printed(rows[-1]), flush=True)
-    sides = asdict(setting) | {"loop_threads": loop.threads, "loop_process": "own" if own else "same"}
+    with _threads():
+        cores = SharedCores(device, setting.decoders)
+    sides = asdict(setting) | {"decoders": cores.decoders, "helpers": cores.helpers}
+    sides |= {"loop_threads": loop.threads, "loop_process": "own" if own else "same"}
     files.write_json(asked.out, _record(rows, asked, sides, device, rule))
     print(f"Written: {asked.out}")
     return 0 if all(row.equal_answers == row.questions for row in rows) or asked.dtype != "float32" else 1

@@ -16,3 +16,10 @@ def decoders_beside(device_type: str, cores: int) -> int:
     """Decoders beside a model on "cpu" or "cuda": on the CPU they share the cores with it, a GPU leaves them
     nearly all."""
     return max(1, min(_MOST_DECODERS, cores // 2 if device_type == "cpu" else cores - 1))
+
+
+def helpers_beside(device_type: str, cores: int) -> int:
+    """Decoders that help these while a model on the CPU waits for them, on its cores."""
+    if device_type != "cpu":
+        return 0
+    return max(0, min(_MOST_DECODERS, cores) - decoders_beside(device_type, cores))

@@ -1,18 +1,15 @@
-"""How many questions go into a batch, and how many processes decode ahead, where the user does not say."""
+"""How many questions go into a batch where the user does not say."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import torch
 
 from sf_eval.core.cards import ModelCard
-from sf_eval.core.cores import decoders_beside, usable_cores
 from sf_eval.inference.chunks import CHUNK_FRAMES, frames_at_once
 from sf_eval.inference.device import total_memory
 from sf_eval.inference.family import ModelSize, VideoModel
-from sf_eval.inference.freed_memory import keep_freed_memory
 from sf_eval.profiler.cost.family_memory import family_forecast
 from sf_eval.profiler.cost.family_question import family_model
 from sf_eval.profiler.cost.memory import MemoryForecast, Serving, forecast
@@ -111,33 +108,3 @@ def foreseen(
 def value_bytes(dtype: torch.dtype) -> int:
     """Bytes of one value."""
     return torch.empty((), dtype=dtype).element_size()
-
-
-def automatic_decoders(device: torch.device, models: int | None = None) -> int:
-    """Decoders beside the model (`decoders_beside`).
-
-    Args:
-        models: among which this machine's cores are divided; None for what a launcher says (`models_here`).
-    """
-    return decoders_beside(device.type, usable_cores() // (models or models_here()))
-
-
-def models_here() -> int:
-    """Processes with a model each among which this machine's cores are divided: a launcher says how many it
-    started here (`LOCAL_WORLD_SIZE`)."""
-    count = os.environ.get("LOCAL_WORLD_SIZE", "").strip()
-    return max(1, int(count)) if count.isdecimal() else 1
-
-
-def limit_threads(device: torch.device, decoders: int, models: int | None = None) -> None:
-    """Leave the decoders and other models their cores: on the CPU, torch takes those that are left, unless
-    the user has said how many.
-
-    Two busy pools of threads on the same cores wait for each other far longer than either works. There it
-    keeps the memory of its tensors too (`freed_memory`).
-    """
-    if device.type == "cpu":
-        keep_freed_memory()
-    if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
-        cores = usable_cores() // (models or models_here())
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))

@@ -22,12 +22,14 @@ def clip_pool(
     resize: Resize | None,
     *,
     decoders: int,
+    helpers: int = 0,
     ahead: ClipPool | None = None,
 ) -> ClipPool:
     """A new pool, or `ahead` with at least so many decoders, where that decodes as `settings` ask.
 
     Args:
         decoders: processes; 0 decodes nothing ahead.
+        helpers: as of `ClipPool`.
         ahead: closed here where it is not taken.
     """
     decoding: _Decoding = {
@@ -38,7 +40,7 @@ def clip_pool(
     }
     if ahead is not None:
         if decoders and ahead.decodes_as(rule, **decoding):
-            ahead.grow(decoders)
+            ahead.grow(decoders, helpers)
             return ahead
         ahead.close()
-    return ClipPool(rule, decoders=decoders, **decoding)
+    return ClipPool(rule, decoders=decoders, helpers=helpers, **decoding)

@@ -8,13 +8,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import psutil
 import torch
 
-from sf_eval.harness.batching import automatic_decoders, foreseen, limit_threads, value_bytes
+from sf_eval.harness.batching import foreseen, value_bytes
 from sf_eval.harness.clip_pool import clip_pool
+from sf_eval.harness.cores import SharedCores
 from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
 from sf_eval.harness.opened import Opened, OpeningWatcher, Took
 from sf_eval.harness.plan import RunPlan, questions_per_video
-from sf_eval.inference.device import pixel_room, resolve_device, resolve_dtype
+from sf_eval.inference.device import resolve_device, resolve_dtype
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import open_model
 from sf_eval.inference.family import VideoModel
@@ -60,9 +61,11 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
         batch_size=settings.batch_size,
         share=settings.share,
     )
-    decoders = _decoders(plan, model.device)
-    with clip_pool(settings, plan.rule, model.resize, decoders=decoders, ahead=ahead) as pool:
-        pool.read_into(pixel_room(model.device))
+    cores = SharedCores(model.device, settings.decoders)
+    with clip_pool(
+        settings, plan.rule, model.resize, decoders=cores.decoders, helpers=cores.helpers, ahead=ahead
+    ) as pool:
+        cores.take_turns(pool)
         engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
 
         def took() -> Took:
@@ -109,14 +112,6 @@ def _forecast(plan: RunPlan, model: VideoModel, batch_size: int) -> int | None:
         questions_per_video=questions_per_video(plan),
     )
     return None if foresight is None else foresight.peak
-
-
-def _decoders(plan: RunPlan, device: torch.device) -> int:
-    """How many processes decode ahead; torch is left the other cores."""
-    asked = plan.settings.decoders
-    decoders = automatic_decoders(device) if asked is None else asked
-    limit_threads(device, decoders)
-    return decoders
 
 
 def _load(plan: RunPlan, watcher: OpeningWatcher) -> VideoModel:

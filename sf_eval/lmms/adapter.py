@@ -157,8 +157,9 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     from dataclasses import replace
 
     from sf_eval.core.cards import card_for, check_card
-    from sf_eval.harness.batching import automatic_batch_size, automatic_decoders, limit_threads
-    from sf_eval.inference.device import pixel_room, resolve_device, resolve_dtype
+    from sf_eval.harness.batching import automatic_batch_size
+    from sf_eval.harness.cores import SharedCores
+    from sf_eval.inference.device import resolve_device, resolve_dtype
     from sf_eval.inference.families import open_model, rule_of
     from sf_eval.video import ClipPool
 
@@ -189,10 +190,11 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
     )
     for note in model.facts.notes:
         logger.warning("%s", note)
-    decoders = automatic_decoders(model.device)
-    limit_threads(model.device, decoders)
-    stock.loader = pool = ClipPool(rule, decoders=decoders, resize=model.resize, backend=backend)
-    pool.read_into(pixel_room(model.device))
+    cores = SharedCores(model.device, None)
+    stock.loader = pool = ClipPool(
+        rule, decoders=cores.decoders, helpers=cores.helpers, resize=model.resize, backend=backend
+    )
+    cores.take_turns(pool)
     return Engine(model, pool, batch_size=batch_size or automatic_batch_size(model, card)), card
 
 

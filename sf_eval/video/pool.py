@@ -22,6 +22,9 @@ from sf_eval.video.types import Clip, ClipPlan, Frames, SamplingRule, VideoInfo
 from sf_eval.video.wire import PixelRoom, ordinary_room
 
 DEFAULT_MAX_BYTES = 2_000_000_000
+_WORTH_A_START = 8
+"""So many clips left to decode are worth another decoder, whose process takes longer to start than short ones
+to decode."""
 _T = TypeVar("_T")
 CheckedFrames = Sequence[int] | Literal["ends", "full", "rule"]
 
@@ -37,6 +40,8 @@ class ClipPool:
     Args:
         rule: which frames to take of every clip.
         decoders: processes; 0 is one process that decodes a clip when it is asked for, and nothing ahead.
+        helpers: more of them, that decode only while whoever takes the clips is left with none that are
+            decoded: on the cores that idle meanwhile.
         resize: carried out in the decoders' processes.
         threads: of FFmpeg in each decoder; None is as many as there are cores.
         max_bytes: of pictures that wait to be taken. A clip larger than that is decoded when nothing else
@@ -49,7 +54,8 @@ class ClipPool:
         first_decoded_at: when the first clip was done, in seconds of `time.time()`; None before.
 
     Raises:
-        UsageError: a negative number of decoders, no room at all, or what `ClipLoader` refuses.
+        UsageError: a negative number of decoders, helpers of none, no room at all, or what `ClipLoader`
+            refuses.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class ClipPool:
         rule: SamplingRule,
         *,
         decoders: int,
+        helpers: int = 0,
         resize: Resize | None = None,
         threads: int | None = 1,
         max_bytes: int = DEFAULT_MAX_BYTES,
@@ -66,27 +73,33 @@ class ClipPool:
     ) -> None:
         if decoders < 0:
             raise UsageError(f"there cannot be {decoders} decoders.", hint="Give 0 or more.")
+        if helpers and not decoders:
+            raise UsageError("helpers need decoders to help.", hint="Give a decoder, or no helpers.")
         if max_bytes < 1:
             raise UsageError(f"no clip fits into {max_bytes} bytes.", hint="Give more.")
         self._loader = partial(
             ClipLoader, rule, backend=backend, timeout_s=timeout_s, seek=seek, threads=threads, resize=resize
         )
-        count = max(decoders, 1)
-        self._loaders = [self._loader() for _ in range(count)]
+        self._loaders = [self._loader() for _ in range(max(decoders, 1))]
         self.rule, self.backend, self.timeout_s = rule, backend, self._loaders[0].timeout_s
         self.resize, self.seek, self._asked_timeout_s = resize, seek, timeout_s
         self.decoders = decoders
         self._room: PixelRoom = ordinary_room
+        self._told_busy: Callable[[bool], None] = lambda _: None
         self.waited_s = 0.0
         self.first_decoded_at: float | None = None
         self._waiting = threading.Lock()  # guards waited_s and the three below
         self._prefetched: dict[Clip, deque[Job]] = {}
         self._waiters, self._waiting_since = 0, 0.0
         clip_bytes = None if resize is None else rule.num_frames * resize.size**2 * 3
-        self._queue = JobQueue(max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=count)
+        self._queue = JobQueue(
+            max_bytes=max_bytes, clip_bytes=clip_bytes, decoders=len(self._loaders) + helpers
+        )
         self._threads: list[threading.Thread] = []
+        self._helpers = 0
         for loader in self._loaders[:decoders]:
             self._start(loader)
+        self.grow(decoders, helpers)
 
     def decodes_as(
         self, rule: SamplingRule, *, resize: Resize | None, backend: str, timeout_s: float, seek: bool
@@ -95,13 +108,19 @@ class ClipPool:
         own = (self.rule, self.resize, self.backend, self._asked_timeout_s, self.seek)
         return own == (rule, resize, backend, timeout_s, seek)
 
-    def grow(self, decoders: int) -> None:
-        """Go on with at least so many decoders; a pool that decodes nothing ahead stays as it is."""
+    def grow(self, decoders: int, helpers: int = 0) -> None:
+        """Go on with at least so many of them; a pool that decodes nothing ahead stays as it is."""
         while 0 < self.decoders < decoders:
-            self._loaders.append(self._loader())
-            self._loaders[-1].room = self._room
             self.decoders += 1
-            self._start(self._loaders[-1])
+            self._start(self._another())
+        while self.decoders and self._helpers < helpers:
+            self._helpers += 1
+            self._start(self._another(), helps=True)
+
+    def _another(self) -> ClipLoader:
+        self._loaders.append(self._loader())
+        self._loaders[-1].room = self._room
+        return self._loaders[-1]
 
     def read_into(self, room: PixelRoom) -> None:
         """Let pictures be read into memory of another kind from now on, such as a GPU copies from."""
@@ -109,8 +128,13 @@ class ClipPool:
         for loader in self._loaders:
             loader.room = room
 
-    def _start(self, loader: ClipLoader) -> None:
-        thread = threading.Thread(target=self._serve, args=(loader,), name="clip-pool", daemon=True)
+    def tell_busy(self, told: Callable[[bool], None]) -> None:
+        """Let those who take clips `in_order` call this in their thread, before each: are decoders busy?"""
+        self._told_busy = told
+
+    def _start(self, loader: ClipLoader, *, helps: bool = False) -> None:
+        serve = self._help if helps else self._serve
+        thread = threading.Thread(target=serve, args=(loader,), name="clip-pool", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -221,6 +245,12 @@ class ClipPool:
         while (job := self._queue.next()) is not None:
             self._do(loader, job)
 
+    def _help(self, loader: ClipLoader) -> None:
+        least = _WORTH_A_START
+        while (job := self._queue.next(short_of=least)) is not None:
+            self._do(loader, job)
+            least = 1
+
     def _do(self, loader: ClipLoader, job: Job) -> None:
         outcome: Any = self._queue.known_error(job)
         if outcome is None:
@@ -257,6 +287,7 @@ class ClipPool:
             return error
         finally:
             job.outcome = None
+            self._told_busy(not self._queue.idle)
 
     def _result(self, job: Job) -> Any:
         """Wait for a job; its outcome, raised if it is an error."""

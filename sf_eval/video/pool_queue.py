@@ -64,6 +64,9 @@ class JobQueue:
         self._ahead: deque[Job] = deque()
         self._bad: dict[Clip, VideoError] = {}
         self._held_bytes = 0
+        self._running = 0
+        self._shown: set[Job] = set()  # decoded, and not yet taken
+        self._taking = False  # once somebody has taken one
         self._closed = False
 
     def add(self, jobs: Iterable[Job]) -> None:
@@ -81,14 +84,20 @@ class JobQueue:
                     self._ahead.append(job)
             self._changed.notify_all()
 
-    def next(self) -> Job | None:
-        """The next job to do, as soon as there is one and room for it; None after `close`."""
+    def next(self, *, short_of: int | None = None) -> Job | None:
+        """The next job to do, as soon as there is one and room for it; None after `close`.
+
+        Args:
+            short_of: wait until somebody takes pictures, has none left that are decoded, and at least so many
+                jobs are left to do.
+        """
         with self._changed:
             while not self._closed:
-                if self._urgent:
-                    return self._begin(self._urgent.popleft())
-                if self._ahead and (self._fits() or not self._ahead[0].shows_pictures):
-                    return self._begin(self._ahead.popleft())
+                if short_of is None or self._is_short(short_of):
+                    if self._urgent:
+                        return self._begin(self._urgent.popleft())
+                    if self._ahead and (self._fits() or not self._ahead[0].shows_pictures):
+                        return self._begin(self._ahead.popleft())
                 self._changed.wait()
         return None
 
@@ -101,6 +110,9 @@ class JobQueue:
             self._largest = max(self._largest, size)
             self._hold(job, 0 if job.abandoned else size)
             job.outcome = outcome
+            self._running -= job.begun
+            if size and not job.abandoned:
+                self._shown.add(job)
             if job.done is not None:
                 job.done.append(job)
             self._changed.notify_all()
@@ -117,6 +129,9 @@ class JobQueue:
             LoaderClosedError: because of `close`.
         """
         with self._changed:
+            if not self._taking:
+                self._taking = True
+                self._changed.notify_all()
             if not job.begun and job.outcome is None and not self._closed:
                 if job in self._ahead:
                     self._ahead.remove(job)
@@ -127,6 +142,7 @@ class JobQueue:
             if job.outcome is None:
                 raise LoaderClosedError("the clip pool was closed while it decoded")
             self._hold(job, 0)
+            self._shown.discard(job)
             self._changed.notify_all()
             return job.outcome
 
@@ -151,6 +167,7 @@ class JobQueue:
             self._urgent = deque(job for job in self._urgent if job not in left)
             for job in left:
                 job.abandoned = True
+                self._shown.discard(job)
                 if job.outcome is not None:
                     self._hold(job, 0)
             self._changed.notify_all()
@@ -168,6 +185,15 @@ class JobQueue:
         """Bytes that are counted for jobs begun and not yet taken."""
         return self._held_bytes
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being decoded, nor left to decode."""
+        with self._changed:
+            return not (self._running or self._urgent or self._ahead)
+
+    def _is_short(self, least: int) -> bool:
+        return self._taking and not self._shown and len(self._urgent) + len(self._ahead) >= least
+
     def _fits(self) -> bool:
         return not self._held_bytes or self._held_bytes + self._expected() <= self._max_bytes
 
@@ -176,6 +202,7 @@ class JobQueue:
 
     def _begin(self, job: Job) -> Job:
         job.begun = True
+        self._running += 1
         self._hold(job, self._expected() if job.shows_pictures else 0)
         return job
 

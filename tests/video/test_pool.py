@@ -261,7 +261,12 @@ def test_no_process_is_left_behind(clips, tmp_path, how, end):
 
 
 def test_settings_that_cannot_be_meant_are_refused():
-    for settings in ({"decoders": -1}, {"decoders": 1, "max_bytes": 0}, {"decoders": 1, "timeout_s": 0}):
+    for settings in (
+        {"decoders": -1},
+        {"decoders": 0, "helpers": 1},
+        {"decoders": 1, "max_bytes": 0},
+        {"decoders": 1, "timeout_s": 0},
+    ):
         with pytest.raises(UsageError):
             ClipPool(RULE, **settings)
 
@@ -283,6 +288,47 @@ def test_a_pool_goes_on_with_more_decoders(clips):
         assert pool.decoders == 3
         assert len(list(pool.in_order(clips))) == len(clips)
     assert not pool.worker_pids()
+
+
+def test_a_helper_decodes_while_a_clip_is_waited_for_and_no_more_than_one_ahead(clips, tmp_path):
+    slow, later = (Clip(hanging(tmp_path / f"{name}.mp4")) for name in ("slow", "later"))
+    asked = [slow, clips[0], later, *clips]
+    with ClipPool(RULE, decoders=1, helpers=1) as pool:
+        pool.prefetch(asked)
+        opened = wait_for(lambda: _opened(slow.path), "the decoder has the slow one")
+        assert len(pool.worker_pids()) == 1  # nobody waits for a clip
+        outcomes: list = []
+        waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order(asked)))
+        waiter.start()
+        wait_for(lambda: pool.first_decoded_at, "the helper decodes what comes next")
+        assert _opened(later.path) is None  # one is decoded: that is enough
+        os.close(opened)  # empty
+        os.close(wait_for(lambda: _opened(later.path), "somebody has it"))
+        waiter.join(30)
+    assert [clip for clip, _ in outcomes] == asked
+    assert [isinstance(outcome, VideoError) for _, outcome in outcomes] == [True, False, True, *[False] * 6]
+
+
+def test_for_a_few_clips_no_helper_is_started(clips, tmp_path):
+    slow = Clip(hanging(tmp_path / "slow.mp4"))
+    with ClipPool(RULE, decoders=1, helpers=1) as pool:
+        outcomes: list = []
+        waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order([slow, *clips])))
+        waiter.start()
+        opened = wait_for(lambda: _opened(slow.path), "the decoder has it")
+        assert len(pool.worker_pids()) == 1
+        os.close(opened)
+        waiter.join(30)
+        assert len(pool.worker_pids()) == 1
+    assert len(outcomes) == 1 + len(clips)
+
+
+def test_it_is_told_whether_decoders_are_busy(clips, tmp_path):
+    told: list[bool] = []
+    with ClipPool(RULE, decoders=1, timeout_s=2.0) as pool:
+        pool.tell_busy(told.append)
+        list(pool.in_order([clips[0], Clip(hanging(tmp_path / "slow.mp4"))]))
+    assert told == [True, False]
 
 
 def test_a_pool_says_whether_it_decodes_as_another_would():
