@@ -1,4 +1,7 @@
-"""Wanted pictures as they come out of a decoder, resized a few at a time: no more are held in full size."""
+"""Wanted pictures as they come out of a decoder, resized a few at a time: no more are held in full size.
+
+A picture that is the one before to the bit, as a slide's or a still's are, is not resized again.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ class PictureStack:
         self._converter: Any = None
         self._pixels: NDArray[np.uint8] | None = None  # [count, H, W, 3] as they will be handed out
         self._full: NDArray[np.uint8] | None = None  # full-size ones that wait for being resized
-        self._rows: list[int] = []  # theirs
+        self._waiting = 0  # so many of them
+        self._rows: list[tuple[int, int]] = []  # each with which of those it shows, in the order of coming
+        self._last_row: int | None = None
         self._decoded_shape: tuple[int, ...] = ()
         self.resize_s = 0.0
 
@@ -68,9 +73,17 @@ class PictureStack:
         if self._full is None:
             at_once = min(max(BYTES_AT_ONCE // picture.size, 1), self._count)
             self._full = np.empty((at_once, *picture.shape), np.uint8)
-        self._full[len(self._rows)] = picture
-        self._rows.append(row)
-        if len(self._rows) == len(self._full):
+        # Where none waits, the one before is still the last of those that did.
+        if self._last_row is None or not _equal(self._full[self._waiting - 1], picture):
+            self._full[self._waiting] = picture
+            self._waiting += 1
+        elif not self._waiting:
+            assert self._pixels is not None
+            self._pixels[row] = self._pixels[self._last_row]
+            return
+        self._last_row = row
+        self._rows.append((row, self._waiting - 1))
+        if self._waiting == len(self._full):
             self._resize_waiting()
 
     def first(self, count: int) -> NDArray[np.uint8]:
@@ -80,12 +93,21 @@ class PictureStack:
         return self._pixels[:count]
 
     def _resize_waiting(self) -> None:
-        if self._resize is None or self._full is None or not self._rows:
+        if self._resize is None or self._full is None or not self._waiting:
             return
         started = time.perf_counter()
         if self._pixels is None:
             side = self._resize.size
             self._pixels = np.empty((self._count, side, side, 3), np.uint8)
-        self._pixels[self._rows] = self._resize.stack(self._full[: len(self._rows)])
+        resized = self._resize.stack(self._full[: self._waiting])
+        for row, shows in self._rows:
+            self._pixels[row] = resized[shows]
         self._rows.clear()
+        self._waiting = 0
         self.resize_s += time.perf_counter() - started
+
+
+def _equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two pictures [H, W, 3] are the same; of most that are not, a line tells."""
+    middle = len(one) // 2
+    return np.array_equal(one[middle], other[middle]) and np.array_equal(one, other)

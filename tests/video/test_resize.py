@@ -110,6 +110,30 @@ def test_pictures_of_any_pixel_format_are_those_of_pyavs_own_conversion(pix_fmt,
     np.testing.assert_array_equal(stack.first(count), expected)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    shown=st.lists(st.integers(0, 2), min_size=1, max_size=12),
+    side=st.sampled_from([24, 300]),
+    again=st.integers(0, 12),
+    backwards=st.booleans(),
+)
+def test_pictures_that_come_again_are_resized_as_each_would_be(
+    shown: list[int], side: int, again: int, backwards: bool
+) -> None:
+    """Next to each other or not, one after the other or many at a time; and where a decoder starts anew, in
+    which case the later of two pictures counts."""
+    drawn = [files.picture(0, side, side), files.picture(0, side, side), files.picture(9, side, side)]
+    drawn[1][-1, -1] ^= 1  # the same but for the last pixel
+    rows = list(range(len(shown)))[:: -1 if backwards else 1]
+    stack = PictureStack(Path("clip"), len(shown), Resize(16))
+    for row in rows[:again]:
+        stack.put(row, row, drawn[(shown[row] + 1) % 3])
+    for row in rows:
+        stack.put(row, row, drawn[shown[row]])
+    expected = np.stack([centre_square(drawn[each], 16) for each in shown])
+    np.testing.assert_array_equal(stack.first(len(shown)), expected)
+
+
 def test_what_cannot_be_meant_is_refused():
     with pytest.raises(UsageError, match="0 pixels"):
         Resize(0)
