@@ -32,7 +32,7 @@ from sf_eval.core.cards import card_for
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import parse_source
 from sf_eval.harness.batching import automatic_batch_size
-from sf_eval.harness.cores import limit_threads
+from sf_eval.harness.decoding.cores import limit_threads
 from sf_eval.inference import Answer, Failure, Question, QuestionKey, machine
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families import rule_of

@@ -41,7 +41,7 @@ from sf_eval.core.cards import ModelCard, card_for
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import parse_source
 from sf_eval.harness.batching import automatic_batch_size
-from sf_eval.harness.cores import SharedCores
+from sf_eval.harness.decoding.cores import SharedCores
 from sf_eval.harness.questions import clip_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
 from sf_eval.inference.device import DTYPES, keep_float32_exact, resolve_device

@@ -21,7 +21,7 @@ from benchmarks.gpu.workload import book_forecast, build, forget_peak, give_back
 from benchmarks.throughput import Clock, answer_about, ask_one
 from sf_eval.core.cards import card_for
 from sf_eval.harness.batching import automatic_batch_size
-from sf_eval.harness.cores import automatic_decoders, limit_threads
+from sf_eval.harness.decoding.cores import automatic_decoders, limit_threads
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.chunks import frames_at_once
 from sf_eval.inference.device import pixel_room

@@ -9,8 +9,8 @@ import psutil
 import torch
 
 from sf_eval.harness.batching import foreseen, value_bytes
-from sf_eval.harness.clip_pool import clip_pool
-from sf_eval.harness.cores import SharedCores
+from sf_eval.harness.decoding.clip_pool import clip_pool
+from sf_eval.harness.decoding.cores import SharedCores
 from sf_eval.harness.facts import report_of
 from sf_eval.harness.memory import measure
 from sf_eval.harness.opened import Opened, OpeningWatcher, Took

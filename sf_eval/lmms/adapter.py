@@ -158,7 +158,7 @@ def _own_engine(args: dict[str, Any]) -> tuple[Engine, ModelCard]:
 
     from sf_eval.core.cards import card_for, check_card
     from sf_eval.harness.batching import automatic_batch_size
-    from sf_eval.harness.cores import SharedCores
+    from sf_eval.harness.decoding.cores import SharedCores
     from sf_eval.inference.device import resolve_device, resolve_dtype
     from sf_eval.inference.families import open_model, rule_of
     from sf_eval.video import ClipPool

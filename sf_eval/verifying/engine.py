@@ -25,7 +25,7 @@ from sf_eval.core.tables import ABSENT, Table
 from sf_eval.data.opening import open_benchmark
 from sf_eval.data.source import parse_source
 from sf_eval.editions import LABEL
-from sf_eval.harness.cores import limit_threads
+from sf_eval.harness.decoding.cores import limit_threads
 from sf_eval.harness.questions import question_of
 from sf_eval.inference import Answer, Question, QuestionKey, machine
 from sf_eval.inference.device import DTYPES, keep_float32_exact, pixel_room

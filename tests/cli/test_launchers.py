@@ -16,7 +16,7 @@ from zygote import shared_zygote
 
 from sf_eval.cli.main import _run
 from sf_eval.core.paths import tasks_dir
-from sf_eval.harness.cores import automatic_decoders, models_here
+from sf_eval.harness.decoding.cores import automatic_decoders, models_here
 from sf_eval.inference.device import resolve_device
 
 RANKS = 2

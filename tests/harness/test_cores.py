@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sf_eval.harness import cores
-from sf_eval.harness.cores import SharedCores
+from sf_eval.harness.decoding import cores
+from sf_eval.harness.decoding.cores import SharedCores
 from sf_eval.video import Clip, ClipPool, SamplingRule
 
 CPU = torch.device("cpu")

@@ -25,7 +25,7 @@ from sf_eval.data.opened import OpenBenchmark
 from sf_eval.data.opening import edition_of, open_benchmark
 from sf_eval.data.source import parse_source
 from sf_eval.editions.cache import is_rendered
-from sf_eval.harness.clip_pool import clip_pool
+from sf_eval.harness.decoding.clip_pool import clip_pool
 from sf_eval.harness.questions import clip_of
 from sf_eval.harness.settings import RunSettings
 from sf_eval.inference.family import plain_rule

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import torch
 
-from sf_eval.harness.cores import automatic_decoders, limit_threads
+from sf_eval.harness.decoding.cores import automatic_decoders, limit_threads
 from sf_eval.harness.distributed.work import Hello, Load, Place, VideoWork, WorkerReport, WorkerSetup
 from sf_eval.harness.facts import report_of
 from sf_eval.inference import Question, QuestionKey, Result, machine

@@ -1,0 +1,1 @@
+"""A run's decoders, and the cores that they share with torch."""
