@@ -52,7 +52,7 @@ from sf_eval.inference.waiting import synchronise
 from sf_eval.model.loading import LoadedModel, load_model
 from sf_eval.video import Clip, ClipPool, SamplingRule, published_indices
 
-_WARM_UPS = 12  # as many as bring helpers in
+_WARM_UPS = 8  # a clip, beside one for each decoder and helper: while so many are left, helpers start
 OUT = Path("results/benchmarks/throughput.json")
 MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073))
 STD = torch.tensor((0.26862954, 0.26130258, 0.27577711))
@@ -268,11 +268,11 @@ def engine_round(
 ) -> Round:
     """Raises RuntimeError where a question failed."""
     with ExitStack() as stack:
-        stack.enter_context(_threads())
         cores = SharedCores(model.device, setting.decoders)  # as `sf-eval run` does
+        stack.callback(cores.end)
         pool = ClipPool(rule, decoders=cores.decoders, helpers=cores.helpers, resize=model.resize)
         stack.enter_context(pool)
-        list(pool.in_order([workload.warm_up] * _WARM_UPS))
+        list(pool.in_order([workload.warm_up] * (_WARM_UPS + cores.decoders + cores.helpers)))
         cores.take_turns(pool)
         waited_before, start = pool.waited_s, time.perf_counter()
         results = list(Engine(model, pool, batch_size=setting.batch_size).answer(workload.questions))
@@ -444,8 +444,8 @@ def main() -> int:
                     rounds.append(pair)
             rows.append(row_of(per_video, order, rounds))
             print(printed(rows[-1]), flush=True)
-    with _threads():
-        cores = SharedCores(device, setting.decoders)
+    cores = SharedCores(device, setting.decoders)
+    cores.end()
     sides = asdict(setting) | {"decoders": cores.decoders, "helpers": cores.helpers}
     sides |= {"loop_threads": loop.threads, "loop_process": "own" if own else "same"}
     files.write_json(asked.out, _record(rows, asked, sides, device, rule))

@@ -23,8 +23,8 @@ from sf_eval.video.wire import PixelRoom, ordinary_room
 
 DEFAULT_MAX_BYTES = 2_000_000_000
 _WORTH_A_START = 8
-"""So many clips left to decode are worth another decoder, whose process takes longer to start than short ones
-to decode."""
+"""So many clips left to decode are worth a helper's process, which takes longer to start than short ones to
+decode."""
 _T = TypeVar("_T")
 CheckedFrames = Sequence[int] | Literal["ends", "full", "rule"]
 
@@ -41,7 +41,7 @@ class ClipPool:
         rule: which frames to take of every clip.
         decoders: processes; 0 is one process that decodes a clip when it is asked for, and nothing ahead.
         helpers: more of them, that decode only while whoever takes the clips is left with none that are
-            decoded: on the cores that idle meanwhile.
+            decoded. A helper's process starts only where eight or more are left.
         resize: carried out in the decoders' processes.
         threads: of FFmpeg in each decoder; None is as many as there are cores.
         max_bytes: of pictures that wait to be taken. A clip larger than that is decoded when nothing else
@@ -246,10 +246,12 @@ class ClipPool:
             self._do(loader, job)
 
     def _help(self, loader: ClipLoader) -> None:
-        least = _WORTH_A_START
-        while (job := self._queue.next(short_of=least)) is not None:
+        while (job := self._queue.next(short_of=self._worth_helping(loader))) is not None:
             self._do(loader, job)
-            least = 1
+
+    @staticmethod
+    def _worth_helping(loader: ClipLoader) -> int:
+        return _WORTH_A_START if loader.worker_pid() is None else 1
 
     def _do(self, loader: ClipLoader, job: Job) -> None:
         outcome: Any = self._queue.known_error(job)

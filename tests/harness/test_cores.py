@@ -41,6 +41,9 @@ def test_torch_takes_all_cores_once_nothing_is_left_to_decode(tmp_path: Path) ->
     assert (shared.decoders, shared.helpers) == (2, 2)
     assert torch.get_num_threads() == 2
     assert _threads_at_each_clip(shared, tmp_path) == [2, 4]
+    torch.set_num_threads(2)
+    shared.end()
+    assert torch.get_num_threads() == 4
 
 
 def test_a_number_of_decoders_that_is_asked_for_is_that_number(tmp_path: Path) -> None:
@@ -53,6 +56,11 @@ def test_a_number_of_threads_that_is_asked_for_stays(tmp_path: Path, monkeypatch
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     torch.set_num_threads(3)
     assert _threads_at_each_clip(SharedCores(CPU, None), tmp_path) == [3, 3]
+
+
+def test_torch_takes_no_more_than_it_had(tmp_path: Path) -> None:
+    torch.set_num_threads(1)  # by whoever called, or as MKL_NUM_THREADS says
+    assert _threads_at_each_clip(SharedCores(CPU, None), tmp_path) == [1, 1]
 
 
 def test_models_of_a_launcher_take_their_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

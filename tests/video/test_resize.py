@@ -116,9 +116,10 @@ def test_pictures_of_any_pixel_format_are_those_of_pyavs_own_conversion(pix_fmt,
     side=st.sampled_from([24, 300]),
     again=st.integers(0, 12),
     backwards=st.booleans(),
+    looked_at=st.integers(0, 12),
 )
 def test_pictures_that_come_again_are_resized_as_each_would_be(
-    shown: list[int], side: int, again: int, backwards: bool
+    shown: list[int], side: int, again: int, backwards: bool, looked_at: int
 ) -> None:
     """Next to each other or not, one after the other or many at a time; and where a decoder starts anew, in
     which case the later of two pictures counts."""
@@ -130,6 +131,8 @@ def test_pictures_that_come_again_are_resized_as_each_would_be(
         stack.put(row, row, drawn[(shown[row] + 1) % 3])
     for row in rows:
         stack.put(row, row, drawn[shown[row]])
+        if row == looked_at:
+            stack.first(1)
     expected = np.stack([centre_square(drawn[each], 16) for each in shown])
     np.testing.assert_array_equal(stack.first(len(shown)), expected)
 

@@ -13,10 +13,10 @@ from sf_eval.video import ClipPool
 
 
 class SharedCores:
-    """The cores of one model and its decoders. On the CPU none is idle that somebody has work for.
+    """The cores of one model and its decoders.
 
-    While both have work, the decoders have their cores and torch those that are left. While the model waits,
-    helpers decode on its cores; once nothing is left to decode, torch takes all.
+    On the CPU the decoders have theirs and torch those that are left. Helpers decode while the model has no
+    decoded video left to begin with; once nothing is left to decode, torch takes what it had before.
 
     Args:
         device: the model's. A GPU's decoders have the cores to themselves.
@@ -29,21 +29,28 @@ class SharedCores:
 
     def __init__(self, device: torch.device, decoders: int | None) -> None:
         self._device = device
-        self._cores = usable_cores() // models_here()
+        self._threads_before = torch.get_num_threads()
+        cores = usable_cores() // models_here()
         self.decoders = automatic_decoders(device) if decoders is None else decoders
-        self.helpers = helpers_beside(device.type, self._cores) if decoders is None else 0
+        self.helpers = helpers_beside(device.type, cores) if decoders is None else 0
         limit_threads(device, self.decoders)
         self._beside_decoders = torch.get_num_threads()
+        self._alone = max(self._beside_decoders, min(self._threads_before, cores))
 
     def take_turns(self, pool: ClipPool) -> None:
         """Let torch's threads follow what the pool's decoders do, and pictures be read to where the device
         takes them from; whoever takes the clips calls the model in the same thread."""
         pool.read_into(pixel_room(self._device))
-        if self._device.type == "cpu" and not _user_has_said():
+        if self._alone > self._beside_decoders:
             pool.tell_busy(self._decoders_are)
 
+    def end(self) -> None:
+        """Torch has as many threads as it had before."""
+        if torch.get_num_threads() != self._threads_before:
+            torch.set_num_threads(self._threads_before)
+
     def _decoders_are(self, busy: bool) -> None:
-        threads = self._beside_decoders if busy else max(self._cores, self._beside_decoders)
+        threads = self._beside_decoders if busy else self._alone
         if threads != torch.get_num_threads():
             torch.set_num_threads(threads)
 
@@ -73,10 +80,6 @@ def limit_threads(device: torch.device, decoders: int, models: int | None = None
     """
     if device.type == "cpu":
         keep_freed_memory()
-    if device.type == "cpu" and not _user_has_said():
+    if device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         cores = usable_cores() // (models or models_here())
         torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - decoders)))
-
-
-def _user_has_said() -> bool:
-    return bool(os.environ.get("OMP_NUM_THREADS"))
