@@ -267,7 +267,7 @@ def test_a_video_cut_without_coding_it_anew_is_shown_as_published(
     assert f"{video(data, 'mini-001')}: the film is stream 1" in log
 
 
-@pytest.mark.parametrize("batch_size", ["1", "4"])
+@pytest.mark.parametrize("batch_size", [pytest.param("1", marks=pytest.mark.thorough), "4"])
 def test_a_question_that_does_not_fit_the_model_fails_alone(
     zygote: Zygote, sound: Finished, tmp_path: Path, batch_size: str
 ) -> None:
