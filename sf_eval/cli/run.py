@@ -66,7 +66,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, text: str) -> int | 
 @click.option(
     "--decoders",
     type=click.IntRange(0, 64),
-    help="Processes that decode videos ahead; 0 decodes when asked. Default: what this machine can use, with helpers.",
+    help="Processes that decode videos ahead; 0 decodes when asked. Default: what this machine can use.",
 )
 @click.option(
     "--workers",
