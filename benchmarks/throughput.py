@@ -24,7 +24,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -267,11 +267,10 @@ def engine_round(
     model: SlowFastVideoModel, rule: SamplingRule, workload: Workload, setting: Setting
 ) -> Round:
     """Raises RuntimeError where a question failed."""
-    with ExitStack() as stack:
-        cores = SharedCores(model.device, setting.decoders)  # as `sf-eval run` does
-        stack.callback(cores.end)
-        pool = ClipPool(rule, decoders=cores.decoders, helpers=cores.helpers, resize=model.resize)
-        stack.enter_context(pool)
+    with (
+        closing(SharedCores(model.device, setting.decoders)) as cores,  # as `sf-eval run` does
+        ClipPool(rule, decoders=cores.decoders, helpers=cores.helpers, resize=model.resize) as pool,
+    ):
         list(pool.in_order([workload.warm_up] * (_WARM_UPS + cores.decoders + cores.helpers)))
         cores.take_turns(pool)
         waited_before, start = pool.waited_s, time.perf_counter()
@@ -297,11 +296,10 @@ def engine_round(
 
 
 @contextmanager
-def _threads(count: int | None = None) -> Iterator[None]:
-    """Torch has so many for the time being, or what it is given meanwhile."""
+def _threads(count: int) -> Iterator[None]:
+    """Torch has so many for the time being."""
     before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -444,9 +442,8 @@ def main() -> int:
                     rounds.append(pair)
             rows.append(row_of(per_video, order, rounds))
             print(printed(rows[-1]), flush=True)
-    cores = SharedCores(device, setting.decoders)
-    cores.end()
-    sides = asdict(setting) | {"decoders": cores.decoders, "helpers": cores.helpers}
+    with closing(SharedCores(device, setting.decoders)) as cores:
+        sides = asdict(setting) | {"decoders": cores.decoders, "helpers": cores.helpers}
     sides |= {"loop_threads": loop.threads, "loop_process": "own" if own else "same"}
     files.write_json(asked.out, _record(rows, asked, sides, device, rule))
     print(f"Written: {asked.out}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,10 +22,9 @@ from benchmarks.gpu.workload import book_forecast, build, forget_peak, give_back
 from benchmarks.throughput import Clock, answer_about, ask_one
 from sf_eval.core.cards import card_for
 from sf_eval.harness.batching import automatic_batch_size
-from sf_eval.harness.decoding.cores import automatic_decoders, limit_threads
+from sf_eval.harness.decoding.cores import SharedCores
 from sf_eval.inference import Answer, Question
 from sf_eval.inference.chunks import frames_at_once
-from sf_eval.inference.device import pixel_room
 from sf_eval.inference.engine import Engine
 from sf_eval.inference.families.slow_fast import SlowFastVideoModel
 from sf_eval.inference.grouping import ClipSource
@@ -119,11 +119,13 @@ def _from_clips(
     render(clips[0].path, size.seconds * FPS)
     for clip in clips[1:]:
         shutil.copyfile(clips[0].path, clip.path)
-    rule, decoders = SamplingRule("published", size.frames), automatic_decoders(model.device)
-    limit_threads(model.device, decoders)
-    book.put("decoders", decoders)
-    with ClipPool(rule, decoders=decoders, resize=model.resize) as pool:
-        pool.read_into(pixel_room(model.device))
+    rule = SamplingRule("published", size.frames)
+    with (
+        closing(SharedCores(model.device, None)) as cores,
+        ClipPool(rule, decoders=cores.decoders, helpers=cores.helpers, resize=model.resize) as pool,
+    ):
+        book.put("decoders", cores.decoders)
+        cores.take_turns(pool)
         per_s = _engine(model, pool, clips, size, batch_size)
         book.put("waited_s", pool.waited_s)
     start = time.perf_counter()

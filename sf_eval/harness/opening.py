@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
 import psutil
 import torch
@@ -61,19 +61,12 @@ def _opened_here(plan: RunPlan, watcher: OpeningWatcher, ahead: ClipPool | None)
         batch_size=settings.batch_size,
         share=settings.share,
     )
-    cores = SharedCores(model.device, settings.decoders)
-    with ExitStack() as stack:
-        stack.callback(cores.end)
-        pool = stack.enter_context(
-            clip_pool(
-                settings,
-                plan.rule,
-                model.resize,
-                decoders=cores.decoders,
-                helpers=cores.helpers,
-                ahead=ahead,
-            )
-        )
+    with (
+        closing(SharedCores(model.device, settings.decoders)) as cores,
+        clip_pool(
+            settings, plan.rule, model.resize, decoders=cores.decoders, helpers=cores.helpers, ahead=ahead
+        ) as pool,
+    ):
         cores.take_turns(pool)
         engine = Engine(model, pool, batch_size=report.batch_size, share=settings.share)
 

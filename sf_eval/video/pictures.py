@@ -37,9 +37,8 @@ class PictureStack:
         self._full: NDArray[np.uint8] | None = None  # full-size ones that wait for being resized
         self._waiting = 0  # so many of them
         self._rows: list[tuple[int, int]] = []  # each with which of those it shows, in the order of coming
-        self._last: tuple[int, int] | None = (
-            None  # row of the one before, and where in full size it is or was
-        )
+        self._last_slot: int | None = None  # where the one before is, or was until it was resized
+        self._last_row = 0  # its row
         self._decoded_shape: tuple[int, ...] = ()
         self.resize_s = 0.0
 
@@ -75,16 +74,16 @@ class PictureStack:
         if self._full is None:
             at_once = min(max(BYTES_AT_ONCE // picture.size, 1), self._count)
             self._full = np.empty((at_once, *picture.shape), np.uint8)
-        if self._last is None or not _equal(self._full[self._last[1]], picture):
-            self._full[self._waiting] = picture
-            self._last = (row, self._waiting)
+        if self._last_slot is None or not _equal(self._full[self._last_slot], picture):
+            self._last_slot = self._waiting
+            self._full[self._last_slot] = picture
             self._waiting += 1
         elif not self._waiting:  # it is resized already
             assert self._pixels is not None
-            self._pixels[row] = self._pixels[self._last[0]]
+            self._pixels[row] = self._pixels[self._last_row]
             return
-        self._rows.append((row, self._last[1]))
-        self._last = (row, self._last[1])
+        self._rows.append((row, self._last_slot))
+        self._last_row = row
         if self._waiting == len(self._full):
             self._resize_waiting()
 

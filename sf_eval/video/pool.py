@@ -133,8 +133,7 @@ class ClipPool:
         self._told_busy = told
 
     def _start(self, loader: ClipLoader, *, helps: bool = False) -> None:
-        serve = self._help if helps else self._serve
-        thread = threading.Thread(target=serve, args=(loader,), name="clip-pool", daemon=True)
+        thread = threading.Thread(target=self._serve, args=(loader, helps), name="clip-pool", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -241,17 +240,9 @@ class ClipPool:
                 self._prefetched.pop(clip, None)
         return job
 
-    def _serve(self, loader: ClipLoader) -> None:
-        while (job := self._queue.next()) is not None:
+    def _serve(self, loader: ClipLoader, helps: bool) -> None:
+        while (job := self._queue.next(short_of=_worth_helping(loader) if helps else None)) is not None:
             self._do(loader, job)
-
-    def _help(self, loader: ClipLoader) -> None:
-        while (job := self._queue.next(short_of=self._worth_helping(loader))) is not None:
-            self._do(loader, job)
-
-    @staticmethod
-    def _worth_helping(loader: ClipLoader) -> int:
-        return _WORTH_A_START if loader.worker_pid() is None else 1
 
     def _do(self, loader: ClipLoader, job: Job) -> None:
         outcome: Any = self._queue.known_error(job)
@@ -320,6 +311,11 @@ class ClipPool:
             with self._waiting:
                 self.waited_s += time.perf_counter() - started
                 self._waiters -= 1
+
+
+def _worth_helping(loader: ClipLoader) -> int:
+    """How many clips must be left for it to begin one."""
+    return _WORTH_A_START if loader.worker_pid() is None else 1
 
 
 def _check_job(clip: Clip, indices: CheckedFrames, done: deque[Job] | None = None) -> Job:

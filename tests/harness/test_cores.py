@@ -1,4 +1,4 @@
-"""A model on the CPU and its decoders share the cores: none idles while somebody has work for it."""
+"""A model on the CPU and its decoders share the cores; once nothing is left to decode, the model has all."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _threads_at_each_clip(shared: SharedCores, folder: Path) -> list[int]:
-    """The first clip hangs, the second is not there: while the first is given, the second is left."""
-    clips = [Clip(folder / "first.mp4"), Clip(folder / "second.mp4")]
-    os.mkfifo(clips[0].path)
+    """One that is not there, and is given while the other is left; and one that hangs."""
+    missing, hanging = Clip(folder / "missing.mp4"), Clip(folder / "hanging.mp4")
+    os.mkfifo(hanging.path)
     rule = SamplingRule("uniform", 4)
     with ClipPool(rule, decoders=1, helpers=shared.helpers, timeout_s=1.0) as pool:
         shared.take_turns(pool)
-        return [torch.get_num_threads() for _ in pool.in_order([clips[1], clips[0]])]
+        return [torch.get_num_threads() for _ in pool.in_order([missing, hanging])]
 
 
 def test_torch_takes_all_cores_once_nothing_is_left_to_decode(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_torch_takes_all_cores_once_nothing_is_left_to_decode(tmp_path: Path) ->
     assert torch.get_num_threads() == 2
     assert _threads_at_each_clip(shared, tmp_path) == [2, 4]
     torch.set_num_threads(2)
-    shared.end()
+    shared.close()
     assert torch.get_num_threads() == 4
 
 

@@ -60,6 +60,14 @@ def load(pool, clip):
     return outcome
 
 
+def taken_beside(pool, asked) -> tuple[list, threading.Thread]:
+    """What a thread that takes all of `asked` has been given so far; and the thread."""
+    outcomes: list = []
+    waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order(asked)))
+    waiter.start()
+    return outcomes, waiter
+
+
 @pytest.mark.parametrize("decoders", [0, 2])
 def test_it_takes_the_place_of_a_loader(clips, decoders):
     with ClipPool(RULE, decoders=decoders, resize=Resize(32)) as pool:
@@ -130,9 +138,7 @@ def test_a_clip_that_hangs_in_the_middle_leaves_the_order_as_it_is(clips, tmp_pa
 def test_a_decoder_that_dies_costs_its_clip(clips, tmp_path):
     pipe = Clip(hanging(tmp_path / "hangs.mp4"))
     with ClipPool(RULE, decoders=1) as pool:
-        outcomes: list = []
-        waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order([pipe])))
-        waiter.start()
+        outcomes, waiter = taken_beside(pool, [pipe])
         (pid,) = wait_for(pool.worker_pids, "a decoder runs")
         opened = wait_for(lambda: _opened(pipe.path), "it has the clip")
         os.kill(pid, signal.SIGSEGV)
@@ -297,9 +303,7 @@ def test_a_helper_decodes_while_a_clip_is_waited_for_and_no_more_than_one_ahead(
         pool.prefetch(asked)
         opened = wait_for(lambda: _opened(slow.path), "the decoder has the slow one")
         assert len(pool.worker_pids()) == 1  # nobody waits for a clip
-        outcomes: list = []
-        waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order(asked)))
-        waiter.start()
+        outcomes, waiter = taken_beside(pool, asked)
         wait_for(lambda: pool.first_decoded_at, "the helper decodes what comes next")
         assert _opened(later.path) is None  # one is decoded: that is enough
         os.close(opened)  # empty
@@ -315,9 +319,7 @@ def test_a_helper_decodes_while_a_clip_is_waited_for_and_no_more_than_one_ahead(
 def test_for_a_few_clips_no_helper_is_started(clips, tmp_path):
     slow = Clip(hanging(tmp_path / "slow.mp4"))
     with ClipPool(RULE, decoders=1, helpers=1) as pool:
-        outcomes: list = []
-        waiter = threading.Thread(target=lambda: outcomes.extend(pool.in_order([slow, *clips])))
-        waiter.start()
+        outcomes, waiter = taken_beside(pool, [slow, *clips])
         opened = wait_for(lambda: _opened(slow.path), "the decoder has it")
         assert len(pool.worker_pids()) == 1
         os.close(opened)

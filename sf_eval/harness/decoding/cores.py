@@ -44,7 +44,7 @@ class SharedCores:
         if self._alone > self._beside_decoders:
             pool.tell_busy(self._decoders_are)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Torch has as many threads as it had before."""
         if torch.get_num_threads() != self._threads_before:
             torch.set_num_threads(self._threads_before)
